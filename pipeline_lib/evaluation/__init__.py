@@ -1,0 +1,1 @@
+"""How near synthetic images are to real ones: features, distances, copies, spectra, objects."""

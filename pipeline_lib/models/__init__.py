@@ -1,0 +1,1 @@
+"""Base models: registry, fetching, loading, and building the embedded one."""

@@ -1,0 +1,603 @@
+"""Typed settings of every stage, and of the configuration and its sheets.
+
+The models are the one source: the JSON schemas in ``config/schemas`` and the tables of
+``docs/configuration.md`` are generated from them. A model whose name ends in ``Stage`` is what one
+script accepts in ``--settings``; the others are sections of ``config.yaml`` or rows of a sheet.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+SLUG = r"^[a-z0-9][a-z0-9_-]*$"
+Slug = Annotated[str, Field(pattern=SLUG)]
+Percentile = Annotated[float, Field(ge=0, le=100)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Modality = Literal["brightfield", "phase_contrast", "oblique", "dic"]
+Role = Literal["train", "validation", "holdout", "auto"]
+ROLES = ("train", "validation", "holdout")
+Scheduler = Literal["dpm++", "ddim", "euler_ancestral"]
+Precision = Literal["float32", "bfloat16", "float16", "auto"]
+
+
+class UserError(ValueError):
+    """Something that the user can mend: the message says what, where and how."""
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+# --- sections of config.yaml ---------------------------------------------------------------------
+
+
+class ReadingSettings(Settings):
+    """How a raw file becomes a stack of planes; cells of samples.tsv overrule it row by row."""
+
+    axes: str | None = Field(
+        None, description="Axes of the file where its metadata do not say, one letter each: TZCYX."
+    )
+    channel: str | int | None = Field(
+        None, description="Name or index of the channel; needed where a file has more than one."
+    )
+    z: str | int = Field(
+        "only",
+        description="Focal plane: an index, `middle`, or `only` (refuse a file with several).",
+    )
+    t: str | int = Field("all", description="Time points: an index or `all`.")
+    pixel_size_um: float | None = Field(
+        None, gt=0, description="Width of a pixel in micrometres where the file does not say."
+    )
+    colour: Literal["refuse", "luminance"] = Field(
+        "refuse", description="What to do with true colour images."
+    )
+    invalid_share: Fraction = Field(
+        0.0,
+        description="Largest accepted share of NaN or infinite pixels (they become the median).",
+    )
+
+
+class Concept(Settings):
+    """One kind of subject, as it was imaged."""
+
+    noun: str = Field(
+        "cells", min_length=1, description="Class noun: what the base model would call the subject."
+    )
+    modality: Modality = Field(
+        "brightfield",
+        description="Illumination. Oblique and DIC pictures are never flipped or turned: the "
+        "direction of their shadow is physics.",
+    )
+    reading: ReadingSettings = Field(ReadingSettings(), description="Defaults for its raw files.")
+
+
+class QualitySettings(Settings):
+    """Thresholds of the quality check; a field beyond a `refuse` value is not used."""
+
+    minimum_grey_levels: int = Field(
+        16, ge=2, description="Refuse a field with fewer distinct values."
+    )
+    warn_saturated_share: Fraction = Field(
+        0.02, description="Warn above this share of pixels at either end of the value range."
+    )
+    refuse_saturated_share: Fraction = Field(
+        0.5, description="Refuse above this share of pixels at either end."
+    )
+    warn_blocking: float = Field(
+        1.25, gt=1, description="Warn above this ratio of grey steps on and off the JPEG 8x8 grid."
+    )
+    warn_sharpness_ratio: float = Field(
+        4.0, gt=1, description="Warn when sharpness differs from the concept's median this much."
+    )
+    warn_uneven_light: float = Field(
+        0.25, gt=0, description="Warn above this relative range of the smooth background."
+    )
+    refuse_duplicates: bool = Field(
+        True, description="Refuse a field whose pixels equal those of an earlier field."
+    )
+
+
+class SplitSettings(Settings):
+    """How fields with role `auto` are shared out; groups always stay together."""
+
+    validation: Fraction = Field(0.15, description="Share of groups that validate.")
+    holdout: Fraction = Field(0.25, description="Share of groups that are held out.")
+    seed: int = Field(0, ge=0, description="Seed of the draw.")
+
+
+class TilingSettings(Settings):
+    """How fields are cut into what the model sees."""
+
+    size: int = Field(512, ge=32, description="Side of a tile in pixels, a multiple of 8.")
+    stride: int | None = Field(
+        None, gt=0, description="Step between tiles in pixels; empty means the size (no overlap)."
+    )
+    scale: float = Field(
+        1.0, gt=0, le=8, description="Resampling of the field before tiling; 0.5 halves its sides."
+    )
+    minimum_foreground: Fraction = Field(
+        0.0, description="Smallest share of a tile that must differ from the background."
+    )
+    empty_quota: Fraction = Field(
+        0.1, description="Largest share of tiles below `minimum_foreground` that is kept."
+    )
+
+    @field_validator("size")
+    @classmethod
+    def _multiple_of_eight(cls, size: int) -> int:
+        if size % 8:
+            raise ValueError(f"a tile's size must be a multiple of 8, found {size}")
+        return size
+
+
+class IntensitySettings(Settings):
+    """The map from camera counts to 8 bits, fitted on the training fields and recorded."""
+
+    method: Literal["fixed", "dataset_percentile", "image_percentile", "none"] = Field(
+        "dataset_percentile",
+        description="`none` accepts 8-bit data only. `image_percentile` destroys the background "
+        "level between images.",
+    )
+    low_percentile: Percentile = Field(0.1, description="Percentile that becomes black.")
+    high_percentile: Percentile = Field(99.9, description="Percentile that becomes white.")
+    low: float | None = Field(None, description="Count that becomes black (method `fixed`).")
+    high: float | None = Field(None, description="Count that becomes white (method `fixed`).")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> IntensitySettings:
+        if self.low_percentile >= self.high_percentile:
+            raise ValueError("low_percentile must lie below high_percentile")
+        if self.method == "fixed" and (
+            self.low is None or self.high is None or self.low >= self.high
+        ):
+            raise ValueError("method `fixed` needs low and high, low below high")
+        return self
+
+
+class Dataset(Settings):
+    """A concept plus subset, tile size, scale and intensity: what one training run can be given."""
+
+    concept: Slug = Field(..., description="Name of the concept.")
+    tiles: TilingSettings = Field(TilingSettings(), description="How fields are cut.")
+    intensity: IntensitySettings = Field(IntensitySettings(), description="Map to 8 bits.")
+    split: SplitSettings = Field(SplitSettings(), description="Sharing out of `auto` fields.")
+    training_planes: int | None = Field(
+        None,
+        gt=0,
+        description="Use only this many planes (images) for training; smaller subsets are parts of "
+        "larger ones. Empty means all.",
+    )
+
+
+class Prior(Settings):
+    """Class images by the frozen base model, for the prior-preservation loss."""
+
+    class_prompt: str = Field(..., min_length=1, description="Prompt of the class, no identifier.")
+    size: int = Field(512, ge=32, description="Side in pixels; equal to the tiles' of its runs.")
+    count: int = Field(200, gt=0, description="Number of class images.")
+    images_per_shard: int = Field(100, gt=0, description="Images made by one job.")
+    scheduler: Scheduler = Field(
+        "euler_ancestral", description="Sampler; the DreamBooth paper uses the ancestral one."
+    )
+    steps: int = Field(30, gt=0, description="Denoising steps.")
+    guidance: float = Field(5.0, ge=1, description="Classifier-free guidance scale; 1 is off.")
+    seed: int = Field(0, ge=0, description="Seed of the class images.")
+
+
+class TrainingSettings(Settings):
+    """DreamBooth fine-tuning; every key may be a column of runs.tsv."""
+
+    steps: int = Field(800, gt=0, description="Optimizer steps.")
+    batch_size: int = Field(4, gt=0, description="Subject images per step.")
+    prior_batch_size: int | None = Field(
+        None, gt=0, description="Class images per step; empty means as many as subject images."
+    )
+    prior_weight: float = Field(
+        1.0, ge=0, description="Weight of the prior-preservation loss (lambda); 0 switches it off."
+    )
+    learning_rate: float = Field(5e-6, gt=0, description="Rate of the UNet.")
+    text_encoder_learning_rate: float = Field(
+        5e-6, ge=0, description="Rate of the text encoder; 0 freezes it."
+    )
+    warmup_steps: int = Field(20, ge=0, description="Linear warm-up of the rates.")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay.")
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    ema_decay: float = Field(
+        0.99, ge=0, lt=1, description="Decay of the averaged weights that are exported; 0 is off."
+    )
+    checkpoint_every: int = Field(200, gt=0, description="Steps between checkpoints.")
+    preview_every: int = Field(200, gt=0, description="Steps between preview pictures.")
+    preview_count: int = Field(8, gt=0, description="Pictures in a preview.")
+    precision: Precision = Field(
+        "auto", description="`auto`: bfloat16 on GPUs and on processors that have it natively."
+    )
+    seed: int = Field(0, ge=0, description="Seed of order, views, time steps and noise.")
+
+
+class SamplerSettings(Settings):
+    """How synthetic images are drawn from a model."""
+
+    scheduler: Scheduler = Field("dpm++", description="Sampler.")
+    steps: int = Field(20, gt=0, description="Denoising steps.")
+    guidance: float = Field(3.0, ge=1, description="Classifier-free guidance scale; 1 is off.")
+    negative_prompt: str = Field("", description="What the pictures should not show.")
+    seed: int = Field(0, ge=0, description="Seed; seeds 0 and 1 share no image.")
+    batch_size: int = Field(16, gt=0, description="Images made at once; never changes a picture.")
+    precision: Precision = Field("float32", description="`auto` takes half precision on GPUs.")
+
+
+class Prompt(Settings):
+    """A named prompt of the sampling stage."""
+
+    template: str = Field(
+        "a {modality} microscopy image of {subject}",
+        min_length=1,
+        description="Text with {subject} (identifier and noun) and, if wanted, {modality}.",
+    )
+    count: int = Field(1000, gt=0, description="Images to make.")
+
+    @field_validator("template")
+    @classmethod
+    def _names_the_subject(cls, template: str) -> str:
+        return checked_template(template)
+
+
+class SamplingSettings(Settings):
+    """Bulk sampling."""
+
+    sampler: SamplerSettings = Field(SamplerSettings(), description="How images are drawn.")
+    prompts: dict[Slug, Prompt] = Field(
+        {"subject": Prompt()}, min_length=1, description="Prompts by name."
+    )
+    images_per_shard: int = Field(
+        500, gt=0, description="Images made by one job; a larger total only adds shards."
+    )
+    untuned_count: int | None = Field(
+        None, gt=0, description="Images of the untuned base; empty means as many as of the run."
+    )
+
+
+class EvaluationSettings(Settings):
+    """What is measured, and how."""
+
+    extractor: Slug = Field(
+        "efficientnet-lite0", description="Feature extractor, a name in extractors of the package."
+    )
+    prompt: Slug = Field("subject", description="The prompt whose images are compared with real.")
+    confidence: Fraction = Field(0.95, description="Level of the intervals.")
+    copy_quantile: Fraction = Field(
+        0.99,
+        description="A synthetic image is a copy when it is nearer to a training tile than this "
+        "quantile of held-out real tiles is.",
+    )
+
+
+class ReleaseSettings(Settings):
+    """What of the synthetic images is given out, and in which form."""
+
+    scale: Literal["8bit", "camera"] = Field(
+        "8bit", description="8-bit, or the camera's own counts by the inverse intensity map."
+    )
+    hold_back_copies: bool = Field(
+        True, description="Keep copies of training images out of the release."
+    )
+
+
+class ReportSettings(Settings):
+    """The page at the end."""
+
+    title: str = Field("Brightbooth", description="Title of the page.")
+    rows: int = Field(8, gt=0, le=32, description="Images in each row of the contact sheets.")
+
+
+class BaseModelEntry(Settings):
+    """A base model of base_models.yaml."""
+
+    kind: Literal["folder", "hub", "single_file"] = Field(..., description="Where it comes from.")
+    path: str | None = Field(None, description="Folder or file; relative to the workflow.")
+    repository: str | None = Field(None, description="owner/name on the hub.")
+    revision: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="Commit on the hub, 40 hexadecimal digits: names can move.",
+    )
+    size: int = Field(512, ge=32, description="Side of the pictures it was trained on, in pixels.")
+    licence: str = Field("", description="Terms of use, for the model card.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> BaseModelEntry:
+        needed = ("repository", "revision") if self.kind == "hub" else ("path",)
+        missing = [key for key in needed if getattr(self, key) is None]
+        if missing:
+            raise ValueError(f"a base model of kind `{self.kind}` needs {' and '.join(missing)}")
+        return self
+
+
+class Configuration(Settings):
+    """config.yaml."""
+
+    project: Slug = Field(..., description="Name of the folder under results/.")
+    samples: str = Field("config/samples.tsv", description="Sheet of what was imaged.")
+    runs: str = Field("config/runs.tsv", description="Sheet of the models to train.")
+    base_models: str = Field("config/base_models.yaml", description="Registry of base models.")
+    data_folder: str = Field(
+        "",
+        description="Folder that the paths of samples.tsv are relative to; empty means the working "
+        "directory; `package:NAME/FOLDER` is a folder inside an installed Python package.",
+    )
+    concepts: dict[Slug, Concept] = Field(..., min_length=1, description="Concepts by name.")
+    quality: QualitySettings = Field(QualitySettings(), description="Quality check.")
+    datasets: dict[Slug, Dataset] = Field(..., min_length=1, description="Datasets by name.")
+    priors: dict[Slug, Prior] = Field({}, description="Sets of class images by name.")
+    identifier_candidates: int = Field(
+        24, gt=0, description="Candidate identifier tokens to measure."
+    )
+    training: TrainingSettings = Field(TrainingSettings(), description="Defaults of all runs.")
+    training_prompt: str = Field(
+        "a {modality} microscopy image of {subject}",
+        description="Prompt of the training images, with {subject} and, if wanted, {modality}.",
+    )
+    sampling: SamplingSettings = Field(SamplingSettings(), description="Bulk sampling.")
+    evaluation: EvaluationSettings = Field(EvaluationSettings(), description="Evaluation.")
+    release: ReleaseSettings = Field(ReleaseSettings(), description="Release.")
+    report: ReportSettings = Field(ReportSettings(), description="Report.")
+
+    @field_validator("training_prompt")
+    @classmethod
+    def _names_the_subject(cls, template: str) -> str:
+        return checked_template(template)
+
+
+# --- rows of the sheets --------------------------------------------------------------------------
+
+
+class SampleRow(Settings):
+    """A row of samples.tsv; empty cells take the concept's defaults."""
+
+    concept: Slug = Field(..., description="Name of the concept.")
+    path: str = Field(..., min_length=1, description="File or glob, relative to data_folder.")
+    group: str | None = Field(
+        None, description="Well, plate, day or position; members share a role. Default: the file."
+    )
+    role: Role = Field("auto", description="What the field is for.")
+    region: str | None = Field(
+        None,
+        pattern=r"^\d+:\d+,\d+:\d+$",
+        description="y0:y1,x0:x1 in pixels of the raw field; empty means all of it.",
+    )
+    axes: str | None = Field(None, description="As in the concept's `reading`.")
+    channel: str | None = Field(None, description="As in the concept's `reading`.")
+    z: str | None = Field(None, description="As in the concept's `reading`.")
+    t: str | None = Field(None, description="As in the concept's `reading`.")
+    pixel_size_um: float | None = Field(None, gt=0, description="As in the concept's `reading`.")
+    caption: str | None = Field(None, description="Words about these files, kept with the tiles.")
+    accept: bool = Field(False, description="`yes` overrules a refusal of the quality check.")
+
+    @field_validator("region")
+    @classmethod
+    def _region_not_empty(cls, region: str | None) -> str | None:
+        if region is not None:
+            y0, y1, x0, x1 = parse_region(region)
+            if y0 >= y1 or x0 >= x1:
+                raise ValueError(f"region {region} is empty: it needs y0 < y1 and x0 < x1")
+        return region
+
+
+class RunRow(Settings):
+    """A row of runs.tsv; a column named like a key of `training` overrules it."""
+
+    run: Slug = Field(..., description="Name of the run.")
+    base: Slug = Field(..., description="Base model, a name in the registry.")
+    datasets: str = Field(..., min_length=1, description="Datasets trained together, by commas.")
+    priors: str = Field("", description="A prior for each dataset, by commas, or one for all.")
+    identifiers: str = Field(
+        "auto", description="An identifier for each dataset, by commas, or `auto`."
+    )
+
+
+# --- what the stages' scripts accept -------------------------------------------------------------
+
+
+class IngestStage(Settings):
+    """Settings of one raw file."""
+
+    source: Slug = Field(..., description="Name of the field's file.")
+    reading: ReadingSettings = Field(..., description="How to read it.")
+
+
+class SourceRegion(Settings):
+    """A part of a field, its group and role."""
+
+    source: Slug = Field(..., description="Name of the field's file.")
+    region: tuple[int, int, int, int] | None = Field(
+        None, description="y0, y1, x0, x1 in pixels; none means all."
+    )
+    group: str = Field(..., description="Members of a group share a role.")
+    role: Role = Field(..., description="What it is for.")
+    caption: str | None = Field(None, description="Words about it.")
+
+
+class QualityStage(Settings):
+    """Settings of a concept's quality check."""
+
+    thresholds: QualitySettings = Field(..., description="Thresholds.")
+    accepted: tuple[str, ...] = Field((), description="Sources whose refusal is overruled.")
+
+
+class SplitStage(Settings):
+    """Settings of a dataset's split."""
+
+    regions: tuple[SourceRegion, ...] = Field(..., min_length=1, description="What was imaged.")
+    split: SplitSettings = Field(..., description="Sharing out of `auto` fields.")
+    intensity: IntensitySettings = Field(..., description="Map to fit on the training planes.")
+    training_planes: int | None = Field(None, gt=0, description="Planes used for training.")
+
+
+class TilesStage(Settings):
+    """Settings of a dataset's tiles."""
+
+    tiles: TilingSettings = Field(..., description="How fields are cut.")
+
+
+class FetchStage(Settings):
+    """Settings of fetching or checking one base model."""
+
+    name: Slug = Field(..., description="Name in the registry.")
+    entry: BaseModelEntry = Field(..., description="Its registry entry.")
+
+
+class IdentifierStage(Settings):
+    """Settings of the search for identifiers."""
+
+    candidates: int = Field(..., gt=0, description="Candidate tokens to measure.")
+    template: str = Field(..., description="Prompt with {subject} in which they are measured.")
+    noun: str = Field(..., description="Class noun in that prompt.")
+    size: int = Field(..., ge=32, description="Side of the pictures in pixels.")
+    seed: int = Field(0, ge=0, description="Seed of the noise they are measured on.")
+
+
+class PriorStage(Settings):
+    """Settings of one shard of class images."""
+
+    name: Slug = Field(..., description="Name of the prior.")
+    prior: Prior = Field(..., description="Its settings, without the total count.")
+    first: int = Field(..., ge=0, description="Global index of the shard's first image.")
+    count: int = Field(..., gt=0, description="Images in the shard.")
+
+
+class LatentsStage(Settings):
+    """Settings of the latent cache."""
+
+    modality: Modality = Field(..., description="Which views are valid.")
+    batch_size: int = Field(16, gt=0, description="Tiles encoded at once.")
+
+
+class TrainedConcept(Settings):
+    """One concept of a run."""
+
+    concept: Slug = Field(..., description="Name.")
+    dataset: Slug = Field(..., description="Its dataset.")
+    identifier: str = Field(..., description="Identifier token, or `auto`.")
+    noun: str = Field(..., description="Class noun.")
+    modality: Modality = Field(..., description="Illumination.")
+    training_prompt: str = Field(..., description="Template with {subject}.")
+    class_prompt: str | None = Field(None, description="Prompt of its class images.")
+
+
+class FinetuneStage(Settings):
+    """Settings of one run."""
+
+    run: Slug = Field(..., description="Name of the run.")
+    base: Slug = Field(..., description="Name of the base model.")
+    concepts: tuple[TrainedConcept, ...] = Field(..., min_length=1, description="Its concepts.")
+    training: TrainingSettings = Field(..., description="How it is trained.")
+
+
+class SampleStage(Settings):
+    """Settings of one shard of synthetic images."""
+
+    prompt_name: str = Field(..., description="Name of the prompt, part of each image's key.")
+    concept: Slug = Field(..., description="Concept whose identifier and noun make {subject}.")
+    noun: str = Field(..., description="Class noun, used for the untuned base.")
+    modality: Modality = Field(..., description="Illumination.")
+    template: str = Field(..., description="Prompt with {subject}.")
+    size: int = Field(..., ge=32, description="Side of the pictures in pixels.")
+    sampler: SamplerSettings = Field(..., description="How images are drawn.")
+    first: int = Field(..., ge=0, description="Global index of the shard's first image.")
+    count: int = Field(..., gt=0, description="Images in the shard.")
+
+
+class FeaturesStage(Settings):
+    """Settings of feature extraction."""
+
+    extractor: Slug = Field(..., description="Name of the extractor.")
+    batch_size: int = Field(32, gt=0, description="Images at once.")
+
+
+class EvaluatedConcept(Settings):
+    """One concept of a run, for its metrics."""
+
+    concept: Slug = Field(..., description="Name.")
+    dataset: Slug = Field(..., description="Its dataset.")
+    modality: Modality = Field(..., description="Which views count when copies are looked for.")
+
+
+class MetricsStage(Settings):
+    """Settings of one run's metrics."""
+
+    run: Slug = Field(..., description="Name of the run.")
+    concepts: tuple[EvaluatedConcept, ...] = Field(..., min_length=1, description="Its concepts.")
+    evaluation: EvaluationSettings = Field(..., description="What is measured.")
+
+
+class ReleaseStage(Settings):
+    """Settings of one run's release."""
+
+    run: Slug = Field(..., description="Name of the run.")
+    release: ReleaseSettings = Field(..., description="What is given out.")
+
+
+class ReportStage(Settings):
+    """Settings of one run's page."""
+
+    run: Slug = Field(..., description="Name of the run.")
+    report: ReportSettings = Field(..., description="Title and rows.")
+    concepts: tuple[EvaluatedConcept, ...] = Field(..., min_length=1, description="Its concepts.")
+
+
+class StudyReportStage(Settings):
+    """Settings of the page over all runs."""
+
+    report: ReportSettings = Field(..., description="Title and rows.")
+    runs: tuple[str, ...] = Field(..., min_length=1, description="The study's runs, in order.")
+
+
+# --- small shared readings of settings -----------------------------------------------------------
+
+
+def checked_template(template: str) -> str:
+    """Return the template if {subject} and {modality} are all it names, else raise ValueError."""
+    try:
+        filled = template.format(subject="SUBJECT", modality="MODALITY")
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(
+            f"prompt {template!r} may name only {{subject}} and {{modality}}"
+        ) from error
+    if "SUBJECT" not in filled:
+        raise ValueError(f"prompt {template!r} must name {{subject}}")
+    return template
+
+
+def template_to_prompt(template: str, modality: Modality, noun: str, identifier: str = "") -> str:
+    """Fill a prompt template.
+
+    Parameters
+    ----------
+    template : str
+        Text with ``{subject}`` and, if wanted, ``{modality}``.
+    modality : str
+        Illumination; underscores become spaces.
+    noun : str
+        Class noun.
+    identifier : str
+        Identifier token, empty for the class alone.
+
+    Returns
+    -------
+    str
+        The prompt, for example ``a brightfield microscopy image of zqx cells``.
+    """
+    subject = f"{identifier} {noun}".strip()
+    return template.format(subject=subject, modality=modality.replace("_", " "))
+
+
+def parse_region(region: str) -> tuple[int, int, int, int]:
+    """Return y0, y1, x0, x1 of a region written ``y0:y1,x0:x1``."""
+    rows, columns = region.split(",")
+    y0, y1 = (int(value) for value in rows.split(":"))
+    x0, x1 = (int(value) for value in columns.split(":"))
+    return y0, y1, x0, x1
