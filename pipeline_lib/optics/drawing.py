@@ -1,0 +1,136 @@
+"""Plausible random settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline_lib.optics.camera import Camera
+from pipeline_lib.optics.keys import Key, key_to_generator
+from pipeline_lib.optics.placement import DENSITIES
+from pipeline_lib.optics.scenes import KINDS, MEDIUM_INDEX, SceneSettings
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How a kind is usually imaged: pixel sizes (um), and the shares of some options."""
+
+    pixel_size_um: tuple[float, float]
+    oblique: float
+    well_edge: float
+    debris: float
+
+
+KIND_TO_HABIT = {
+    "budding yeast": Habit((0.09, 0.45), 0.2, 0.05, 0.2),
+    "rod bacteria": Habit((0.055, 0.16), 0.12, 0.02, 0.15),
+    "suspension cells": Habit((0.25, 1.0), 0.2, 0.3, 0.35),
+    "adherent cells": Habit((0.45, 1.3), 0.45, 0.08, 0.45),
+    "monolayer": Habit((0.45, 1.3), 0.5, 0.05, 0.4),
+    "beads": Habit((0.08, 0.5), 0.2, 0.05, 0.3),
+}
+
+
+def draw_scene_settings(
+    key: Key, kind: str | None = None, shape: tuple[int, int] = (128, 128), source_rings: int = 2
+) -> SceneSettings:
+    """Draw plausible settings.
+
+    Parameters
+    ----------
+    key : int or tuple of int
+        Which settings: the same arguments give the same settings.
+    kind : str or None
+        One of `KINDS`; None draws it.
+    shape : tuple of int
+        Rows and columns.
+    source_rings : int
+        Fineness of the condenser's sampling; oblique light gets one ring more.
+
+    Returns
+    -------
+    SceneSettings
+        For `simulate_picture`.
+    """
+    generator = key_to_generator(key, "settings")
+    drawn = KINDS[generator.integers(len(KINDS))]
+    kind = drawn if kind is None else kind
+    habit = KIND_TO_HABIT[kind]
+    pixel = _log_uniform(generator, *habit.pixel_size_um)
+    oblique = bool(generator.uniform() < habit.oblique)
+    wavelength = float(generator.uniform(0.45, 0.65))
+    objective = float(np.clip(generator.uniform(0.45, 0.95) * wavelength / (2 * pixel), 0.1, 1.2))
+    condenser = float(objective * generator.uniform(*((0.2, 0.5) if oblique else (0.1, 0.75))))
+    debris = generator.uniform() < habit.debris
+    field = shape[0] * shape[1] * pixel**2
+    display = generator.uniform()
+    return SceneSettings(
+        kind=kind,
+        shape=shape,
+        pixel_size_um=pixel,
+        density=DENSITIES[generator.integers(3)],
+        defocus_um=_draw_defocus(generator, MEDIUM_INDEX * wavelength / objective**2),
+        illumination="oblique" if oblique else "brightfield",
+        illumination_azimuth=float(generator.uniform(0, 2 * np.pi)),
+        condenser_aperture=condenser,
+        objective_aperture=objective,
+        oblique_offset=float(generator.uniform(0.8, 1.0)),
+        wavelength_um=wavelength,
+        contrast=_log_uniform(generator, 0.5, 1.5),
+        camera=_draw_camera(generator),
+        shading=float(generator.exponential(0.015)),
+        vignette=float(generator.exponential(0.03)),
+        dust_number=int(generator.poisson(generator.choice([0.0, 1.0, 5.0]))),
+        dust_size_um=pixel * _log_uniform(generator, 3.0, 12.0),
+        debris_per_mm2=float(debris * _log_uniform(generator, 3, 40) / field * 1e6),
+        debris_size_um=pixel * _log_uniform(generator, 1.2, 4.0),
+        well_edge=bool(generator.uniform() < habit.well_edge),
+        display_background=None if display < 0.3 else _draw_level(generator),
+        display_range=_log_uniform(generator, 0.7, 2.0),
+        display_floor=float(generator.choice([0.0, 0.03, 0.1, 0.3], p=[0.1, 0.3, 0.4, 0.2])),
+        source_rings=source_rings + oblique,
+    )
+
+
+def _log_uniform(generator: np.random.Generator, low: float, high: float) -> float:
+    """Draw evenly in the logarithm."""
+    return float(np.exp(generator.uniform(np.log(low), np.log(high))))
+
+
+def _draw_defocus(generator: np.random.Generator, depth_um: float) -> float:
+    """Draw in focus, in front or behind, in depths of field."""
+    side = int(generator.integers(-1, 2))
+    if side == 0:
+        return depth_um * float(generator.uniform(-0.4, 0.4))
+    return side * depth_um * _log_uniform(generator, 0.7, 5.0)
+
+
+def _draw_level(generator: np.random.Generator) -> float:
+    """Draw the background's grey level, near white and middle grey more often."""
+    return float(
+        generator.choice(
+            [
+                generator.uniform(0.1, 0.95),
+                generator.uniform(0.9, 0.98),
+                generator.normal(0.5, 0.08),
+            ],
+            p=[0.5, 0.2, 0.3],
+        )
+    )
+
+
+def _draw_camera(generator: np.random.Generator) -> Camera:
+    """Draw a camera: bit depth, exposure from noisy to clean, white or correlated noise."""
+    full_scale = float(generator.choice([4095, 16383, 65535]))
+    background = full_scale * float(
+        generator.choice([generator.uniform(0.08, 0.9), 0.97], p=[0.85, 0.15])
+    )
+    offset = full_scale * float(generator.choice([0.0, 0.01, 0.03]))
+    electrons = _log_uniform(generator, 250, 60000)
+    blur = float(generator.uniform(0.4, 1.3)) if generator.uniform() < 0.4 else 0.0
+    compression = _log_uniform(generator, 0.01, 0.1) if generator.uniform() < 0.12 else 0.0
+    gain = (background - offset) / electrons
+    return Camera(
+        electrons, gain, offset, full_scale, _log_uniform(generator, 1, 8), blur, compression
+    )
