@@ -19,6 +19,7 @@ Modality = Literal["brightfield", "phase_contrast", "oblique", "dic"]
 Role = Literal["train", "validation", "holdout", "auto"]
 ROLES = ("train", "validation", "holdout")
 Scheduler = Literal["dpm++", "ddim", "euler_ancestral"]
+Extractor = Literal["efficientnet-lite0"]
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
 
 
@@ -264,9 +265,7 @@ class SamplingSettings(Settings):
 class EvaluationSettings(Settings):
     """What is measured, and how."""
 
-    extractor: Slug = Field(
-        "efficientnet-lite0", description="Feature extractor, a name in extractors of the package."
-    )
+    extractor: Extractor = Field("efficientnet-lite0", description="Feature extractor.")
     prompt: Slug = Field("subject", description="The prompt whose images are compared with real.")
     confidence: Fraction = Field(0.95, description="Level of the intervals.")
     copy_quantile: Fraction = Field(
@@ -514,7 +513,7 @@ class SampleStage(Settings):
 class FeaturesStage(Settings):
     """Settings of feature extraction."""
 
-    extractor: Slug = Field(..., description="Name of the extractor.")
+    extractor: Extractor = Field(..., description="Name of the extractor.")
     batch_size: int = Field(32, gt=0, description="Images at once.")
 
 

@@ -1,0 +1,52 @@
+PYTHON ?= python3
+VENV ?= .venv
+STAMP := $(VENV)/.installed
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+DEMO := config/examples/demo/config.yaml
+
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+
+.PHONY: help install demo test lint schemas base-model slurm-profile clean
+
+help:
+	@echo "make demo          install, then make synthetic images from real ones and judge them"
+	@echo "make test          install, then run the tests"
+	@echo "make lint          check style, the rules and the generated schemas"
+	@echo "make schemas       write config/schemas and the tables of docs/configuration.md anew"
+	@echo "make base-model    train the embedded base model by its recipe (hours on two cores)"
+	@echo "make slurm-profile install profiles/slurm, so that snakemake --profile slurm finds it"
+	@echo "make clean         remove what runs made: results, work, logs"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml envs/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[test]'
+	pip install --quiet --disable-pip-version-check --no-deps ndev-sampledata==0.0.3
+	touch $(STAMP)
+
+demo: install
+	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES)
+
+test: install
+	pytest
+
+lint: install
+	ruff check .
+	ruff format --check .
+	snakefmt --check --line-length 100 Snakefile rules
+	snakemake --lint --configfile $(DEMO)
+	python -m pipeline_lib schemas --check
+
+schemas: install
+	python -m pipeline_lib schemas
+
+base-model: install
+	python scripts/build_base_model.py
+
+slurm-profile:
+	mkdir -p $(HOME)/.config/snakemake
+	ln -sfn $(CURDIR)/profiles/slurm $(HOME)/.config/snakemake/slurm
+
+clean:
+	rm -rf results work logs .snakemake

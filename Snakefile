@@ -1,0 +1,63 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+if not config:
+
+    configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/images.smk"
+include: "rules/base_models.smk"
+include: "rules/training.smk"
+include: "rules/sampling.smk"
+include: "rules/evaluation.smk"
+include: "rules/reporting.smk"
+
+
+localrules:
+    all,
+    tiles_only,
+    priors_only,
+    samples_only,
+    metrics_only,
+    release_only,
+
+
+rule all:
+    default_target: True
+    input:
+        run_files("report/{run}/index.html"),
+        run_files("release/{run}"),
+        results("report/study/index.html"),
+
+
+rule tiles_only:
+    input:
+        [dataset_file(name, "contact_sheet.png") for name in used_datasets()],
+
+
+rule priors_only:
+    input:
+        all_prior_shards(),
+
+
+rule samples_only:
+    input:
+        all_sample_shards(),
+
+
+rule metrics_only:
+    input:
+        run_files("metrics/{run}.csv"),
+
+
+rule release_only:
+    input:
+        run_files("release/{run}"),
+
+
+onsuccess:
+    print_verdicts()

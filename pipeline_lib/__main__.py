@@ -1,0 +1,40 @@
+"""Commands of the package: ``python -m pipeline_lib COMMAND``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline_lib.schemas import generated_files
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline_lib", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    schemas = commands.add_parser("schemas", help="write what is generated from the settings")
+    schemas.add_argument("--check", action="store_true", help="only say what is out of date")
+    return write_schemas(parser.parse_args().check)
+
+
+def write_schemas(check: bool) -> int:
+    """Write, or check, the JSON schemas, the tables of the settings and the conda files."""
+    stale = {
+        path: text
+        for path, text in generated_files(ROOT).items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    for path, text in stale.items():
+        print(f"{'out of date' if check else 'written'}: {path.relative_to(ROOT)}")
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    if check and stale:
+        print("`make schemas` writes them anew", file=sys.stderr)
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,498 @@
+"""From the configuration and its sheets to what is to be made: checked lookups for the rules.
+
+Everything that can be refused before a job starts is refused here, with file, row and key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import importlib.util
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline_lib.command_line import validation_to_message
+from pipeline_lib.imaging.sources import path_to_source
+from pipeline_lib.settings import (
+    BaseModelEntry,
+    Concept,
+    Configuration,
+    Dataset,
+    Prompt,
+    ReadingSettings,
+    RunRow,
+    SampleRow,
+    Settings,
+    SourceRegion,
+    TrainedConcept,
+    TrainingSettings,
+    UserError,
+    parse_region,
+)
+from pipeline_lib.sheets import Row, read_sheet
+
+Model = TypeVar("Model", bound=Settings)
+PACKAGE_FOLDER = "package:"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One raw file of a concept."""
+
+    name: str
+    path: Path
+    reading: ReadingSettings
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model to train, with everything looked up."""
+
+    name: str
+    base: str
+    concepts: tuple[TrainedConcept, ...]
+    priors: tuple[str | None, ...]
+    training: TrainingSettings
+    size: int
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of one model and prompt."""
+
+    model: str
+    base: str
+    run: str | None
+    concept: str
+    prompt_name: str
+    prompt: Prompt
+    size: int
+    count: int
+
+    @property
+    def folder(self) -> str:
+        """Return the set's folder name below the model's."""
+        return f"{self.concept}-{self.size}px-{self.prompt_name}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """The checked configuration with sheets read and names looked up."""
+
+    configuration: Configuration
+    bases: Mapping[str, BaseModelEntry]
+    sources: Mapping[str, Mapping[str, Source]]
+    regions: Mapping[str, tuple[SourceRegion, ...]]
+    runs: Mapping[str, Run]
+    image_sets: Mapping[tuple[str, str], ImageSet]
+
+
+def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> Study:
+    """Check a configuration and its sheets, and look everything up.
+
+    Parameters
+    ----------
+    config : mapping
+        Content of config.yaml.
+    root : Path
+        Folder that the sheets' and the data folder's relative paths start from.
+    workflow_folder : Path
+        Folder of the Snakefile, where paths of the base models' registry start.
+
+    Returns
+    -------
+    Study
+        The checked study.
+
+    Raises
+    ------
+    UserError
+        With file, row or key, what was found and what is needed.
+    """
+    configuration = validated(Configuration, config, "configuration")
+    _check_references(configuration)
+    bases = _load_bases(_registry_path(configuration.base_models, root, workflow_folder))
+    rows = read_sheet(root / configuration.samples, SampleRow)
+    sources, regions = _rows_to_sources(rows, configuration, root)
+    runs = _load_runs(configuration, bases, root)
+    _check_bases_are_there(runs, bases, workflow_folder)
+    _check_used_concepts(runs, configuration, regions)
+    image_sets = _runs_to_image_sets(runs, configuration.sampling.untuned_count, configuration)
+    return Study(configuration, bases, sources, regions, runs, image_sets)
+
+
+def validated(model: type[Model], value: Any, where: str) -> Model:
+    """Return the value as a settings model, or raise `UserError` naming every bad key."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise UserError(validation_to_message(error, where)) from None
+
+
+def look_up(name: str, table: Mapping[str, Model], what: str, where: str) -> Model:
+    """Return the table's entry, or raise `UserError` with the names there are."""
+    if name in table:
+        return table[name]
+    near = difflib.get_close_matches(name, table, n=1)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    known = ", ".join(sorted(table)) or "none"
+    raise UserError(f"{where}: no {what} is called `{name}` (there are: {known}){hint}")
+
+
+def _check_references(configuration: Configuration) -> None:
+    """Refuse names in config.yaml that point nowhere."""
+    for name, dataset in configuration.datasets.items():
+        where = f"configuration: datasets.{name}.concept"
+        look_up(dataset.concept, configuration.concepts, "concept", where)
+    look_up(
+        configuration.evaluation.prompt,
+        configuration.sampling.prompts,
+        "prompt of `sampling.prompts`",
+        "configuration: evaluation.prompt",
+    )
+
+
+def _registry_path(name: str, root: Path, workflow_folder: Path) -> Path:
+    """Return the registry's path: the user's own if it is there, else the workflow's."""
+    return root / name if (root / name).is_file() else workflow_folder / name
+
+
+def _load_bases(path: Path) -> dict[str, BaseModelEntry]:
+    """Read the registry of base models."""
+    return {
+        name: validated(BaseModelEntry, value, f"{path}: {name}")
+        for name, value in _read_yaml(path).items()
+    }
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds."""
+    if not path.is_file():
+        raise UserError(f"no file {path}: `base_models` must name the registry of base models")
+    value = yaml.safe_load(path.read_text()) or {}
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: found {type(value).__name__}, needed names with their entries")
+    return value
+
+
+# --- samples.tsv ---------------------------------------------------------------------------------
+
+
+def _rows_to_sources(
+    rows: Iterable[Row[SampleRow]], configuration: Configuration, root: Path
+) -> tuple[dict[str, dict[str, Source]], dict[str, tuple[SourceRegion, ...]]]:
+    """Resolve the sheet's globs to sources and regions, by concept."""
+    folder = resolve_data_folder(configuration.data_folder, root)
+    sources: dict[str, dict[str, Source]] = {name: {} for name in configuration.concepts}
+    regions: dict[str, list[SourceRegion]] = {name: [] for name in configuration.concepts}
+    for row in rows:
+        concept = look_up(row.value.concept, configuration.concepts, "concept", row.where)
+        for relative in _match_files(row, folder):
+            source = _row_to_source(row, concept, folder, relative)
+            _add_source(sources[row.value.concept], source, row.where)
+            region = _row_to_region(row.value, source.name, relative)
+            _add_region(regions[row.value.concept], region, row.where, relative)
+    return sources, {name: tuple(found) for name, found in regions.items()}
+
+
+def resolve_data_folder(data_folder: str, root: Path) -> Path:
+    """Return the folder that the sheet's paths start from.
+
+    Parameters
+    ----------
+    data_folder : str
+        A path, or ``package:NAME/FOLDER`` for a folder inside an installed Python package, which
+        is found without importing the package.
+    root : Path
+        Start of relative paths.
+
+    Returns
+    -------
+    Path
+        An existing folder.
+
+    Raises
+    ------
+    UserError
+        If there is no such package or folder.
+    """
+    if not data_folder.startswith(PACKAGE_FOLDER):
+        folder = root / data_folder
+    else:
+        package, _, inner = data_folder.removeprefix(PACKAGE_FOLDER).partition("/")
+        found = importlib.util.find_spec(package)
+        if found is None or not found.submodule_search_locations:
+            raise UserError(
+                f"configuration: data_folder: the Python package `{package}` is not installed; "
+                "`make install` installs what the demo needs"
+            )
+        folder = Path(found.submodule_search_locations[0]) / inner
+    if not folder.is_dir():
+        raise UserError(f"configuration: data_folder: there is no folder {folder}")
+    return folder
+
+
+def _match_files(row: Row[SampleRow], folder: Path) -> list[str]:
+    """Return the files a row means, relative to the data folder, sorted, hidden ones left out."""
+    found = sorted(glob.glob(row.value.path, root_dir=folder, recursive=True))
+    files = [name for name in found if (folder / name).is_file()]
+    if not files:
+        raise UserError(
+            f"{row.where}: path: no file matches `{row.value.path}` in {folder}; correct the cell "
+            "or `data_folder` in the configuration"
+        )
+    return files
+
+
+def _row_to_source(row: Row[SampleRow], concept: Concept, folder: Path, relative: str) -> Source:
+    """Return the source of one file, the row's cells laid over the concept's defaults."""
+    keys = ("axes", "channel", "z", "t", "pixel_size_um")
+    cells = {key: getattr(row.value, key) for key in keys}
+    given = {key: cell for key, cell in cells.items() if cell is not None}
+    reading = validated(
+        ReadingSettings, concept.reading.model_dump() | given, f"{row.where}: reading"
+    )
+    return Source(path_to_source(relative), folder / relative, reading, row.value.accept)
+
+
+def _add_source(sources: dict[str, Source], source: Source, where: str) -> None:
+    """Add a source; rows that name one file must read it in the same way."""
+    earlier = sources.setdefault(source.name, source)
+    if earlier != source:
+        raise UserError(
+            f"{where}: path: an earlier row reads {source.path.name} with other settings "
+            f"({earlier.reading.model_dump(exclude_none=True)}, accept {earlier.accepted}); rows "
+            "of one file must agree in axes, channel, z, t, pixel_size_um and accept"
+        )
+
+
+def _row_to_region(row: SampleRow, source: str, relative: str) -> SourceRegion:
+    """Return the region a row means; its group is the file unless the row says otherwise."""
+    return SourceRegion(
+        source=source,
+        region=parse_region(row.region) if row.region else None,
+        group=row.group or relative,
+        role=row.role,
+        caption=row.caption,
+    )
+
+
+def _add_region(
+    regions: list[SourceRegion], region: SourceRegion, where: str, relative: str
+) -> None:
+    """Add a region; regions of one file must not overlap."""
+    for earlier in regions:
+        if earlier.source == region.source and _overlap(earlier.region, region.region):
+            raise UserError(
+                f"{where}: region: {relative} is named twice with overlapping regions "
+                f"({_written(earlier.region)} and {_written(region.region)}); pixels may stand in "
+                "one row only"
+            )
+        if earlier.group == region.group and earlier.role != region.role and not region.region:
+            raise UserError(
+                f"{where}: role: group `{region.group}` has role {earlier.role} in an earlier row "
+                f"and {region.role} here; a group stays together"
+            )
+    regions.append(region)
+
+
+def _overlap(
+    first: tuple[int, int, int, int] | None, second: tuple[int, int, int, int] | None
+) -> bool:
+    """Tell whether two regions share a pixel; none means all of the field."""
+    if first is None or second is None:
+        return True
+    rows = first[0] < second[1] and second[0] < first[1]
+    columns = first[2] < second[3] and second[2] < first[3]
+    return rows and columns
+
+
+def _written(region: tuple[int, int, int, int] | None) -> str:
+    """Return a region as the sheet writes it."""
+    return "{}:{},{}:{}".format(*region) if region else "all of it"
+
+
+# --- runs.tsv ------------------------------------------------------------------------------------
+
+
+def _load_runs(
+    configuration: Configuration, bases: Mapping[str, BaseModelEntry], root: Path
+) -> dict[str, Run]:
+    """Read runs.tsv and look its names up."""
+    overrides = tuple(TrainingSettings.model_fields)
+    rows = read_sheet(root / configuration.runs, RunRow, overrides)
+    runs: dict[str, Run] = {}
+    for row in rows:
+        if row.value.run in runs:
+            raise UserError(f"{row.where}: run: `{row.value.run}` is named by an earlier row too")
+        runs[row.value.run] = _row_to_run(row, configuration, bases)
+    return runs
+
+
+def _row_to_run(
+    row: Row[RunRow], configuration: Configuration, bases: Mapping[str, BaseModelEntry]
+) -> Run:
+    """Look up one run's base, datasets, priors and identifiers."""
+    look_up(row.value.base, bases, "base model", f"{row.where}: base")
+    training = validated(
+        TrainingSettings, configuration.training.model_dump() | row.extra, row.where
+    )
+    names = _cells(row.value.datasets)
+    datasets = [
+        look_up(name, configuration.datasets, "dataset", f"{row.where}: datasets") for name in names
+    ]
+    size = _common_size(row, names, datasets)
+    priors = _run_priors(row, len(names), training, configuration, size)
+    identifiers = _run_identifiers(row, len(names))
+    concepts = tuple(
+        _trained_concept(name, dataset, identifier, prior, configuration)
+        for name, dataset, identifier, prior in zip(
+            names, datasets, identifiers, priors, strict=True
+        )
+    )
+    return Run(row.value.run, row.value.base, concepts, priors, training, size)
+
+
+def _check_bases_are_there(
+    runs: Mapping[str, Run], bases: Mapping[str, BaseModelEntry], workflow_folder: Path
+) -> None:
+    """Refuse a local base model whose folder or file is missing."""
+    for run in runs.values():
+        path = bases[run.base].path
+        if path is not None and not (workflow_folder / path).exists():
+            raise UserError(
+                f"run `{run.name}`: base: {path} of `{run.base}` does not exist; correct its path "
+                "in the registry of base models (`make base-model` builds the embedded one)"
+            )
+
+
+def _cells(text: str) -> list[str]:
+    """Split a cell at its commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _common_size(row: Row[RunRow], names: list[str], datasets: list[Dataset]) -> int:
+    """Return the tile size that all datasets of a run share; refuse repeated concepts."""
+    sizes = {dataset.tiles.size for dataset in datasets}
+    if len(sizes) != 1:
+        found = ", ".join(
+            f"{name} {dataset.tiles.size}" for name, dataset in zip(names, datasets, strict=True)
+        )
+        raise UserError(
+            f"{row.where}: datasets: the tiles of one run need one size, found {found} pixels"
+        )
+    concept, count = Counter(dataset.concept for dataset in datasets).most_common(1)[0]
+    if count > 1:
+        raise UserError(
+            f"{row.where}: datasets: concept `{concept}` is given {count} times; a run takes one "
+            "dataset of each concept"
+        )
+    return sizes.pop()
+
+
+def _run_priors(
+    row: Row[RunRow],
+    count: int,
+    training: TrainingSettings,
+    configuration: Configuration,
+    size: int,
+) -> tuple[str | None, ...]:
+    """Return the prior of each dataset, or none of them when the prior loss is off."""
+    names = _cells(row.value.priors)
+    where = f"{row.where}: priors"
+    if not names and training.prior_weight > 0:
+        raise UserError(
+            f"{where}: none given, but prior_weight is {training.prior_weight}; name a prior of "
+            "the configuration or set prior_weight to 0"
+        )
+    if training.prior_weight == 0:
+        return (None,) * count
+    names = names * count if len(names) == 1 else names
+    if len(names) != count:
+        raise UserError(f"{where}: found {len(names)} priors for {count} datasets; give 1 or each")
+    for name in names:
+        prior = look_up(name, configuration.priors, "prior", where)
+        if prior.size != size:
+            raise UserError(
+                f"{where}: the images of prior `{name}` have {prior.size} pixels, the tiles {size};"
+                f" set priors.{name}.size to {size}"
+            )
+    return tuple(names)
+
+
+def _run_identifiers(row: Row[RunRow], count: int) -> list[str]:
+    """Return the identifier of each dataset; given ones must differ."""
+    names = _cells(row.value.identifiers) or ["auto"]
+    names = names * count if names == ["auto"] else names
+    where = f"{row.where}: identifiers"
+    if len(names) != count:
+        raise UserError(f"{where}: found {len(names)} for {count} datasets; give `auto` or each")
+    given = [name for name in names if name != "auto"]
+    if len(set(given)) != len(given):
+        raise UserError(f"{where}: {', '.join(given)}: each dataset needs an identifier of its own")
+    spaced = [name for name in given if len(name.split()) > 1]
+    if spaced:
+        raise UserError(f"{where}: `{spaced[0]}` holds a space; an identifier is one token")
+    return names
+
+
+def _trained_concept(
+    name: str,
+    dataset: Dataset,
+    identifier: str,
+    prior: str | None,
+    configuration: Configuration,
+) -> TrainedConcept:
+    """Return one concept of a run as the training stage wants it."""
+    concept = configuration.concepts[dataset.concept]
+    return TrainedConcept(
+        concept=dataset.concept,
+        dataset=name,
+        identifier=identifier,
+        noun=concept.noun,
+        modality=concept.modality,
+        training_prompt=configuration.training_prompt,
+        class_prompt=configuration.priors[prior].class_prompt if prior else None,
+    )
+
+
+def _check_used_concepts(
+    runs: Mapping[str, Run],
+    configuration: Configuration,
+    regions: Mapping[str, tuple[SourceRegion, ...]],
+) -> None:
+    """Refuse concepts that runs need and that have no image to train on or to compare with."""
+    for run in runs.values():
+        for trained in run.concepts:
+            roles = Counter(region.role for region in regions[trained.concept])
+            for role in ("train", "holdout"):
+                if not roles[role] and not roles["auto"]:
+                    raise UserError(
+                        f"{configuration.samples}: concept `{trained.concept}` (run `{run.name}`) "
+                        f"has no row with role {role} or auto; add files for it"
+                    )
+
+
+def _runs_to_image_sets(
+    runs: Mapping[str, Run], untuned_count: int | None, configuration: Configuration
+) -> dict[tuple[str, str], ImageSet]:
+    """Return the image sets of all runs, and of each base where a run's is compared with it."""
+    compared = configuration.evaluation.prompt
+    found: dict[tuple[str, str], ImageSet] = {}
+    for run in runs.values():
+        for trained in run.concepts:
+            for name, prompt in configuration.sampling.prompts.items():
+                shared = (trained.concept, name, prompt, run.size)
+                sets = [ImageSet(run.name, run.base, run.name, *shared, prompt.count)]
+                if name == compared:
+                    count = untuned_count or prompt.count
+                    sets.append(ImageSet(f"base-{run.base}", run.base, None, *shared, count))
+                found |= {(one.model, one.folder): one for one in sets}
+    return found
