@@ -241,7 +241,8 @@ def resolve_data_folder(data_folder: str, root: Path) -> Path:
 
 def _match_files(row: Row[SampleRow], folder: Path) -> list[str]:
     """Return the files a row means, relative to the data folder, sorted, hidden ones left out."""
-    found = sorted(glob.glob(row.value.path, root_dir=folder, recursive=True))
+    # Path.glob refuses absolute patterns, which a sheet may hold.
+    found = sorted(glob.glob(row.value.path, root_dir=folder, recursive=True))  # noqa: PTH207
     files = [name for name in found if (folder / name).is_file()]
     if not files:
         raise UserError(

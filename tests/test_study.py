@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline_lib.settings import UserError
+from pipeline_lib.study import load_study
+
+CONFIG: dict[str, Any] = {
+    "project": "trial",
+    "samples": "samples.tsv",
+    "runs": "runs.tsv",
+    "base_models": "bases.yaml",
+    "data_folder": "data",
+    "concepts": {"round": {"noun": "cells"}, "long": {"noun": "rods"}},
+    "datasets": {
+        "round-64": {"concept": "round", "tiles": {"size": 64}},
+        "long-64": {"concept": "long", "tiles": {"size": 64}},
+        "long-32": {"concept": "long", "tiles": {"size": 32}},
+    },
+    "priors": {
+        "class": {"class_prompt": "an image of cells", "size": 64},
+        "small": {"class_prompt": "an image of cells", "size": 32},
+    },
+}
+BASES = {"toy": {"kind": "folder", "path": "toy"}, "gone": {"kind": "folder", "path": "nowhere"}}
+SAMPLES = "concept\tpath\tgroup\trole\tregion\tchannel\n"
+ROUND = "round\tr*.tif\t\tauto\t\t\n"
+LONG = "long\tl1.tif\t\ttrain\t\t\nlong\tl2.tif\t\tholdout\t\t\n"
+RUNS = "run\tbase\tdatasets\tpriors\tidentifiers\tprior_weight\tsteps\n"
+RUN = "first\ttoy\tround-64\tclass\n"
+
+
+class Folder:
+    """A folder with a whole, right configuration that tests then spoil."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.config = copy.deepcopy(CONFIG)
+        self.bases: Any = copy.deepcopy(BASES)
+        self.samples = SAMPLES + ROUND + LONG
+        self.runs = RUNS + RUN
+        (root / "toy").mkdir()
+        (root / "data").mkdir()
+        for name in ("r1", "r2", "l1", "l2", ".r0"):
+            (root / f"data/{name}.tif").write_bytes(b"")
+
+    def load(self):
+        (self.root / "bases.yaml").write_text(yaml.safe_dump(self.bases))
+        (self.root / "samples.tsv").write_text(self.samples)
+        (self.root / "runs.tsv").write_text(self.runs)
+        return load_study(self.config, self.root, self.root)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_globs_become_sources_without_hidden_files(folder: Folder) -> None:
+    study = folder.load()
+    assert [source.path.name for source in study.sources["round"].values()] == ["r1.tif", "r2.tif"]
+    assert [region.role for region in study.regions["long"]] == ["train", "holdout"]
+    assert {region.group for region in study.regions["round"]} == {"r1.tif", "r2.tif"}
+
+
+def test_cells_of_the_sheet_overrule_the_concept(folder: Folder) -> None:
+    folder.config["concepts"]["long"]["reading"] = {"channel": "oblique", "z": "middle"}
+    folder.samples = SAMPLES + ROUND + LONG.replace("train\t\t", "train\t\t2")
+    sources = {source.path.name: source for source in folder.load().sources["long"].values()}
+    assert sources["l1.tif"].reading.channel == "2"
+    assert sources["l2.tif"].reading.channel == "oblique"
+    assert sources["l1.tif"].reading.z == "middle"
+
+
+def test_columns_of_runs_overrule_training(folder: Folder) -> None:
+    folder.config["training"] = {"steps": 5, "batch_size": 3}
+    folder.runs = RUNS + "first\ttoy\tround-64\tclass\t\t\t9\n"
+    training = folder.load().runs["first"].training
+    assert (training.steps, training.batch_size) == (9, 3)
+
+
+def test_untuned_images_are_shared_by_the_runs_of_a_base(folder: Folder) -> None:
+    folder.runs = RUNS + RUN + "second\ttoy\tround-64\tclass\n"
+    models = [model for model, _ in folder.load().image_sets]
+    assert sorted(models) == ["base-toy", "first", "second"]
+
+
+def test_prior_weight_zero_uses_no_prior(folder: Folder) -> None:
+    folder.runs = RUNS + "first\ttoy\tround-64\t\t\t0\n"
+    assert folder.load().runs["first"].priors == (None,)
+
+
+def test_one_prior_serves_all_datasets(folder: Folder) -> None:
+    folder.runs = RUNS + "first\ttoy\tround-64,long-64\tclass\n"
+    run = folder.load().runs["first"]
+    assert run.priors == ("class", "class")
+    assert [one.identifier for one in run.concepts] == ["auto", "auto"]
+
+
+def set_key(*keys: str, value: Any) -> Callable[[Folder], None]:
+    """Return a change of one key of the configuration."""
+
+    def change(folder: Folder) -> None:
+        table = folder.config
+        for key in keys[:-1]:
+            table = table.setdefault(key, {})
+        table[keys[-1]] = value
+
+    return change
+
+
+def set_runs(rows: str) -> Callable[[Folder], None]:
+    return lambda folder: setattr(folder, "runs", RUNS + rows)
+
+
+def set_samples(rows: str) -> Callable[[Folder], None]:
+    return lambda folder: setattr(folder, "samples", SAMPLES + rows)
+
+
+def set_bases(bases: Any) -> Callable[[Folder], None]:
+    return lambda folder: setattr(folder, "bases", bases)
+
+
+WRONG = {
+    "misspelt key": (set_key("trainig", value={}), r"configuration: trainig: .*not permitted"),
+    "misspelt nested key": (
+        set_key("training", "learning_rte", value=1),
+        r"training\.learning_rte: .*not permitted",
+    ),
+    "project with a slash": (set_key("project", value="a/b"), r"project: .*found 'a/b'"),
+    "steps of zero": (set_key("training", "steps", value=0), r"training\.steps: .*found 0"),
+    "rate in words": (
+        set_key("training", "learning_rate", value="high"),
+        r"training\.learning_rate: .*found 'high'",
+    ),
+    "tile of 100": (
+        set_key("datasets", "round-64", "tiles", "size", value=100),
+        r"datasets\.round-64\.tiles\.size: .*multiple of 8, found 100",
+    ),
+    "unknown modality": (
+        set_key("concepts", "round", "modality", value="darkfield"),
+        r"concepts\.round\.modality: .*found 'darkfield'",
+    ),
+    "unknown scheduler": (
+        set_key("sampling", "sampler", value={"scheduler": "euler"}),
+        r"sampling\.sampler\.scheduler: .*dpm\+\+.*found 'euler'",
+    ),
+    "prompt without subject": (
+        set_key("training_prompt", value="an image"),
+        r"training_prompt: .*must name \{subject\}",
+    ),
+    "prompt with unknown field": (
+        set_key("sampling", "prompts", value={"x": {"template": "{noun} {subject}"}}),
+        r"sampling\.prompts\.x\.template: .*may name only",
+    ),
+    "percentiles turned round": (
+        set_key("datasets", "round-64", "intensity", value={"low_percentile": 99.95}),
+        r"datasets\.round-64\.intensity: low_percentile must lie below",
+    ),
+    "fixed intensity without values": (
+        set_key("datasets", "round-64", "intensity", value={"method": "fixed"}),
+        r"intensity: method `fixed` needs low and high",
+    ),
+    "dataset of no concept": (
+        set_key("datasets", "round-64", "concept", value="rond"),
+        r"datasets\.round-64\.concept: no concept is called `rond`.*did you mean `round`",
+    ),
+    "compared prompt missing": (
+        set_key("evaluation", value={"prompt": "other"}),
+        r"evaluation\.prompt: no prompt of `sampling\.prompts` is called `other`",
+    ),
+    "missing data folder": (set_key("data_folder", value="dta"), r"data_folder: .*no folder .*dta"),
+    "missing package": (
+        set_key("data_folder", value="package:no_such_package/x"),
+        r"data_folder: the Python package `no_such_package` is not installed",
+    ),
+    "missing sheet": (set_key("samples", value="none.tsv"), r"no file .*none\.tsv"),
+    "missing registry": (set_key("base_models", value="none.yaml"), r"no file .*none\.yaml"),
+    "registry is a list": (set_bases(["toy"]), r"bases\.yaml: found list"),
+    "hub model without revision": (
+        set_bases({"toy": {"kind": "hub", "repository": "a/b"}}),
+        r"bases\.yaml: toy: .*kind `hub` needs revision",
+    ),
+    "hub model with a branch": (
+        set_bases({"toy": {"kind": "hub", "repository": "a/b", "revision": "main"}}),
+        r"toy: revision: .*found 'main'",
+    ),
+    "unknown concept in samples": (
+        set_samples(ROUND + "square\tr1.tif\n"),
+        r"samples\.tsv: row 3: no concept is called `square`",
+    ),
+    "no file matches": (
+        set_samples("round\tnone*.tif\n"),
+        r"row 2: path: no file matches `none\*\.tif`",
+    ),
+    "file named twice": (
+        set_samples(ROUND + "round\tr1.tif\t\tholdout\n"),
+        r"row 3: region: r1\.tif is named twice with overlapping regions",
+    ),
+    "overlapping regions": (
+        set_samples(
+            "round\tr1.tif\t\ttrain\t0:9,0:9\nround\tr1.tif\t\tholdout\t8:12,8:12\n" + LONG
+        ),
+        r"row 3: region: r1\.tif .*0:9,0:9 and 8:12,8:12",
+    ),
+    "one file read in two ways": (
+        set_samples("round\tr1.tif\t\ttrain\t0:9,0:9\t0\nround\tr1.tif\t\tholdout\t9:12,9:12\t1\n"),
+        r"row 3: path: an earlier row reads r1\.tif with other settings",
+    ),
+    "group on both sides": (
+        set_samples("round\tr1.tif\tw1\ttrain\nround\tr2.tif\tw1\tholdout\n"),
+        r"row 3: role: group `w1` has role train in an earlier row and holdout here",
+    ),
+    "nothing to train on": (
+        set_samples("round\tr*.tif\t\tholdout\n" + LONG),
+        r"concept `round` \(run `first`\) has no row with role train or auto",
+    ),
+    "nothing held out": (
+        set_samples("round\tr*.tif\t\ttrain\n" + LONG),
+        r"concept `round` \(run `first`\) has no row with role holdout or auto",
+    ),
+    "unknown base": (set_runs("a\ttoi\tround-64\tclass\n"), r"row 2: base: .*did you mean `toy`"),
+    "base folder missing": (
+        set_runs("a\tgone\tround-64\tclass\n"),
+        r"run `a`: base: nowhere of `gone` does not exist.*make base-model",
+    ),
+    "unknown dataset": (
+        set_runs("a\ttoy\tround-65\tclass\n"),
+        r"row 2: datasets: no dataset is called `round-65`",
+    ),
+    "run named twice": (set_runs(RUN + RUN), r"row 3: run: `first` is named by an earlier row"),
+    "bad override": (
+        set_runs("a\ttoy\tround-64\tclass\tauto\t1\tmany\n"),
+        r"row 2: steps: .*found 'many'",
+    ),
+    "sizes differ": (
+        set_runs("a\ttoy\tround-64,long-32\tclass\n"),
+        r"row 2: datasets: .*one size, found round-64 64, long-32 32",
+    ),
+    "concept given twice": (
+        set_runs("a\ttoy\tlong-64,long-64\tclass\n"),
+        r"row 2: datasets: concept `long` is given 2 times",
+    ),
+    "no prior though weighted": (
+        set_runs("a\ttoy\tround-64\t\n"),
+        r"row 2: priors: none given, but prior_weight is 1\.0",
+    ),
+    "unknown prior": (set_runs("a\ttoy\tround-64\tclas\n"), r"priors: no prior is called `clas`"),
+    "prior of another size": (
+        set_runs("a\ttoy\tround-64\tsmall\n"),
+        r"priors: the images of prior `small` have 32 pixels, the tiles 64; set priors\.small",
+    ),
+    "wrong number of priors": (
+        set_runs("a\ttoy\tround-64\tclass,class\n"),
+        r"priors: found 2 priors for 1 datasets",
+    ),
+    "wrong number of identifiers": (
+        set_runs("a\ttoy\tround-64\tclass\tzqx,vbk\n"),
+        r"identifiers: found 2 for 1 datasets",
+    ),
+    "identifier used twice": (
+        set_runs("a\ttoy\tround-64,long-64\tclass\tzqx,zqx\n"),
+        r"identifiers: zqx, zqx: each dataset needs an identifier of its own",
+    ),
+    "identifier with a space": (
+        set_runs("a\ttoy\tround-64\tclass\tz qx\n"),
+        r"identifiers: `z qx` holds a space",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_configurations_are_refused_by_name(folder: Folder, name: str) -> None:
+    change, message = WRONG[name]
+    folder.load()
+    change(folder)
+    with pytest.raises(UserError, match=message):
+        folder.load()
