@@ -29,7 +29,7 @@ WORDS = (
     "a an of in the with and on microscopy microscope image picture brightfield phase contrast "
     "oblique dic cell cells bacteria bacterium colony well edge debris sparse dense grey um mm "
     "rod zx qv xk jw vq hqz pzk wqx no"
-).split()
+)
 
 V_PREDICTION = {"prediction_type": "v_prediction"}
 ZERO_TERMINAL_SNR = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
@@ -89,7 +89,7 @@ def _texts(architecture: Architecture) -> dict[str, Any]:
 
 def _tokenizer(padding: str) -> CLIPTokenizer:
     """Return a byte-level CLIP tokenizer in which each of WORDS is a single token."""
-    vocabulary, merges = words_to_vocabulary(WORDS)
+    vocabulary, merges = words_to_vocabulary(WORDS.split())
     return CLIPTokenizer(
         vocab=vocabulary, merges=merges, pad_token=padding, model_max_length=TOKENS_IN_PROMPT
     )
@@ -98,7 +98,7 @@ def _tokenizer(padding: str) -> CLIPTokenizer:
 def _write_old_vocabulary(folder: Path) -> None:
     """Leave the vocabulary as Stable Diffusion's repositories do: vocab.json and merges.txt."""
     (folder / "tokenizer.json").unlink()
-    vocabulary, merges = words_to_vocabulary(WORDS)
+    vocabulary, merges = words_to_vocabulary(WORDS.split())
     _write(folder / "vocab.json", vocabulary)
     lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n")

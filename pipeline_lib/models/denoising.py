@@ -1,0 +1,176 @@
+"""From noise to latents: the sampling loop that prior images and synthetic images share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+
+from pipeline_lib.models.conditioning import (
+    PromptEmbedding,
+    added_conditions,
+    encode_negative_prompt,
+    encode_prompts,
+    join_embeddings,
+)
+from pipeline_lib.models.loading import BaseModel
+from pipeline_lib.models.randomness import key_of, keys_to_noise
+from pipeline_lib.models.schedulers import STOCHASTIC, build_scheduler
+
+
+class Sampler(Protocol):
+    """Settings of the loop; `SamplerSettings` and `Prior` both have them."""
+
+    scheduler: str
+    steps: int
+    guidance: float
+
+
+def predict(
+    model: BaseModel,
+    latents: torch.Tensor,
+    timesteps: torch.Tensor,
+    embedding: PromptEmbedding,
+    size: int,
+) -> torch.Tensor:
+    """Ask the UNet for its prediction: epsilon or v, as the model's schedule says.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    latents : Tensor, shape (N, C, h, w)
+        Noisy latents.
+    timesteps : Tensor, shape (N,) or ()
+        Their time steps.
+    embedding : PromptEmbedding
+        N prompts.
+    size : int
+        Side of the pictures in pixels.
+
+    Returns
+    -------
+    Tensor of float32, shape (N, C, h, w)
+        The prediction; differentiable.
+    """
+    dtype = model.unet.dtype
+    return model.unet(
+        latents.to(dtype),
+        timesteps,
+        encoder_hidden_states=embedding.hidden.to(dtype),
+        added_cond_kwargs=added_conditions(model, embedding, size),
+        return_dict=False,
+    )[0].float()
+
+
+@torch.no_grad()
+def draw_latents(
+    model: BaseModel,
+    embedding: PromptEmbedding,
+    negative: PromptEmbedding,
+    keys: Sequence[int],
+    sampler: Sampler,
+    size: int,
+    on_step: Callable[[int], Any] | None = None,
+) -> torch.Tensor:
+    """Draw one batch; latents k depend on key k, never on the batch.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    embedding, negative : PromptEmbedding
+        One prompt each: what guidance leads to and away from.
+    keys : sequence of int
+        One key a picture, from `randomness.key_of`.
+    sampler : Sampler
+        Scheduler, steps and guidance scale; guidance 1 is off and costs half.
+    size : int
+        Side of the pictures in pixels.
+    on_step : callable, optional
+        Called after each step with the number of pictures, for a progress bar.
+
+    Returns
+    -------
+    Tensor of float32, shape (len(keys), C, h, w)
+        Clean latents as the UNet sees them.
+    """
+    scheduler = build_scheduler(sampler.scheduler, model.scheduler_config, sampler.steps)
+    shape = model.latent_shape(size)
+    latents = _noise(model, keys, shape) * scheduler.init_noise_sigma
+    pair = (embedding.repeated(len(keys)), negative.repeated(len(keys)))
+    for index, timestep in enumerate(scheduler.timesteps):
+        inputs = scheduler.scale_model_input(latents, timestep)
+        prediction = _guided(model, inputs, timestep, pair, sampler.guidance, size)
+        given = {}
+        if isinstance(scheduler, STOCHASTIC):
+            step_keys = [key_of("step", key, index) for key in keys]
+            given["variance_noise"] = _noise(model, step_keys, shape)
+        latents = scheduler.step(prediction, timestep, latents, return_dict=False, **given)[0]
+        if on_step is not None:
+            on_step(len(keys))
+    return latents
+
+
+def draw_batches(
+    model: BaseModel,
+    prompt: str,
+    keys: Sequence[int],
+    sampler: Sampler,
+    size: int,
+    batch_size: int,
+    negative_prompt: str = "",
+    on_step: Callable[[int], Any] | None = None,
+) -> Iterator[torch.Tensor]:
+    """Draw any number of pictures of one prompt, batch by batch.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    prompt, negative_prompt : str
+        What guidance leads to and away from.
+    keys : sequence of int
+        One key a picture.
+    sampler : Sampler
+        Scheduler, steps and guidance scale.
+    size : int
+        Side of the pictures in pixels.
+    batch_size : int
+        Pictures made at once; the last batch may be smaller. It never changes a picture.
+    on_step : callable, optional
+        Called after each step with the number of pictures in the batch.
+
+    Yields
+    ------
+    Tensor of float32, shape (batch, C, h, w)
+        Clean latents as the UNet sees them, in the order of the keys.
+    """
+    with torch.no_grad():
+        embedding = encode_prompts(model, [prompt])
+        negative = encode_negative_prompt(model, negative_prompt)
+    for start in range(0, len(keys), batch_size):
+        some = keys[start : start + batch_size]
+        yield draw_latents(model, embedding, negative, some, sampler, size, on_step)
+
+
+def _guided(
+    model: BaseModel,
+    latents: torch.Tensor,
+    timestep: torch.Tensor,
+    pair: tuple[PromptEmbedding, PromptEmbedding],
+    guidance: float,
+    size: int,
+) -> torch.Tensor:
+    """Return the prediction under classifier-free guidance (arXiv 2207.12598)."""
+    if guidance == 1:
+        return predict(model, latents, timestep, pair[0], size)
+    both = predict(model, torch.cat([latents, latents]), timestep, join_embeddings(pair), size)
+    wanted, unwanted = both.chunk(2)
+    return unwanted + guidance * (wanted - unwanted)
+
+
+def _noise(model: BaseModel, keys: Sequence[int], shape: tuple[int, int, int]) -> torch.Tensor:
+    """Return the noise of each key on the model's device."""
+    return torch.from_numpy(keys_to_noise(keys, shape)).to(model.device)

@@ -1,0 +1,181 @@
+"""A base model or a trained one, from the disk into memory.
+
+Classes are imported from the submodules of diffusers that define them: the package's own namespace
+costs three seconds more at import.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from transformers import CLIPTokenizer
+from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
+from transformers.utils import logging as transformers_logging
+
+from pipeline_lib.files import read_json
+from pipeline_lib.models.architecture import Architecture, ModelDescription, folder_to_description
+from pipeline_lib.settings import Precision, UserError
+
+TRAINED_CARD = "brightbooth.json"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, eq=False)
+class BaseModel:
+    """The parts of a text-to-image model, without safety checker.
+
+    Attributes
+    ----------
+    tokenizers, text_encoders : tuple
+        One each, two each for SDXL.
+    unet, vae : Module
+        The denoiser, and the autoencoder (always float32: half precision costs grey levels).
+    description : ModelDescription
+        What its files say.
+    folder : Path
+        Where it lies, in the diffusers layout.
+    card : dict
+        The JSON file that it was loaded by: of the fetched base, or of the trained model.
+    """
+
+    tokenizers: tuple[CLIPTokenizer, ...]
+    text_encoders: tuple[CLIPTextModel | CLIPTextModelWithProjection, ...]
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    description: ModelDescription
+    folder: Path
+    card: dict[str, Any]
+
+    @property
+    def architecture(self) -> Architecture:
+        """Return "tiny", "sd15", "sd21" or "sdxl"."""
+        return self.description.architecture
+
+    @property
+    def scheduler_config(self) -> dict[str, Any]:
+        """Return the configuration of the noise schedule that the model was trained with."""
+        return self.description.scheduler_config
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the UNet is."""
+        return self.unet.device
+
+    def latent_shape(self, size: int) -> tuple[int, int, int]:
+        """Return channels, height and width of the latents of a picture of `size` pixels a side.
+
+        Raises
+        ------
+        UserError
+            If the size does not suit the UNet.
+        """
+        side = size // self.description.downsampling
+        halvings = 2 ** (len(self.unet.config.block_out_channels) - 1)
+        if size % (self.description.downsampling * halvings):
+            raise UserError(
+                f"a size of {size} pixels does not suit {self.folder}: its pictures need sides "
+                f"that are multiples of {self.description.downsampling * halvings}; set `size` of "
+                "the tiles and of the prior so"
+            )
+        return self.description.latent_channels, side, side
+
+
+def load_model(
+    path: Path | str, precision: Precision = "float32", device: torch.device | str | None = None
+) -> BaseModel:
+    """Load a model, frozen and in evaluation mode.
+
+    Parameters
+    ----------
+    path : Path or str
+        The .json file that `fetch` wrote, or ``brightbooth.json`` in the folder of a trained model.
+    precision : {"float32", "bfloat16", "float16", "auto"}
+        Of UNet and text encoders. Training keeps float32 here and uses autocast.
+    device : device or str, optional
+        Default: the first GPU, else the CPU.
+
+    Returns
+    -------
+    BaseModel
+        Its parts.
+
+    Raises
+    ------
+    UserError
+        If the folder is missing or incomplete.
+    """
+    card = read_json(path)
+    folder = Path(path).parent if Path(path).name == TRAINED_CARD else Path(card["folder"])
+    description = folder_to_description(folder)
+    place = torch.device(device or default_device())
+    dtype = precision_to_dtype(precision, place)
+    transformers_logging.disable_progress_bar()
+    slots = ["", "_2"] if description.architecture == "sdxl" else [""]
+    return BaseModel(
+        tokenizers=tuple(
+            CLIPTokenizer.from_pretrained(folder / f"tokenizer{slot}") for slot in slots
+        ),
+        text_encoders=tuple(_text_encoder(folder, slot, dtype, place) for slot in slots),
+        unet=_part(UNet2DConditionModel, folder / "unet", dtype, place),
+        vae=_part(AutoencoderKL, folder / "vae", torch.float32, place),
+        description=description,
+        folder=folder,
+        card=card,
+    )
+
+
+def default_device() -> torch.device:
+    """Return the first GPU, or the CPU where there is none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def precision_to_dtype(precision: Precision, device: torch.device | str) -> torch.dtype:
+    """Return the type that a precision means on a device.
+
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16", "float16", "auto"}
+        ``auto`` is bfloat16 where the device has it natively, else float16 on GPUs and float32
+        on processors.
+    device : device or str
+        Where the model will be.
+
+    Returns
+    -------
+    torch.dtype
+        The type.
+    """
+    if precision != "auto":
+        return DTYPES[precision]
+    if torch.device(device).type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
+    abilities = torch.cpu.get_capabilities()
+    native = abilities.get("avx512_bf16") or abilities.get("amx_bf16")
+    return torch.bfloat16 if native else torch.float32
+
+
+def _text_encoder(
+    folder: Path, slot: str, dtype: torch.dtype, device: torch.device
+) -> CLIPTextModel | CLIPTextModelWithProjection:
+    """Load a text encoder; SDXL's second one has a projection."""
+    kind = CLIPTextModelWithProjection if slot else CLIPTextModel
+    return _part(kind, folder / f"text_encoder{slot}", dtype, device)
+
+
+def _part(kind: type, folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
+    """Load one part from safetensors, never from a pickle."""
+    if not list(folder.glob("*.safetensors")):
+        raise UserError(
+            f"{folder} holds no .safetensors file; pickled weights (.bin, .ckpt) are not loaded "
+            "because they can run code. Convert the model with safetensors first"
+        )
+    name = "dtype" if kind.__module__.startswith("transformers") else "torch_dtype"
+    part = kind.from_pretrained(
+        folder, use_safetensors=True, local_files_only=True, **{name: dtype}
+    )
+    return part.to(device).eval().requires_grad_(False)

@@ -1,0 +1,110 @@
+"""Between pictures and latents: the autoencoder's two halves."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline_lib.models.loading import BaseModel
+
+
+@torch.no_grad()
+def images_to_moments(
+    model: BaseModel, images: NDArray[np.uint8]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Encode grey pictures.
+
+    Parameters
+    ----------
+    model : BaseModel
+        Its autoencoder is used.
+    images : ndarray of uint8, shape (N, Y, X)
+        Grey pictures; each becomes three equal channels between -1 and 1.
+
+    Returns
+    -------
+    mean, std : Tensor of float32, shape (N, C, Y / f, X / f)
+        Moments of the latents as the autoencoder gives them, before `scale_latents`.
+    """
+    if images.dtype != np.uint8:
+        raise TypeError(f"pictures must be uint8, found {images.dtype}")
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(model.vae.device)
+    grey = pixels.to(model.vae.dtype).div(127.5).sub(1)
+    moments = model.vae.encode(grey[:, None].expand(-1, 3, -1, -1)).latent_dist
+    return moments.mean.float(), moments.std.float()
+
+
+def scale_latents(model: BaseModel, latents: torch.Tensor) -> torch.Tensor:
+    """Return latents of the autoencoder as the UNet sees them, of about unit variance."""
+    config = model.vae.config
+    return (latents - (config.shift_factor or 0.0)) * config.scaling_factor
+
+
+def unscale_latents(model: BaseModel, latents: torch.Tensor) -> torch.Tensor:
+    """Return latents of the UNet as the autoencoder takes them: the inverse of `scale_latents`."""
+    config = model.vae.config
+    return latents / config.scaling_factor + (config.shift_factor or 0.0)
+
+
+@torch.no_grad()
+def latents_to_intensities(model: BaseModel, latents: torch.Tensor) -> NDArray[np.float32]:
+    """Decode latents.
+
+    Parameters
+    ----------
+    model : BaseModel
+        Its autoencoder is used.
+    latents : Tensor, shape (N, C, h, w)
+        As the UNet sees them.
+
+    Returns
+    -------
+    ndarray of float32, shape (N, Y, X, 3)
+        0 is black and 1 is white; values may lie outside, and are NaN where the latents are.
+    """
+    whole = unscale_latents(model, latents.float()).to(model.vae.device, model.vae.dtype)
+    decoded = model.vae.decode(whole).sample.float()
+    return decoded.add(1).div(2).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def latents_to_images(model: BaseModel, latents: torch.Tensor) -> NDArray[np.uint8]:
+    """Decode latents to 8-bit colour pictures.
+
+    Parameters
+    ----------
+    model : BaseModel
+        Its autoencoder is used.
+    latents : Tensor, shape (N, C, h, w)
+        As the UNet sees them.
+
+    Returns
+    -------
+    ndarray of uint8, shape (N, Y, X, 3)
+        Pictures.
+    """
+    return intensities_to_bytes(latents_to_intensities(model, latents))
+
+
+def intensities_to_bytes(intensities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return intensities between 0 and 1 as 8-bit values; NaN becomes black."""
+    clipped = np.clip(np.nan_to_num(intensities, nan=0.0), 0.0, 1.0)
+    return np.rint(clipped * np.float32(255)).astype(np.uint8)
+
+
+def rgb_to_grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the mean of the colour channels.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (..., 3)
+        Pictures of a grey subject: their channels differ by the autoencoder's error alone, which
+        the plain mean reduces most.
+
+    Returns
+    -------
+    ndarray of uint8, shape (...)
+        Grey pictures, rounded to the nearest value.
+    """
+    total = images.sum(axis=-1, dtype=np.uint16)
+    return ((total * 2 + 3) // 6).astype(np.uint8)
