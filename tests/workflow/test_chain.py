@@ -1,0 +1,132 @@
+"""The whole chain runs, leaves what the design says, and does nothing the second time."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+import tifffile
+
+from pipeline_lib.files import file_to_sha256
+from tests.workflow.workspace import Workspace
+
+SHARED = (
+    "base_models/toy.json",
+    "identifiers/toy.json",
+    "prior/toy/class/shard-0000.tif",
+    "prior/toy/class/shard-0000.safetensors",
+    "prior/toy/class/shard-0000.png",
+    "report/study/index.html",
+)
+OF_DATASET = (
+    "fields/{0}/quality.tsv",
+    "fields/{0}/quality.png",
+    "datasets/{0}/split.tsv",
+    "datasets/{0}/intensity.json",
+    "datasets/{0}/train.tif",
+    "datasets/{0}/holdout.tsv",
+    "datasets/{0}/contact_sheet.png",
+    "latents/toy/{0}.safetensors",
+    "latents/toy/{0}.roundtrip.tif",
+    "samples/base-toy/{0}-64px-subject/shard-0000/manifest.parquet",
+)
+OF_RUN = (
+    "runs/{0}/model/model_index.json",
+    "runs/{0}/model/brightbooth.json",
+    "runs/{0}/training.csv",
+    "runs/{0}/previews.png",
+    "samples/{0}/{1}-64px-subject/shard-0001/manifest.parquet",
+    "features/efficientnet-lite0/samples/{0}/{1}-64px-subject.npz",
+    "metrics/{0}.csv",
+    "metrics/{0}.copies.tsv",
+    "release/{0}/manifest.parquet",
+    "report/{0}/index.html",
+    "report/{0}/verdict.txt",
+)
+
+
+def expected_files() -> list[str]:
+    datasets = [path.format(name) for name in ("round", "long") for path in OF_DATASET]
+    runs = [
+        path.format(*run) for run in (("first", "round"), ("second", "long")) for path in OF_RUN
+    ]
+    return [*SHARED, *datasets, *runs]
+
+
+@pytest.mark.parametrize("path", expected_files())
+def test_every_target_is_made(finished: Workspace, path: str) -> None:
+    assert finished.path(path).stat().st_size > 0
+
+
+def test_a_second_run_does_nothing(finished: Workspace) -> None:
+    assert finished.planned() == {}
+
+
+def test_two_runs_share_one_prior(finished: Workspace) -> None:
+    shards = list(finished.path("prior").rglob("*.safetensors"))
+    assert len(shards) == 1
+
+
+def test_samples_are_greyscale_tiffs_with_a_whole_manifest(finished: Workspace) -> None:
+    folder = finished.path("samples/first/round-64px-subject")
+    manifest = pd.concat(
+        [pd.read_parquet(shard / "manifest.parquet") for shard in sorted(folder.iterdir())]
+    )
+    assert manifest["index"].tolist() == list(range(8))
+    assert manifest["key"].is_unique
+    for shard, file in zip([0] * 4 + [1] * 4, manifest["file"], strict=True):
+        picture = tifffile.imread(folder / f"shard-{shard:04d}" / file)
+        assert picture.shape == (64, 64)
+        assert picture.dtype == "uint8"
+
+
+def test_tuned_and_untuned_use_the_same_keys(finished: Workspace) -> None:
+    name = "round-64px-subject/shard-0000/manifest.parquet"
+    tuned = pd.read_parquet(finished.path(f"samples/first/{name}"))
+    untuned = pd.read_parquet(finished.path(f"samples/base-toy/{name}"))
+    assert tuned["key"].tolist() == untuned["key"].tolist()
+
+
+def test_every_set_is_measured_for_every_run(finished: Workspace) -> None:
+    for run in ("first", "second"):
+        metrics = pd.read_csv(finished.path(f"metrics/{run}.csv"))
+        kernel = metrics[metrics["metric"] == "kernel distance"]
+        assert set(kernel["set"]) >= {"tuned", "untuned", "floor", "vae"}
+        assert "FID" not in finished.path(f"report/{run}/verdict.txt").read_text()
+
+
+def test_the_raw_files_are_recorded(finished: Workspace) -> None:
+    sidecars = finished.path("fields/long").glob("*.json")
+    recorded = {json.loads(path.read_text())["sha256"] for path in sidecars}
+    raw = {file_to_sha256(path) for path in finished.folder.glob("raw/long-*.tif")}
+    assert recorded == raw
+
+
+def test_only_training_data_reach_the_training(finished: Workspace) -> None:
+    said = finished.run("--dry-run", "--forcerun", "finetune", "--printshellcmds")
+    commands = [line for line in said.splitlines() if "finetune.py" in line]
+    assert commands
+    assert not any("holdout" in line or "roundtrip" in line for line in commands)
+
+
+def test_logs_are_kept_by_project(finished: Workspace) -> None:
+    assert (finished.folder / "logs/trial/finetune/first.log").stat().st_size > 0
+
+
+def test_nothing_is_left_beside_the_outputs(finished: Workspace) -> None:
+    hidden = [path for path in finished.path("").rglob(".*") if path.name != ".snakemake_timestamp"]
+    assert hidden == []
+
+
+def test_the_verdict_is_printed_with_the_page(workspace: Workspace) -> None:
+    workspace.config["report"]["title"] = "Another title"
+    said = workspace.run()
+    assert str(workspace.path("report/first/index.html")) in said
+    assert workspace.path("report/first/verdict.txt").read_text().strip() in said
+    assert "Another title" in workspace.path("report/first/index.html").read_text()
+
+
+def test_snakemake_report_is_made(workspace: Workspace) -> None:
+    workspace.run("--report", "report.html")
+    assert (workspace.folder / "report.html").stat().st_size > 100_000

@@ -1,0 +1,90 @@
+"""The rules and profiles parse, and what is generated from the settings is up to date."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.schemas import generated_files, normalised, read_pins
+from tests.workflow.workspace import ROOT, Workspace, environment
+
+
+def run(*command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_lint_is_clean(fresh: Workspace) -> None:
+    command = fresh.command("--lint")[2:]
+    done = run(*command, folder=fresh.folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Congratulations" in done.stdout + done.stderr
+
+
+def test_snakefmt_is_clean() -> None:
+    done = run("snakefmt", "--check", "--line-length", "100", "Snakefile", "rules")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("profile", ["slurm", "local"])
+def test_profiles_parse(fresh: Workspace, profile: str) -> None:
+    planned = fresh.planned("--profile", str(ROOT / f"profiles/{profile}"))
+    assert planned["finetune"] == 2
+
+
+def test_a_wrong_configuration_ends_before_any_job(fresh: Workspace, tmp_path: Path) -> None:
+    workspace = fresh.copied_to(tmp_path / "work")
+    workspace.config["training"]["stepz"] = 5
+    process = workspace.start()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "configuration: training.stepz" in said
+    assert "Traceback" not in said
+    assert not (workspace.folder / "results").exists()
+
+
+def test_generated_files_are_up_to_date() -> None:
+    stale = [
+        str(path)
+        for path, text in generated_files(ROOT).items()
+        if path.read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], "run `make schemas`"
+
+
+def test_constraints_pin_what_is_installed() -> None:
+    listed = run("pip", "list", "--format=freeze").stdout.splitlines()
+    installed = {normalised(name): version for name, version in (row.split("==") for row in listed)}
+    pins = read_pins(ROOT / "envs/constraints.txt")
+    wrong = {
+        name: (version, installed[name])
+        for name, version in pins.items()
+        if name in installed and installed[name].split("+")[0] != version
+    }
+    assert wrong == {}
+
+
+def test_no_module_of_the_library_imports_snakemake() -> None:
+    guilty = [
+        str(path)
+        for path in (ROOT / "pipeline_lib").rglob("*.py")
+        if "import snakemake" in path.read_text() or "from snakemake" in path.read_text()
+    ]
+    assert guilty == []
+
+
+def test_parsing_the_workflow_imports_no_torch() -> None:
+    code = "import sys; import pipeline_lib.study; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,122 @@
+"""Exactly what changed is made again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline_lib.files import file_to_sha256
+from tests.workflow.workspace import ROOT, Workspace, interrupt, only, wait_for, write_raw
+
+AFTER_TRAINING = ("sample", "features_of_samples", "metrics", "release", "report", "study")
+IMAGES = ("ingest", "quality", "split", "tiles")
+
+
+def test_a_report_title_reruns_only_the_reports(workspace: Workspace) -> None:
+    workspace.config["report"]["title"] = "Another"
+    assert only(workspace.planned(), ["report", "study"])
+
+
+def test_a_learning_rate_reruns_training_and_what_follows(workspace: Workspace) -> None:
+    workspace.config["training"]["learning_rate"] = 2e-4
+    planned = workspace.planned()
+    assert only(planned, ["finetune", *AFTER_TRAINING])
+    # The shards of the two runs, not those of the untuned base.
+    assert planned["sample"] == 4
+
+
+def test_a_touched_raw_file_reruns_nothing(workspace: Workspace) -> None:
+    (workspace.folder / "raw/round-train.tif").touch()
+    assert workspace.planned() == {}
+
+
+def test_a_replaced_raw_file_with_an_older_time_reruns_its_concept_anew(
+    workspace: Workspace,
+) -> None:
+    raw = workspace.folder / "raw/long-train.tif"
+    replacement = workspace.folder / "replacement.tif"
+    write_raw(replacement, seed=99)
+    os.utime(replacement, (10**9, 10**9))
+    before = {run: model_hash(workspace, run) for run in ("first", "second")}
+    shutil.move(replacement, raw)
+    planned = workspace.planned()
+    assert planned["ingest"] == 1
+    assert planned["finetune"] == 1
+    assert {"prior", "identifier", "fetch"}.isdisjoint(planned)
+    workspace.run()
+    log = (workspace.folder / "logs/trial/finetune/second.log").read_text()
+    assert "resum" not in log.lower()
+    assert model_hash(workspace, "first") == before["first"]
+    assert model_hash(workspace, "second") != before["second"]
+
+
+def test_a_larger_total_only_adds_shards(workspace: Workspace) -> None:
+    first = workspace.path("samples/first/round-64px-subject/shard-0000")
+    before = {path.name: path.stat().st_mtime_ns for path in first.iterdir()}
+    workspace.config["sampling"]["prompts"]["subject"]["count"] = 12
+    planned = workspace.planned()
+    assert {*IMAGES, "prior", "latents", "finetune"}.isdisjoint(planned)
+    # A third shard in each of four sets: two runs and the base in two concepts.
+    assert planned["sample"] == 4
+    target = "results/trial/samples/first/round-64px-subject/shard-0002"
+    workspace.run(target)
+    assert {path.name: path.stat().st_mtime_ns for path in first.iterdir()} == before
+    assert pd.read_parquet(workspace.folder / target / "manifest.parquet")["index"].min() == 8
+
+
+def test_a_changed_tile_size_reruns_what_depends_on_it(workspace: Workspace) -> None:
+    workspace.config["datasets"]["round"]["tiles"]["stride"] = 16
+    planned = workspace.planned()
+    assert {"ingest", "quality", "prior", "identifier"}.isdisjoint(planned)
+    assert planned["tiles"] == 1
+    assert planned["finetune"] == 1
+
+
+def test_only_a_result_version_makes_changed_code_rerun(
+    finished: Workspace, tmp_path: Path
+) -> None:
+    workflow = tmp_path / "workflow"
+    for name in ("rules", "scripts", "pipeline_lib", "envs", "config"):
+        shutil.copytree(ROOT / name, workflow / name)
+    shutil.copy(ROOT / "Snakefile", workflow)
+    workspace = finished.copied_to(tmp_path / "work")
+    workspace.workflow = workflow
+    for module in (workflow / "pipeline_lib").rglob("*.py"):
+        module.write_text(module.read_text() + "\n# refactored\n")
+    assert workspace.planned() == {}
+    versions = workflow / "pipeline_lib/versions.py"
+    versions.write_text(versions.read_text().replace('"metrics": ', '"metrics": 1'))
+    assert only(workspace.planned(), ["metrics", "release", "report", "study"])
+
+
+def test_an_interrupted_training_continues(workspace: Workspace) -> None:
+    workspace.config["training"] |= {"steps": 400, "checkpoint_every": 5, "preview_every": 400}
+    target = "results/trial/runs/first/model"
+    states = workspace.folder / "work/finetune"
+    known = set(states.iterdir())
+
+    def saved() -> bool:
+        return any(
+            path.is_dir() and any(path.rglob("*.safetensors"))
+            for path in set(states.iterdir()) - known
+        )
+
+    process = workspace.start(target)
+    wait_for(saved, process)
+    interrupt(process)
+    assert not (workspace.folder / target).exists()
+    workspace.run("--rerun-incomplete", target)
+    log = (workspace.folder / "logs/trial/finetune/first.log").read_text()
+    assert "resum" in log.lower()
+    history = pd.read_csv(workspace.path("runs/first/training.csv"))
+    assert history["step"].tolist() == sorted(set(history["step"]))
+    assert history["step"].max() == 400
+
+
+def model_hash(workspace: Workspace, run: str) -> str:
+    """Return the hash of a run's UNet."""
+    folder = workspace.path(f"runs/{run}/model/unet")
+    return file_to_sha256(next(folder.glob("*.safetensors")))

@@ -1,0 +1,111 @@
+"""A change of a stage's code asks whether its results change.
+
+``result_versions.json`` keeps, beside each stage's version, a hash of the code that the stage runs:
+the syntax trees, without docstrings, of its script and of every module of the library that it
+imports, directly or not. When this test fails, decide: if results differ, raise the stage's number
+in ``pipeline_lib/versions.py``; then write the file anew with
+``python -m tests.workflow.test_result_versions``.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.versions import RESULT_VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = Path(__file__).with_name("result_versions.json")
+PACKAGE = "pipeline_lib"
+# These carry decisions of their own or reach every stage without shaping its result.
+LEFT_OUT = {f"{PACKAGE}.versions", f"{PACKAGE}.command_line"}
+
+
+def module_path(name: str) -> Path | None:
+    """Return the file of a module of the library, or none if it is no module."""
+    base = ROOT.joinpath(*name.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.exists():
+            return path
+    return None
+
+
+def imported_modules(tree: ast.AST) -> set[str]:
+    """Return the library's modules that a syntax tree imports anywhere."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == PACKAGE and module_path(name)}
+
+
+def without_docstrings(tree: ast.AST) -> ast.AST:
+    """Return the tree with docstrings and settings' descriptions blanked."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_text(body[0]):
+            body[0].value.value = ""
+        if isinstance(node, ast.keyword) and node.arg == "description":
+            node.value = ast.Constant("")
+    return tree
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def code_hash(script: Path) -> str:
+    """Return a hash over the script and its import closure in the library."""
+    waiting, seen, digests = [script], {script}, []
+    while waiting:
+        path = waiting.pop()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for name in imported_modules(tree) - LEFT_OUT:
+            found = module_path(name)
+            if found and found not in seen:
+                seen.add(found)
+                waiting.append(found)
+        text = ast.dump(without_docstrings(tree))
+        digests.append(f"{path.relative_to(ROOT)} {hashlib.sha256(text.encode()).hexdigest()}")
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
+
+
+def current_record() -> dict[str, dict[str, object]]:
+    """Return version and code hash of every stage."""
+    return {
+        stage: {"version": version, "code": code_hash(ROOT / f"scripts/{stage}.py")}
+        for stage, version in RESULT_VERSION.items()
+    }
+
+
+@pytest.mark.parametrize("stage", RESULT_VERSION)
+def test_code_and_version_were_recorded_together(stage: str) -> None:
+    recorded = json.loads(RECORD.read_text())
+    assert recorded.get(stage) == current_record()[stage], __doc__
+
+
+def test_docstrings_and_descriptions_do_not_count() -> None:
+    first = ast.parse('def f():\n    "one"\n    return Field(1, description="one")')
+    second = ast.parse('def f():\n    "two"\n    return Field(1, description="two")')
+    other = ast.parse('def f():\n    "one"\n    return Field(2, description="one")')
+    trees = [ast.dump(without_docstrings(tree)) for tree in (first, second, other)]
+    assert trees[0] == trees[1] != trees[2]
+
+
+def test_imports_inside_functions_count() -> None:
+    tree = ast.parse("def f():\n    from pipeline_lib import files\n")
+    assert "pipeline_lib.files" in imported_modules(tree)
+
+
+if __name__ == "__main__":
+    RECORD.write_text(json.dumps(current_record(), indent=1) + "\n")
