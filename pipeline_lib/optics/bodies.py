@@ -13,6 +13,9 @@ FloatImage = npt.NDArray[np.float32]
 BoolImage = npt.NDArray[np.bool_]
 
 OUTLINE_ANGLES = 512
+ANGLES = (np.arange(OUTLINE_ANGLES) + 0.5) * (2 * np.pi / OUTLINE_ANGLES) - np.pi
+ORDERS = np.arange(2, 8)  # waves along an outline
+HARMONICS = np.concatenate([np.cos(ORDERS[:, None] * ANGLES), np.sin(ORDERS[:, None] * ANGLES)])
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Blob:
     Parameters
     ----------
     outline_um : ndarray of float, (OUTLINE_ANGLES,)
-        Distance from the part's centre to its edge, at angles from -pi to pi.
+        Distance from the part's centre to its edge, at `ANGLES`.
     path_um : float
         Optical path at the centre: thickness times index difference. Negative for a vacuole.
     steepness : float
@@ -97,6 +100,10 @@ class Capsule:
         Curvature of the axis.
     waist : float
         Share of the radius that is lost at the middle: a septum.
+    taper : float
+        Share of the radius that is lost at the ends.
+    steepness : float
+        As of `Blob`.
     """
 
     length_um: float
@@ -106,6 +113,8 @@ class Capsule:
     absorption: float = 0.0
     bend_per_um: float = 0.0
     waist: float = 0.0
+    taper: float = 0.0
+    steepness: float = 0.5
 
     @property
     def reach_um(self) -> float:
@@ -115,7 +124,7 @@ class Capsule:
 
     @property
     def area_um2(self) -> float:
-        """Area within the outline, the waist left out."""
+        """Area within the outline, waist and taper left out."""
         straight = self.length_um - 2 * self.radius_um
         return 2 * self.radius_um * straight + np.pi * self.radius_um**2
 
@@ -130,7 +139,10 @@ class Capsule:
         if self.waist:
             width = np.float32(0.6 * self.radius_um)
             squared = squared / (1 - np.float32(self.waist) * np.exp(-((along / width) ** 2))) ** 2
-        profile = np.sqrt(np.maximum(1 - squared, 0))
+        if self.taper:
+            share = np.minimum((along / np.float32(self.length_um / 2)) ** 2, 1)
+            squared = squared / (1 - np.float32(self.taper) * share) ** 2
+        profile = np.maximum(1 - squared, 0) ** np.float32(self.steepness)
         return Layer(
             profile * np.float32(self.path_um), profile * np.float32(self.absorption), squared < 1
         )
@@ -216,21 +228,14 @@ def draw_outline(
     Returns
     -------
     ndarray of float64, (OUTLINE_ANGLES,)
-        Radii at angles from -pi to pi, for `Blob`.
+        Radii at `ANGLES`, for `Blob`.
     """
-    angles = outline_angles()
     long, short = radius_um * np.sqrt(elongation), radius_um / np.sqrt(elongation)
-    turned = angles - angle
-    radii = 1 / np.sqrt((np.cos(turned) / long) ** 2 + (np.sin(turned) / short) ** 2)
-    orders = np.arange(2, 8)
-    phases = generator.uniform(0, 2 * np.pi, orders.size)
-    heights = wobble * generator.normal(size=orders.size) / np.sqrt(orders)
-    return radii * np.exp(heights @ np.cos(orders[:, None] * angles + phases[:, None]))
-
-
-def outline_angles() -> npt.NDArray[np.float64]:
-    """Angles of an outline's table."""
-    return (np.arange(OUTLINE_ANGLES) + 0.5) * (2 * np.pi / OUTLINE_ANGLES) - np.pi
+    mean, half = (long**-2 + short**-2) / 2, (long**-2 - short**-2) / 2
+    double = np.cos(2 * angle) * HARMONICS[0] + np.sin(2 * angle) * HARMONICS[len(ORDERS)]
+    radii = 1 / np.sqrt(mean + half * double)
+    waves = wobble * generator.normal(size=2 * len(ORDERS)) / np.sqrt(2 * np.tile(ORDERS, 2))
+    return radii * np.exp(waves @ HARMONICS) if wobble else radii
 
 
 def draw_granules(

@@ -78,11 +78,13 @@ def draw_scene_settings(
         oblique_offset=float(generator.uniform(0.8, 1.0)),
         wavelength_um=wavelength,
         contrast=_log_uniform(generator, 0.5, 1.5),
-        camera=_draw_camera(generator),
+        roughness_um=float(generator.integers(2) * _log_uniform(generator, 0.0003, 0.004)),
+        roughness_scale_um=pixel * _log_uniform(generator, 1.2, 4.0),
+        camera=_draw_camera(generator, 0.6 if oblique else 0.97),
         shading=float(generator.exponential(0.015)),
         vignette=float(generator.exponential(0.03)),
         dust_number=int(generator.poisson(generator.choice([0.0, 1.0, 5.0]))),
-        dust_size_um=pixel * _log_uniform(generator, 3.0, 12.0),
+        dust_size_um=pixel * _log_uniform(generator, 1.5, 12.0),
         debris_per_mm2=float(debris * _log_uniform(generator, 3, 40) / field * 1e6),
         debris_size_um=pixel * _log_uniform(generator, 1.2, 4.0),
         well_edge=bool(generator.uniform() < habit.well_edge),
@@ -120,11 +122,11 @@ def _draw_level(generator: np.random.Generator) -> float:
     )
 
 
-def _draw_camera(generator: np.random.Generator) -> Camera:
+def _draw_camera(generator: np.random.Generator, brightest: float) -> Camera:
     """Draw a camera: bit depth, exposure from noisy to clean, white or correlated noise."""
     full_scale = float(generator.choice([4095, 16383, 65535]))
     background = full_scale * float(
-        generator.choice([generator.uniform(0.08, 0.9), 0.97], p=[0.85, 0.15])
+        generator.choice([generator.uniform(0.08, 0.6), brightest], p=[0.8, 0.2])
     )
     offset = full_scale * float(generator.choice([0.0, 0.01, 0.03]))
     electrons = _log_uniform(generator, 250, 60000)

@@ -79,12 +79,12 @@ def well_edge_to_map(
     touch = (low + high) / 2 + generator.uniform(-0.45, 0.45, 2) * (high - low)
     centre = touch - bend * np.array([np.sin(angle), np.cos(angle)])
     distance = np.hypot(rows[:, None] - centre[0], columns - centre[1]) - bend
-    width = extent * np.exp(generator.uniform(np.log(0.03), np.log(0.25)))
+    width = extent * np.exp(generator.uniform(np.log(0.04), np.log(0.4)))
     beyond = 1 / (1 + np.exp(-np.clip(distance / width, -30, 30)))
     glow = np.exp(-(((distance + generator.uniform(1, 4) * width) / (1.5 * width)) ** 2))
     streaks = _streaks(generator, distance, extent)
     dark, bright = generator.uniform(0.3, 0.95), generator.uniform(-0.05, 0.35)
-    light = 1 - dark * beyond + bright * glow + generator.uniform(0.02, 0.3) * streaks * beyond
+    light = 1 - dark * beyond + bright * glow + generator.uniform(0.02, 0.2) * streaks * beyond
     blots = _blots(generator, centre, bend, angle, extent, rows, columns)
     return np.maximum(light * blots, 0.02).astype(np.float32)
 
@@ -93,9 +93,9 @@ def _streaks(
     generator: np.random.Generator, distance: npt.NDArray[np.float64], extent: float
 ) -> npt.NDArray[np.float64]:
     """Random function of the distance to the wall."""
-    wavelengths = extent * np.exp(generator.uniform(np.log(0.04), np.log(0.6), 12))
-    phases = generator.uniform(0, 2 * np.pi, 12)
-    weights = np.sqrt(wavelengths / wavelengths.sum())
+    wavelengths = extent * np.exp(generator.uniform(np.log(0.03), np.log(0.6), 16))
+    phases = generator.uniform(0, 2 * np.pi, 16)
+    weights = wavelengths * np.sqrt(2 / np.sum(wavelengths**2))
     table = np.linspace(distance.min(), distance.max(), 1024)
     values = np.cos(2 * np.pi * table[:, None] / wavelengths + phases) @ weights
     return np.interp(distance, table, values)
@@ -115,7 +115,7 @@ def _blots(
     beside = bend + extent * (generator.uniform(0, 0.3) + 0.02 * generator.normal(size=number))
     turns = angle + generator.uniform(-0.7, 0.7, number) * extent / bend
     places = centre + beside[:, None] * np.stack([np.sin(turns), np.cos(turns)], axis=1)
-    radii = extent * generator.uniform(0.015, 0.05, number)
+    radii = extent * generator.uniform(0.015, generator.uniform(0.02, 0.1), number)
     strengths = generator.normal(0.25, 0.4, number)
     granules = Granules(places, radii, strengths, np.zeros(number))
     dark, _ = granules_to_maps(granules, rows, columns)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.optics.bodies import Body
-from pipeline_lib.optics.objects import KIND_TO_DRAW, draw_debris
-from pipeline_lib.optics.textures import draw_waves, waves_to_map
+from pipeline_lib.optics.objects import KIND_TO_DRAW, Likeness, draw_debris
+from pipeline_lib.optics.textures import draw_waves, waves_to_values
 
 CANDIDATES = 12  # places tried for each object
 
@@ -76,12 +76,13 @@ def draw_bodies(
     clustered = generator.uniform() < 0.4
     discs = np.zeros((0, 3))
     bodies: list[Body] = []
+    likeness = Likeness(generator, contrast)
     for _ in range(2000):
         if wanted <= 0:
             break
         points = _draw_candidates(generator, region, bodies, clustered)
-        local = waves_to_map(flow, points[:1, 0], points[:1, 1])[0, 0]
-        body = KIND_TO_DRAW[kind](generator, contrast, local + order * generator.normal())
+        local = waves_to_values(flow, points[0])
+        body = KIND_TO_DRAW[kind](likeness, local + order * generator.normal())
         wanted -= np.pi / 4 * body.diameter_um**2
         footprint = _footprint(body, KIND_TO_SPACING.get(kind, 1.0))
         place = _first_free(points, footprint, discs)
@@ -130,7 +131,11 @@ def _first_free(
 
 
 def draw_debris_bodies(
-    generator: np.random.Generator, number_per_area: float, scale_um: float, region: Region
+    generator: np.random.Generator,
+    number_per_area: float,
+    scale_um: float,
+    contrast: float,
+    region: Region,
 ) -> list[Body]:
     """Draw specks over a region.
 
@@ -142,6 +147,8 @@ def draw_debris_bodies(
         Mean number per square micrometre.
     scale_um : float
         Typical size.
+    contrast : float
+        Multiplies index differences and absorption.
     region : Region
         Where they lie.
 
@@ -152,4 +159,5 @@ def draw_debris_bodies(
     """
     number = generator.poisson(number_per_area * region.area_um2)
     points = region.draw_points(generator, number)
-    return [draw_debris(generator, scale_um).at((row, column)) for row, column in points]
+    likeness = Likeness(generator, contrast)
+    return [draw_debris(likeness, scale_um).at((row, column)) for row, column in points]

@@ -57,6 +57,10 @@ class SceneSettings:
         Vacuum wavelength, micrometres.
     contrast : float
         Multiplies the objects' index differences and absorption; 0 makes them invisible.
+    roughness_um : float
+        Root mean square optical path of the random texture of dish and medium, micrometres.
+    roughness_scale_um : float
+        Size of its grains.
     camera : Camera
         Exposure, gain, noise.
     shading, vignette : float
@@ -94,6 +98,8 @@ class SceneSettings:
     oblique_offset: float
     wavelength_um: float
     contrast: float
+    roughness_um: float
+    roughness_scale_um: float
     camera: Camera
     shading: float
     vignette: float
@@ -126,8 +132,14 @@ class SceneSettings:
 
     @property
     def lens(self) -> Lens:
-        """The objective."""
-        return Lens(self.objective_aperture, self.wavelength_um, MEDIUM_INDEX, self.defocus_um)
+        """The objective.
+
+        Under oblique light the source lies across the pupil's rim. Each of its points stands for a
+        patch, so the rim is as wide as a patch: else patches would pass wholly or not at all.
+        """
+        patch = self.condenser_aperture / (self.objective_aperture * self.source_rings)
+        rim = max(0.04, patch) if self.illumination == "oblique" else 0.04
+        return Lens(self.objective_aperture, self.wavelength_um, MEDIUM_INDEX, self.defocus_um, rim)
 
     @property
     def depth_of_field_um(self) -> float:

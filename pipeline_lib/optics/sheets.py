@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.optics.bodies import Blob, Body, draw_granules, draw_outline
+from pipeline_lib.optics.bodies import Blob, Body, Capsule, draw_granules, draw_outline
+from pipeline_lib.optics.objects import Likeness
 from pipeline_lib.optics.placement import Region
-from pipeline_lib.optics.textures import Waves, draw_waves, waves_to_map
+from pipeline_lib.optics.textures import Waves, draw_waves, waves_to_map, waves_to_values
 
 FloatImage = npt.NDArray[np.float32]
 
@@ -28,8 +29,10 @@ class Sheet:
         Long and short half axis of each cell's own measure of distance.
     angles : ndarray of float64, (n,)
         Direction of the long axis.
-    lamella_um, border_um : float
-        Optical path of the lamella, and of the ridge (or, negative, groove) between cells.
+    lamella_um, front : float
+        Optical path of the lamella, and the power by which it rises from a free edge.
+    border_um : float
+        Optical path of the ridge (or, negative, groove) between cells.
     spread : float
         How far a cell with free space beside it spreads, in units of its own half axes.
     warp : tuple of Waves
@@ -44,6 +47,7 @@ class Sheet:
     radii_um: npt.NDArray[np.float64]
     angles: npt.NDArray[np.float64]
     lamella_um: float
+    front: float
     border_um: float
     spread: float
     warp: tuple[Waves, Waves]
@@ -64,9 +68,9 @@ class Gap:
     def covers(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Say which points (n, 2) lie in the gap."""
         across = points[:, 0] * np.cos(self.angle) - points[:, 1] * np.sin(self.angle)
-        ragged = [waves_to_map(self.edge, p[:1], p[1:])[0, 0] for p in points]
+        ragged = waves_to_values(self.edge, points)
         distance = np.abs(across - self.position_um)
-        return distance < self.half_width_um + self.ragged_um * np.array(ragged)
+        return distance < self.half_width_um + self.ragged_um * ragged
 
 
 def draw_sheet(
@@ -90,46 +94,53 @@ def draw_sheet(
     Sheet
         The cells; there is at least one.
     """
-    radius = generator.uniform(8.0, 15.0)
-    points = _draw_spaced_points(generator, region, radius * 1.45)
+    likeness = Likeness(generator, contrast)
+    radius = likeness.draw("radius", 8.0, 15.0)
+    direction = generator.uniform(0, np.pi)
+    stretch = likeness.draw("elongation", 1.0, 2.2)
+    points = _draw_spaced_points(generator, region, radius * 1.45, direction, stretch)
     keep = _draw_kept(generator, density, region, radius, points)
     points = points[keep] if keep.any() else points[:1]
     number = len(points)
     flow = draw_waves(generator, 60.0, 200.0, 5)
-    local = np.array([waves_to_map(flow, p[:1], p[1:])[0, 0] for p in points])
-    angles = generator.uniform(0, np.pi) + 0.7 * local + generator.normal(0, 0.3, number)
-    elongation = generator.uniform(1.0, 2.0) * np.exp(generator.normal(0, 0.2, number))
+    angles = direction + 0.5 * waves_to_values(flow, points) + generator.normal(0, 0.3, number)
+    elongation = stretch * np.exp(generator.normal(0, 0.2, number))
     size = radius * np.exp(generator.normal(0, 0.12, number))
-    index = contrast * generator.uniform(0.012, 0.03)
+    index = contrast * likeness.draw("index", 0.012, 0.03)
     return Sheet(
         points,
         np.stack([size * np.sqrt(elongation), size / np.sqrt(elongation)], axis=1),
         angles,
-        index * generator.uniform(1.0, 4.0),
-        index * generator.uniform(-1.0, 1.2),
-        generator.uniform(1.1, 1.7),
+        index * likeness.draw("lamella", 0.2, 3.0),
+        likeness.draw("front", 0.5, 2.0),
+        index * likeness.draw("border", -1.0, 1.2),
+        likeness.draw("spread", 1.1, 1.7),
         (draw_waves(generator, 12, 50, 12), draw_waves(generator, 12, 50, 12)),
-        generator.uniform(0.5, 2.0),
-        _draw_cores(generator, contrast, index, radius, points, angles),
+        likeness.draw("warp", 0.5, 2.0),
+        [_draw_core(likeness, radius, place) for place in zip(points, angles, strict=True)],
     )
 
 
 def _draw_spaced_points(
-    generator: np.random.Generator, region: Region, spacing_um: float
+    generator: np.random.Generator,
+    region: Region,
+    spacing_um: float,
+    direction: float,
+    stretch: float,
 ) -> npt.NDArray[np.float64]:
-    """Draw a shaken, turned hexagonal lattice that covers a region."""
+    """Draw a shaken hexagonal lattice, stretched along a direction, that covers a region."""
     centre = (np.array(region.low) + np.array(region.high)) / 2
-    half = np.hypot(*(np.array(region.high) - centre)) + spacing_um
-    steps = np.arange(
-        -np.ceil(half / (spacing_um * 0.866)), np.ceil(half / (spacing_um * 0.866)) + 1
-    )
+    half = np.hypot(*(np.array(region.high) - centre)) * np.sqrt(stretch) + spacing_um
+    number = np.ceil(half / (spacing_um * 0.866))
+    steps = np.arange(-number, number + 1)
     rows, columns = np.meshgrid(steps * 0.866, steps, indexing="ij")
     columns = columns + 0.5 * (np.arange(len(steps)) % 2)[:, None]
     points = np.stack([rows.ravel(), columns.ravel()], axis=1) * spacing_um
     points += generator.normal(0, 0.2 * spacing_um, points.shape)
-    angle = generator.uniform(0, np.pi)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    points = points @ turn + centre + generator.uniform(-0.5, 0.5, 2) * spacing_um
+    points *= np.array([1 / np.sqrt(stretch), np.sqrt(stretch)])
+    cosine, sine = np.cos(direction), np.sin(direction)
+    points = points @ np.array([[cosine, -sine], [sine, cosine]])
+    points += centre + generator.uniform(-0.5, 0.5, 2) * spacing_um
     return points[np.all((points > region.low) & (points < region.high), axis=1)]
 
 
@@ -161,37 +172,44 @@ def _draw_kept(
     return keep & ~gap.covers(points) if share else keep
 
 
-def _draw_cores(
-    generator: np.random.Generator,
-    contrast: float,
-    index: float,
-    radius_um: float,
-    points: npt.NDArray[np.float64],
-    angles: npt.NDArray[np.float64],
-) -> list[Body]:
-    """Draw the nucleus, the bulge about it and the granules of every cell."""
-    bulge = index * generator.uniform(1.0, 6.0)
-    core = index * generator.uniform(1.0, 5.0)
-    granularity = contrast * generator.uniform(0.002, 0.02)
-    number = generator.integers(3, 30)
-    softness = generator.uniform(0.6, 2.0)
-    bodies = []
-    for point, angle in zip(points, angles, strict=True):
-        nucleus = generator.uniform(0.3, 0.45) * radius_um
-        place = tuple(generator.normal(0, 0.12 * radius_um, 2))
-        lift = bulge * np.exp(generator.normal(0, 0.4))
-        parts = (
-            Blob(draw_outline(generator, 0.75 * radius_um, 1.4, angle, 0.1), lift, 1.5),
-            Blob(
-                draw_outline(generator, nucleus, generator.uniform(1, 1.5), angle, 0.03),
-                core * np.exp(generator.normal(0, 0.3)),
-                softness,
-                offset_um=(float(place[0]), float(place[1])),
-            ),
+def _draw_core(
+    likeness: Likeness, radius_um: float, place: tuple[npt.NDArray[np.float64], float]
+) -> Body:
+    """Draw the bulge, the nucleus, the spindle and the granules of a cell at (centre, angle)."""
+    generator, (centre, angle) = likeness.generator, place
+    index = likeness.contrast * likeness.draw("index", 0.012, 0.03)
+    width = radius_um * likeness.draw("bulge width", 0.6, 1.0)
+    long = likeness.draw("bulge elongation", 1.1, 2.2, 0.2)
+    outline = draw_outline(generator, width, long, angle, 0.08)
+    parts: list[Blob | Capsule] = [
+        Blob(outline, index * likeness.draw("bulge", 1.0, 7.0, 0.25), 1.5)
+    ]
+    if likeness.chance("spindles", -0.2, 0.5):
+        spindle = Capsule(
+            radius_um * likeness.draw("spindle length", 2.0, 4.5, 0.3),
+            radius_um * likeness.draw("spindle width", 0.2, 0.45, 0.2),
+            angle + generator.normal(0, 0.3),
+            index * likeness.draw("spindle height", 0.7, 3.5, 0.3),
+            bend_per_um=generator.normal(0, 0.35) / radius_um,
+            taper=generator.uniform(0.5, 0.9),
+            steepness=1.3,
         )
-        granules = draw_granules(generator, number, 0.8 * radius_um, (0.3, 1.0), granularity, 0.01)
-        bodies.append(Body(parts, granules, centre_um=(float(point[0]), float(point[1]))))
-    return bodies
+        parts.append(spindle)
+    offset = generator.normal(0, 0.1 * radius_um, 2)
+    nucleus = radius_um * likeness.draw("nucleus", 0.28, 0.45)
+    outline = draw_outline(generator, nucleus, generator.uniform(1, 1.5), angle, 0.03)
+    height = index * likeness.draw("nuclear height", 0.0, 4.0)
+    softness = likeness.draw("softness", 0.6, 2.0, 0.0)
+    parts.append(Blob(outline, height, softness, offset_um=(offset[0], offset[1])))
+    granules = draw_granules(
+        generator,
+        likeness.draw_number("granules", 2, 30),
+        0.8 * radius_um,
+        (0.3, 1.0),
+        likeness.contrast * likeness.draw("granularity", 0.0, 0.02),
+        0.01,
+    )
+    return Body(tuple(parts), granules, centre_um=(float(centre[0]), float(centre[1])))
 
 
 def sheet_to_maps(
@@ -250,6 +268,6 @@ def _window(positions: npt.NDArray[np.float64], centre: float, reach: float) -> 
 def _distances_to_path(sheet: Sheet, nearest: FloatImage, second: FloatImage) -> FloatImage:
     """Thickness of the lamella from the distances to the nearest and second nearest cell."""
     free = np.clip((sheet.spread - nearest) / np.float32(0.6), 0, 1)
-    lamella = np.float32(sheet.lamella_um) * np.sqrt(free)
+    lamella = np.float32(sheet.lamella_um) * free ** np.float32(sheet.front)
     border = np.exp(-(((second - nearest) / np.float32(0.12)) ** 2))
     return lamella + np.float32(sheet.border_um) * border * free

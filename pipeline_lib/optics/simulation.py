@@ -19,10 +19,11 @@ from pipeline_lib.optics.illumination import (
     well_edge_to_map,
 )
 from pipeline_lib.optics.keys import Key, key_to_generator
-from pipeline_lib.optics.objects import draw_suspension_cell
+from pipeline_lib.optics.objects import Likeness, draw_suspension_cell
 from pipeline_lib.optics.placement import Region, draw_bodies, draw_debris_bodies
 from pipeline_lib.optics.scenes import MEDIUM_INDEX, FloatImage, LabelImage, Picture, SceneSettings
 from pipeline_lib.optics.sheets import Sheet, draw_sheet, sheet_to_maps
+from pipeline_lib.optics.textures import draw_roughness
 from pipeline_lib.optics.waves import condenser_to_source, transmission_to_intensity
 
 KIND_TO_REACH_UM = {
@@ -99,6 +100,7 @@ def draw_objects(key: Key, settings: SceneSettings) -> Objects:
         key_to_generator(key, "debris"),
         settings.debris_per_mm2 * 1e-6,
         settings.debris_size_um,
+        settings.contrast,
         region,
     )
     return Objects(bodies, sheet, debris)
@@ -110,7 +112,8 @@ def _draw_rounded_cells(
     """Draw the few cells of a monolayer that have let go."""
     number = generator.poisson(region.area_um2 / 1e4 * generator.choice([0.0, 0.3, 1.5]))
     points = region.draw_points(generator, number)
-    return [draw_suspension_cell(generator, contrast, 0.0).at((p[0], p[1])) for p in points]
+    likeness = Likeness(generator, contrast)
+    return [draw_suspension_cell(likeness, 0.0).at((p[0], p[1])) for p in points]
 
 
 def settings_to_grid(settings: SceneSettings) -> Grid:
@@ -262,6 +265,8 @@ def simulate_intensity(
     objects = draw_objects(key, settings)
     grid = settings_to_grid(settings)
     path, absorption, labels = objects_to_maps(objects, grid)
+    if settings.roughness_um:
+        path += np.float32(settings.roughness_um) * _settings_to_roughness(key, settings, grid)
     intensity = maps_to_intensity(path, absorption, grid, settings)
     field = tuple(
         slice(margin, margin + size)
@@ -273,6 +278,20 @@ def simulate_intensity(
     present = np.bincount(seen_labels.ravel(), minlength=len(diameters) + 1)[1:] > 0
     numbers = np.concatenate([[0], np.cumsum(present) * present]).astype(np.int32)
     return intensity[field], numbers[seen_labels], centres[present], diameters[present]
+
+
+def _settings_to_roughness(key: Key, settings: SceneSettings, grid: Grid) -> FloatImage:
+    """Texture of dish and medium with unit variance, also in the margin."""
+    margin = 0.3 * max(settings.region.high)
+    region = settings.region.grown(margin)
+    return draw_roughness(
+        key_to_generator(key, "roughness"),
+        settings.roughness_scale_um,
+        grid.positions(0),
+        grid.positions(1),
+        region.low,
+        region.high,
+    )
 
 
 def _measure(

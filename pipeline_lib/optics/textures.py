@@ -69,6 +69,51 @@ def waves_to_map(
     return first - (np.sin(down) * scale).astype(np.float32) @ np.sin(across).astype(np.float32)
 
 
+def waves_to_values(waves: Waves, points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Sample a field at points (n, 2) in micrometres; returns (n,)."""
+    return np.cos(2 * np.pi * points @ waves.frequencies.T + waves.phases) @ waves.amplitudes
+
+
+def draw_roughness(
+    generator: np.random.Generator,
+    scale_um: float,
+    rows_um: npt.NDArray[np.float64],
+    columns_um: npt.NDArray[np.float64],
+    low_um: tuple[float, float],
+    high_um: tuple[float, float],
+) -> FloatImage:
+    """Sample smoothed white noise of unit variance.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Where the numbers come from.
+    scale_um : float
+        Standard deviation of the Gaussian that smooths, micrometres.
+    rows_um, columns_um : ndarray, (rows,) and (columns,)
+        Where to sample.
+    low_um, high_um : tuple of float
+        Corners (row, column) of the rectangle that the noise fills. Noise depends on these and on
+        `scale_um`, not on the samples.
+
+    Returns
+    -------
+    ndarray of float32, (rows, columns)
+        White noise on nodes one scale apart, spread by a Gaussian along each axis in turn.
+    """
+    nodes = [
+        np.arange(low - 3 * scale_um, high + 4 * scale_um, scale_um)
+        for low, high in zip(low_um, high_um, strict=True)
+    ]
+    noise = generator.standard_normal((len(nodes[0]), len(nodes[1])), dtype=np.float32)
+    down, across = (
+        np.exp(-(((positions[:, None] - places) / scale_um) ** 2) / 2).astype(np.float32)
+        for positions, places in zip((rows_um, columns_um), nodes, strict=True)
+    )
+    # the sum of squared Gaussian weights one scale apart is sqrt(pi) along each axis
+    return down @ noise @ across.T / np.float32(np.sqrt(np.pi))
+
+
 @dataclass(frozen=True)
 class Granules:
     """Small round Gaussian specks.

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+from scipy import fft, ndimage
 
 FloatImage = npt.NDArray[np.float32]
 ComplexImage = npt.NDArray[np.complex64]
-
-PUPIL_EDGE = 0.04  # width of the pupil's rim as a fraction of its radius; a hard rim rings
 
 
 @dataclass(frozen=True)
@@ -35,20 +33,34 @@ class Lens:
     defocus_um : float
         From the object to the plane that is imaged, along the light. Positive: behind the object,
         where objects denser than the medium have gathered light and look bright.
+    rim : float
+        Width of the pupil's soft rim as a share of its radius; a hard rim rings.
     """
 
     objective_aperture: float
     wavelength_um: float
     medium_index: float
     defocus_um: float
+    rim: float = 0.04
 
 
 @dataclass(frozen=True)
 class Source:
-    """Points of the condenser aperture: directions as sines (rows, columns) and their weights."""
+    """Points of the condenser aperture.
+
+    Parameters
+    ----------
+    sines : ndarray of float64, (n, 2)
+        Directions (rows, columns), as numerical apertures.
+    weights : ndarray of float64, (n,)
+        Shares of the light.
+    patch : float
+        Width of the patch of the aperture that each point stands for, as a numerical aperture.
+    """
 
     sines: npt.NDArray[np.float64]
     weights: npt.NDArray[np.float64]
+    patch: float = 0.0
 
 
 def condenser_to_source(
@@ -83,7 +95,7 @@ def condenser_to_source(
         sines.append(radius * np.stack([np.sin(angles), np.cos(angles)], axis=1))
         weights.append(np.full(4 * ring, (2 * ring - 1) / (4 * ring * rings**2)))
     centre = offset * np.array([np.sin(azimuth), np.cos(azimuth)])
-    return Source(np.concatenate(sines) + centre, np.concatenate(weights))
+    return Source(np.concatenate(sines) + centre, np.concatenate(weights), aperture / rings)
 
 
 def lens_to_pupil(
@@ -109,7 +121,7 @@ def lens_to_pupil(
     if np.isinf(lens.objective_aperture):
         return np.ones_like(frequency), phase
     cutoff = lens.objective_aperture / lens.wavelength_um
-    rim = (1 + PUPIL_EDGE / 2 - np.sqrt(frequency) / cutoff) / PUPIL_EDGE
+    rim = (1 - np.sqrt(frequency) / cutoff) / lens.rim + 0.5
     return np.clip(rim, 0, 1), phase
 
 
@@ -151,7 +163,17 @@ def transmission_to_intensity(
         through, _ = lens_to_pupil(lens, np.sum((order / extent) ** 2))
         background += weight * float(through) ** 2
     # the inverse transform runs over fewer samples than the forward one
-    return total / np.float32(background * oversampling**4)
+    total /= np.float32(background * oversampling**4)
+    return _blur_by_patch(total, pitch_um * oversampling, lens, source.patch)
+
+
+def _blur_by_patch(intensity: FloatImage, pitch_um: float, lens: Lens, patch: float) -> FloatImage:
+    """Smear a defocused image as the patches about the source points do.
+
+    A tilt shifts a plane image at distance z by z tan(angle); a square patch is a spread of tilts.
+    """
+    spread = abs(lens.defocus_um) * patch / lens.medium_index / np.sqrt(12) / pitch_um
+    return ndimage.gaussian_filter(intensity, spread, mode="wrap") if spread > 0.2 else intensity
 
 
 def _pupil_kernel(
