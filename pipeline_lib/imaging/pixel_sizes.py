@@ -1,0 +1,125 @@
+"""Widths of pixels from the metadata of image files."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import tifffile
+
+from pipeline_lib.settings import UserError
+
+MICROMETRES = {
+    "pm": 1e-6,
+    "å": 1e-4,
+    "nm": 1e-3,
+    "nanometer": 1e-3,
+    "um": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "mm": 1e3,
+    "millimeter": 1e3,
+    "cm": 1e4,
+    "centimeter": 1e4,
+    "m": 1e6,
+    "in": 25400.0,
+    "inch": 25400.0,
+}
+AGREEMENT = 0.01
+
+
+def tiff_to_pixel_size(tiff: tifffile.TiffFile) -> tuple[float | None, tuple[str, ...]]:
+    """Return the width of a pixel in micrometres and warnings.
+
+    Only OME and ImageJ metadata count. The resolution tags of a plain TIFF tell how large it would
+    be printed (72 dpi), which says nothing about the specimen.
+
+    Parameters
+    ----------
+    tiff : TiffFile
+        An open file.
+
+    Returns
+    -------
+    float or None
+        Micrometres, None where the file does not say.
+    tuple of str
+        A warning if pixels are not square.
+    """
+    sides: tuple[float | None, float | None] = (None, None)
+    if tiff.ome_metadata is not None:
+        sides = _ome_sides(tiff.ome_metadata)
+    elif tiff.imagej_metadata is not None:
+        sides = _imagej_sides(tiff)
+    width, height = sides
+    if width and height and abs(width / height - 1) > AGREEMENT:
+        return width, (f"pixels are not square: {width:g} by {height:g} um",)
+    return width or height, ()
+
+
+def _ome_sides(xml: str) -> tuple[float | None, float | None]:
+    """Return width and height of a pixel by OME metadata."""
+    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
+    if pixels is None:
+        return None, None
+    width, height = (
+        _length(pixels.get(f"PhysicalSize{side}"), pixels.get(f"PhysicalSize{side}Unit", "um"))
+        for side in "XY"
+    )
+    return width, height
+
+
+def _imagej_sides(tiff: tifffile.TiffFile) -> tuple[float | None, float | None]:
+    """Return width and height of a pixel by ImageJ's unit and the resolution tags."""
+    unit = str((tiff.imagej_metadata or {}).get("unit", ""))
+    page = tiff.pages.first
+    if unit.strip() == "" or "XResolution" not in page.tags:
+        return None, None
+    width, height = (_length(_inverted(density), unit) for density in page.resolution)
+    return width, height
+
+
+def _inverted(density: float) -> float | None:
+    """Return the length of a pixel from the number of pixels on a unit of length."""
+    return 1 / density if density > 0 else None
+
+
+def _length(value: str | float | None, unit: str) -> float | None:
+    """Return a positive length in micrometres, None where value or unit say nothing."""
+    plain = unit.strip().replace("\\u00B5", "u").replace("µ", "u").replace("μ", "u").lower()
+    factor = MICROMETRES.get(plain)
+    if value is None or factor is None or not float(value) > 0:
+        return None
+    return float(value) * factor
+
+
+def settle_pixel_size(
+    found: float | None, stated: float | None
+) -> tuple[float | None, tuple[str, ...]]:
+    """Return the width of a pixel from the file's metadata and what the sheet states.
+
+    Parameters
+    ----------
+    found, stated : float or None
+        Micrometres by the file and by the sheet.
+
+    Returns
+    -------
+    float or None
+        The file's, else the sheet's.
+    tuple of str
+        A warning where none is known.
+
+    Raises
+    ------
+    UserError
+        If both say, and not the same.
+    """
+    if found is not None and stated is not None and abs(found / stated - 1) > AGREEMENT:
+        raise UserError(
+            f"the file says that a pixel is {found:g} um wide, the sheet says {stated:g} um; leave "
+            "`pixel_size_um` empty if the file is right, or correct the file's metadata"
+        )
+    if found is None and stated is None:
+        return None, ("the pixel size is unknown; `pixel_size_um` in samples.tsv would say it",)
+    return (stated if found is None else found), ()

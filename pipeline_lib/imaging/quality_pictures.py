@@ -1,0 +1,108 @@
+"""The picture of a quality check: each plane, its verdict and what was found."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline_lib.imaging.quality import ACCEPTED, REFUSED, WARNED, Verdict
+
+SIDE, FRAME, GAP = 240, 4, 8
+FONT_SIZE, LINE, LINES, CHARACTERS = 12, 15, 9, 40
+COLUMNS, MOST_PICTURES = 5, 20
+COLOURS = {ACCEPTED: (60, 140, 60), WARNED: (220, 140, 0), REFUSED: (200, 30, 30)}
+BRIGHTEST, DARKEST = (255, 60, 60), (60, 90, 255)
+RANGE = (0.1, 99.9)
+
+
+def verdicts_to_picture(
+    verdicts: Sequence[Verdict], fields: Mapping[str, npt.NDArray[Any]]
+) -> npt.NDArray[np.uint8]:
+    """Draw the planes of a concept with their verdicts.
+
+    All planes are shown at one grey scale, from the 0.1th to the 99.9th percentile of those shown.
+    Pixels at the ends of a field's range are marked where there are enough to warn of.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        Judged planes. Refused ones are shown first, then warned, then accepted ones, at most 20.
+    fields : mapping
+        Planes (N, Y, X) by source.
+
+    Returns
+    -------
+    ndarray of uint8
+        (Y, X, 3).
+    """
+    order = [REFUSED, WARNED, ACCEPTED]
+    shown = sorted(verdicts, key=lambda verdict: order.index(verdict.word))[:MOST_PICTURES]
+    planes = [fields[verdict.source][verdict.plane] for verdict in shown]
+    low, high = _grey_range(planes)
+    cards = [_card(verdict, fields[verdict.source], low, high) for verdict in shown]
+    return _lay_out(cards)
+
+
+def _grey_range(planes: Sequence[npt.NDArray[Any]]) -> tuple[float, float]:
+    """Return the range of counts that is shown, never empty."""
+    ranges = np.array([np.percentile(plane, RANGE) for plane in planes])
+    low, high = float(ranges[:, 0].min()), float(ranges[:, 1].max())
+    return low, max(high, low + 1e-9)
+
+
+def _card(
+    verdict: Verdict, field: npt.NDArray[Any], low: float, high: float
+) -> npt.NDArray[np.uint8]:
+    """Return one plane in a frame of its verdict's colour, with text below."""
+    picture = _plane_to_colours(verdict, field, low, high)
+    factor = SIDE / max(picture.shape[:2])
+    sides = tuple(max(1, round(side * factor)) for side in picture.shape[1::-1])
+    small = Image.fromarray(picture).resize(sides, Image.Resampling.BOX)
+    width, height = SIDE + 2 * FRAME, SIDE + 2 * FRAME + LINE * LINES
+    card = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(card)
+    draw.rectangle((0, 0, width - 1, SIDE + 2 * FRAME - 1), fill=COLOURS[verdict.word])
+    card.paste(small, ((width - sides[0]) // 2, FRAME + (SIDE - sides[1]) // 2))
+    font = ImageFont.load_default(size=FONT_SIZE)
+    for number, line in enumerate(verdict_to_lines(verdict)[:LINES]):
+        place = (0, SIDE + 2 * FRAME + number * LINE)
+        draw.text(place, line, fill="black", font=font)
+    return np.asarray(card)
+
+
+def _plane_to_colours(
+    verdict: Verdict, field: npt.NDArray[Any], low: float, high: float
+) -> npt.NDArray[np.uint8]:
+    """Return a plane in grey, with marked ends where its verdict speaks of them."""
+    plane = field[verdict.plane]
+    grey = np.clip((plane.astype(np.float64) - low) / (high - low) * 255, 0, 255)
+    colours = np.repeat(grey.astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+    if any(finding.concerns_range for finding in verdict.findings):
+        colours[plane == field.max()] = BRIGHTEST
+        colours[plane == field.min()] = DARKEST
+    return colours
+
+
+def verdict_to_lines(verdict: Verdict) -> list[str]:
+    """Return the text below a plane, cut into lines."""
+    word = f"{verdict.word}, overruled" if verdict.overruled else verdict.word
+    parts = [f"{verdict.source} [{verdict.plane}]", word]
+    parts += [f"- {finding.reason}" for finding in verdict.findings]
+    return [line for part in parts for line in textwrap.wrap(part, CHARACTERS)]
+
+
+def _lay_out(cards: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    """Return cards in lines of five on white."""
+    columns = min(COLUMNS, len(cards))
+    height, width = cards[0].shape[0] + GAP, cards[0].shape[1] + GAP
+    lines = -(-len(cards) // columns)
+    page = np.full((lines * height + GAP, columns * width + GAP, 3), 255, np.uint8)
+    for number, card in enumerate(cards):
+        y, x = GAP + number // columns * height, GAP + number % columns * width
+        page[y : y + card.shape[0], x : x + card.shape[1]] = card
+    return page

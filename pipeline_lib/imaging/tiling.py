@@ -1,0 +1,321 @@
+"""Tiles: what the model sees of a field's regions."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from skimage.transform import resize
+
+from pipeline_lib.imaging.foreground import (
+    activities_to_quiet_level,
+    activity_to_foreground,
+    region_to_activity,
+)
+from pipeline_lib.imaging.intensity import IntensityMap
+from pipeline_lib.imaging.splitting import SplitRow
+from pipeline_lib.settings import TilingSettings, UserError
+
+SAME_PIXEL_SIZE = 0.01
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class TilePlace:
+    """Where a tile's first pixel stands, in pixels of the resampled region."""
+
+    y: int
+    x: int
+
+
+def length_to_starts(length: int, size: int, stride: int) -> list[int]:
+    """Return where tiles start on a line that they cover to its last pixel.
+
+    Parameters
+    ----------
+    length, size, stride : int
+        Length of the line, side of a tile, step between tiles, in pixels.
+
+    Returns
+    -------
+    list of int
+        Ascending starts from 0; the last tile ends flush with the line, closer to its neighbour
+        than a stride if need be. Empty if the line is shorter than a tile.
+
+    Examples
+    --------
+    >>> length_to_starts(210, 128, 41)
+    [0, 41, 82]
+    >>> length_to_starts(200, 128, 64)
+    [0, 64, 72]
+    """
+    if length < size:
+        return []
+    return sorted({*range(0, length - size + 1, stride), length - size})
+
+
+def shape_to_places(shape: tuple[int, int], settings: TilingSettings) -> list[TilePlace]:
+    """Return the places of all tiles of a resampled region (Y, X), row by row."""
+    stride = settings.stride or settings.size
+    rows, columns = (length_to_starts(side, settings.size, stride) for side in shape)
+    return [TilePlace(y, x) for y in rows for x in columns]
+
+
+def resample_region(region: npt.NDArray[Any], scale: float) -> npt.NDArray[Any]:
+    """Return a region at another scale.
+
+    Cubic interpolation by scikit-image, after a Gaussian filter where pixels are lost. Only pixels
+    of the region are used: what lies beyond it may be held out.
+
+    Parameters
+    ----------
+    region : ndarray
+        (Y, X), camera counts.
+    scale : float
+        0.5 halves the sides.
+
+    Returns
+    -------
+    ndarray
+        (round(Y * scale), round(X * scale)) as float64; the region itself at scale 1.
+    """
+    if scale == 1:
+        return region
+    sides = tuple(max(1, round(side * scale)) for side in region.shape)
+    return resize(
+        region.astype(np.float64),
+        sides,
+        order=3,
+        mode="reflect",
+        anti_aliasing=scale < 1,
+        preserve_range=True,
+        clip=True,
+    )
+
+
+def refuse_small_region(name: str, shape: tuple[int, int], settings: TilingSettings) -> None:
+    """Refuse a resampled region into which no tile fits.
+
+    Parameters
+    ----------
+    name : str
+        What to call the region in the message.
+    shape : tuple of int
+        Its sides after resampling.
+    settings : TilingSettings
+        Side of a tile and scale.
+
+    Raises
+    ------
+    UserError
+        If a side is shorter than a tile.
+    """
+    if min(shape) >= settings.size:
+        return
+    needed = math.ceil(settings.size / min(shape) * settings.scale * 100) / 100
+    raise UserError(
+        f"{name} is {shape[0]}x{shape[1]} pixels at scale {settings.scale:g}, smaller than a tile "
+        f"of {settings.size}; lower `tiles: size`, raise `tiles: scale` to {needed:g}, or enlarge "
+        "the region in samples.tsv"
+    )
+
+
+def cut_tiles(region: npt.NDArray[Any], places: Sequence[TilePlace], size: int) -> npt.NDArray[Any]:
+    """Return the tiles (N, size, size) at some places of a resampled region."""
+    tiles = np.zeros((len(places), size, size), region.dtype)
+    for tile, place in zip(tiles, places, strict=True):
+        tile[...] = region[place.y : place.y + size, place.x : place.x + size]
+    return tiles
+
+
+# --- from a split to sets of tiles ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Where a tile comes from; `y` and `x` in pixels of the field, before resampling."""
+
+    source: str
+    plane: int
+    group: str
+    y: float
+    x: float
+    scale: float
+    pixel_size_um: float | None
+    foreground: float
+    caption: str
+
+
+@dataclass(frozen=True)
+class TileSet:
+    """The tiles of one role.
+
+    Attributes
+    ----------
+    images : ndarray of uint8
+        (N, size, size).
+    tiles : tuple of Tile
+        Their origins, in the same order.
+    left_out : int
+        Tiles that had too little foreground and were left out.
+    """
+
+    images: npt.NDArray[np.uint8]
+    tiles: tuple[Tile, ...]
+    left_out: int
+
+
+def regions_to_tiles(
+    rows: Sequence[SplitRow],
+    fields: Mapping[str, npt.NDArray[Any]],
+    pixel_sizes_um: Mapping[str, float | None],
+    intensity: IntensityMap,
+    settings: TilingSettings,
+) -> TileSet:
+    """Cut the regions of one role into tiles.
+
+    Every region is cropped first, then resampled, mapped to 8 bits and cut, so that no tile holds
+    a trace of pixels beyond its region.
+
+    Parameters
+    ----------
+    rows : sequence of SplitRow
+        Regions of one role; may be empty.
+    fields : mapping
+        Planes (N, Y, X) in camera counts by source.
+    pixel_sizes_um : mapping
+        Width of a pixel by source.
+    intensity : IntensityMap
+        Map to 8 bits.
+    settings : TilingSettings
+        How to cut.
+
+    Returns
+    -------
+    TileSet
+        Tiles in the order of the rows, row by row of the picture.
+
+    Raises
+    ------
+    UserError
+        If a region is smaller than a tile.
+    """
+    regions = [resample_region(_crop(fields[row.source], row), settings.scale) for row in rows]
+    for row, region in zip(rows, regions, strict=True):
+        refuse_small_region(row_to_name(row), region.shape, settings)
+    foregrounds = _foregrounds(rows, regions)
+    images, tiles = [np.zeros((0, settings.size, settings.size), np.uint8)], []
+    for row, region, foreground in zip(rows, regions, foregrounds, strict=True):
+        places = shape_to_places(region.shape, settings)
+        grey = intensity.for_image(region).apply(region)
+        images.append(cut_tiles(grey, places, settings.size))
+        shares = cut_tiles(foreground, places, settings.size).mean(axis=(1, 2))
+        size_um = pixel_sizes_um[row.source]
+        tiles += [
+            _tile(row, place, region.shape, float(share), size_um, settings.scale)
+            for place, share in zip(places, shares, strict=True)
+        ]
+    kept = tiles_to_kept(tiles, settings)
+    stack = np.concatenate(images)
+    return TileSet(stack[kept], tuple(tiles[k] for k in kept), len(tiles) - len(kept))
+
+
+def row_to_name(row: SplitRow) -> str:
+    """Return the words for a row's region in messages."""
+    return f"region {row.y0}:{row.y1},{row.x0}:{row.x1} of {row.source} ({row.role})"
+
+
+def _crop(field: npt.NDArray[Any], row: SplitRow) -> npt.NDArray[Any]:
+    """Return the pixels of a row's region."""
+    return field[row.plane, row.y0 : row.y1, row.x0 : row.x1]
+
+
+def _foregrounds(
+    rows: Sequence[SplitRow], regions: Sequence[npt.NDArray[Any]]
+) -> list[npt.NDArray[np.bool_]]:
+    """Return the foreground of every region, with one quiet level for each source."""
+    activities = [region_to_activity(region) for region in regions]
+    by_source: dict[str, list[npt.NDArray[np.float32]]] = {}
+    for row, activity in zip(rows, activities, strict=True):
+        by_source.setdefault(row.source, []).append(activity)
+    quiet = {source: activities_to_quiet_level(found) for source, found in by_source.items()}
+    return [
+        activity_to_foreground(activity, quiet[row.source])
+        for row, activity in zip(rows, activities, strict=True)
+    ]
+
+
+def _tile(
+    row: SplitRow,
+    place: TilePlace,
+    shape: tuple[int, ...],
+    foreground: float,
+    pixel_size_um: float | None,
+    scale: float,
+) -> Tile:
+    """Return the record of one tile."""
+    y = row.y0 + place.y * (row.y1 - row.y0) / shape[0]
+    x = row.x0 + place.x * (row.x1 - row.x0) / shape[1]
+    size = None if pixel_size_um is None else pixel_size_um / scale
+    return Tile(row.source, row.plane, row.group, y, x, scale, size, foreground, row.caption)
+
+
+def tiles_to_kept(tiles: Sequence[Tile], settings: TilingSettings) -> list[int]:
+    """Return the indices of the tiles that are kept: those with foreground, and a quota of others.
+
+    Parameters
+    ----------
+    tiles : sequence of Tile
+        All tiles of a role.
+    settings : TilingSettings
+        Smallest share of foreground, and largest share of the kept tiles that may have less.
+
+    Returns
+    -------
+    list of int
+        Ascending indices. Which of the empty tiles stay is decided by a hash of their places, so
+        that the same tiles stay on every machine.
+    """
+    full = [k for k, tile in enumerate(tiles) if tile.foreground >= settings.minimum_foreground]
+    empty = [k for k in range(len(tiles)) if k not in set(full)]
+    quota = settings.empty_quota
+    allowed = len(empty)
+    if quota < 1:
+        allowed = min(allowed, math.floor(len(full) * quota / (1 - quota) + ROUNDING))
+    drawn = sorted(empty, key=lambda k: _draw(tiles[k]))[:allowed]
+    return sorted(full + drawn)
+
+
+def _draw(tile: Tile) -> str:
+    """Return a place in a random order that only the tile's origin decides."""
+    return hashlib.sha256(f"{tile.source}/{tile.plane}/{tile.y}/{tile.x}".encode()).hexdigest()
+
+
+def refuse_mixed_pixel_sizes(pixel_sizes_um: Mapping[str, float | None]) -> None:
+    """Refuse fields of different pixel size in one dataset.
+
+    Parameters
+    ----------
+    pixel_sizes_um : mapping
+        Width of a pixel by source; unknown ones are passed over.
+
+    Raises
+    ------
+    UserError
+        If two differ by more than one per cent.
+    """
+    known = {source: size for source, size in pixel_sizes_um.items() if size is not None}
+    if not known:
+        return
+    smallest, largest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    if known[largest] > known[smallest] * (1 + SAME_PIXEL_SIZE):
+        raise UserError(
+            f"the fields have different pixel sizes, from {known[smallest]:g} um ({smallest}) to "
+            f"{known[largest]:g} um ({largest}), so that equal cells would have different sizes; "
+            "make a concept for each magnification"
+        )

@@ -1,0 +1,95 @@
+"""Synthetic images as OME-TIFF files with their scale and their origin."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+from pipeline_lib.settings import UserError
+
+MICROMETRES_IN_CENTIMETRE = 10_000
+
+
+def write_image(
+    path: Path | str,
+    image: npt.NDArray[Any],
+    pixel_size_um: float | None,
+    provenance: dict[str, Any],
+) -> None:
+    """Write a grey image as OME-TIFF.
+
+    Meant for thousands of files: it writes straight to `path`, so the folder that holds them is
+    what the caller makes atomic. The same arguments give the same bytes.
+
+    Parameters
+    ----------
+    path : Path or str
+        File to write.
+    image : ndarray
+        (Y, X): 8-bit, or 16-bit in the camera's own scale.
+    pixel_size_um : float or None
+        Width of a pixel in micrometres, kept in the OME metadata and, for programs that read no
+        OME, as resolution per centimetre. None leaves it unknown.
+    provenance : dict
+        JSON-able values about the image's origin; ``"synthetic": true`` is added.
+
+    Raises
+    ------
+    UserError
+        If the image is not (Y, X) of 8 or 16 bits.
+    """
+    if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+        raise UserError(
+            f"an image is written as Y,X of 8 or 16 bits, found {image.dtype} {image.shape}"
+        )
+    text = json.dumps({**provenance, "synthetic": True}, sort_keys=True)
+    metadata = {"axes": "YX", "Description": text, "UUID": _uuid(image, text)}
+    scale: dict[str, Any] = {}
+    if pixel_size_um is not None:
+        sides = ("PhysicalSizeX", "PhysicalSizeY")
+        metadata |= dict.fromkeys(sides, pixel_size_um)
+        metadata |= {f"{side}Unit": "µm" for side in sides}
+        density = MICROMETRES_IN_CENTIMETRE / pixel_size_um
+        scale = {"resolution": (density, density), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, image, ome=True, photometric="minisblack", metadata=metadata, **scale)
+
+
+def _uuid(image: npt.NDArray[Any], text: str) -> str:
+    """Return the identifier that OME wants of a file, a function of its contents."""
+    digest = hashlib.sha256(np.ascontiguousarray(image).tobytes() + text.encode())
+    return str(uuid.UUID(bytes=digest.digest()[:16], version=5))
+
+
+def read_provenance(path: Path | str) -> dict[str, Any]:
+    """Return the provenance that `write_image` kept in a file.
+
+    Parameters
+    ----------
+    path : Path or str
+        File to read.
+
+    Returns
+    -------
+    dict
+        The values, among them ``"synthetic": true``.
+
+    Raises
+    ------
+    UserError
+        If the file holds none.
+    """
+    with tifffile.TiffFile(path) as tiff:
+        xml = tiff.ome_metadata
+    text = None if xml is None else ElementTree.fromstring(xml).findtext(".//{*}Description")
+    try:
+        return json.loads(text or "")
+    except ValueError:
+        raise UserError(f"{path} holds no provenance: this workflow did not write it") from None

@@ -1,0 +1,51 @@
+"""Read the wanted planes of one raw image file into a stack in camera counts.
+
+Axes, channels and pixel size come from the file's metadata or from the sheet and are never
+guessed: a file that does not say is refused with what was found in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from pipeline_lib.command_line import run_stage
+from pipeline_lib.files import file_to_sha256, provenance, write_json
+from pipeline_lib.imaging.reading import read_field
+from pipeline_lib.imaging.stacks import write_stack
+from pipeline_lib.settings import IngestStage
+
+
+def main(settings: IngestStage, paths: argparse.Namespace) -> None:
+    """Read, then write the stack and what is known of it."""
+    sha256 = file_to_sha256(paths.raw)
+    field = read_field(paths.raw, settings.reading)
+    for warning in field.warnings:
+        logging.warning("%s: %s", paths.raw.name, warning)
+    described = {
+        "source": settings.source,
+        "file": paths.raw.name,
+        "sha256": sha256,
+        "axes": field.axes,
+        "shape": list(field.shape),
+        "planes": list(field.indices),
+        "dtype": str(field.planes.dtype),
+        "pixel_size_um": field.pixel_size_um,
+        "warnings": list(field.warnings),
+        "provenance": provenance("ingest", settings.model_dump(mode="json"), raw=sha256),
+    }
+    write_stack(paths.field, field.planes, {"source": settings.source, "sha256": sha256})
+    write_json(paths.sidecar, described)
+
+
+if __name__ == "__main__":
+    run_stage(
+        __doc__,
+        IngestStage,
+        {
+            "raw": "raw image file (TIFF, PNG or JPEG)",
+            "field": "stack of planes to write (.tif)",
+            "sidecar": "description of the field to write (.json)",
+        },
+        main,
+    )
