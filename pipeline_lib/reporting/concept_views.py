@@ -1,0 +1,318 @@
+"""What the page shows of one concept, made from the values of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline_lib.reporting.curves import images_to_grey_shares, images_to_mean_spectrum
+from pipeline_lib.reporting.figures import (
+    distances_to_png,
+    histograms_to_png,
+    image_to_png,
+    shrink,
+    spectra_to_png,
+)
+from pipeline_lib.reporting.inputs import MEASURED_IMAGES, ConceptFiles
+from pipeline_lib.reporting.nearest import Nearest, Pair
+from pipeline_lib.reporting.pages import ConceptView, PairView, TileRow
+from pipeline_lib.reporting.tables import (
+    Table,
+    frame_to_table,
+    metrics_to_measured,
+    metrics_to_rows,
+    number,
+    value_to_rows,
+)
+from pipeline_lib.reporting.verdicts import Verdict, metrics_to_extractor
+from pipeline_lib.reporting.words import metric_to_words
+
+Images = npt.NDArray[np.uint8]
+SHOWN_SIDE = 256
+CHART_METRICS = ("kernel_distance", "frechet_distance")
+
+
+def even_choice(count: int, chosen: int) -> npt.NDArray[np.int64]:
+    """Return evenly spaced indices, so that nobody chooses.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+    chosen : int
+        How many to take at most.
+
+    Returns
+    -------
+    ndarray of int
+        Indices in order; all of them where there are not more.
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, chosen)).round().astype(np.int64))
+
+
+def concept_to_sheet_rows(files: ConceptFiles, shown: int) -> list[tuple[str, Images]]:
+    """Choose the pictures of the contact sheet.
+
+    Parameters
+    ----------
+    files : ConceptFiles
+        The concept's images.
+    shown : int
+        Pictures in a row.
+
+    Returns
+    -------
+    list of (str, ndarray)
+        Rows real, synthetic, untuned: label and stack at the tiles' own grey scale.
+    """
+    return [
+        ("Real, held out", files.holdout[even_choice(len(files.holdout), shown)]),
+        ("Synthetic (tuned)", files.tuned.first[:shown]),
+        ("Untuned base", files.untuned.first[:shown]),
+    ]
+
+
+def concept_to_view(
+    name: str,
+    files: ConceptFiles,
+    metrics: pd.DataFrame,
+    verdict: Verdict,
+    nearest: Nearest,
+    sidecars: Sequence[Mapping[str, Any]],
+    shown: int,
+) -> ConceptView:
+    """Make what the page shows of one concept.
+
+    Parameters
+    ----------
+    name : str
+        The concept.
+    files : ConceptFiles
+        Its images and tables.
+    metrics : DataFrame
+        The table of metrics.csv.
+    verdict : Verdict
+        The judgement on it.
+    nearest : Nearest
+        The search for copies of training images.
+    sidecars : sequence of mapping
+        Of all fields of the run.
+    shown : int
+        Pictures in a row.
+
+    Returns
+    -------
+    ConceptView
+        Ready for the template.
+    """
+    curves = _curve_images(files)
+    return ConceptView(
+        name=name,
+        verdict=verdict,
+        choice=_choice_sentence(files, shown),
+        rows=[
+            TileRow(label, _tiles(images)) for label, images in concept_to_sheet_rows(files, shown)
+        ],
+        columns=_columns_sentence(metrics, name),
+        metrics=metrics_to_rows(metrics, name),
+        distances=_distance_chart(metrics, name),
+        copies=nearest.sentence,
+        compared=nearest.compared,
+        pairs=[_pair_view(pair) for pair in nearest.pairs],
+        measured_on=_curves_sentence(curves),
+        spectrum=spectra_to_png(
+            {key: images_to_mean_spectrum(images) for key, images in curves.items()}
+        ),
+        histogram=histograms_to_png(
+            {key: images_to_grey_shares(images) for key, images in curves.items()}
+        ),
+        data=concept_to_tables(files, sidecars),
+    )
+
+
+def _tiles(images: Images) -> list[bytes]:
+    """Encode pictures at a side that suits a page."""
+    return [image_to_png(image) for image in shrink(images, SHOWN_SIDE)]
+
+
+def _choice_sentence(files: ConceptFiles, shown: int) -> str:
+    """Say how the shown pictures were chosen."""
+    size = f"{files.holdout.shape[2]} x {files.holdout.shape[1]} pixels"
+    factor = -(-max(files.holdout.shape[1:]) // SHOWN_SIDE)
+    scale = "" if factor == 1 else f", shown at 1/{factor} of it (full size in contact_sheet.png)"
+    return (
+        "Nobody chose these pictures. Real: evenly spaced through the held-out tiles. Synthetic "
+        f"and untuned: the first {shown} by index{_noise_words(files, shown)}. All rows have the "
+        f"same grey scale, none is stretched. Tiles are {size}{scale}."
+    )
+
+
+def _noise_words(files: ConceptFiles, shown: int) -> str:
+    """Say so where the shown pictures of both models began from the same noise."""
+    tuned, untuned = (
+        list(samples.manifest["key"].head(shown)) for samples in (files.tuned, files.untuned)
+    )
+    return "; those in the same place began from the same noise" if tuned == untuned else ""
+
+
+def _columns_sentence(metrics: pd.DataFrame, concept: str) -> str:
+    """Say what the columns of the metrics table are."""
+    own = metrics[metrics["concept"] == concept]
+    words = (
+        "Each value compares a set of images with held-out real tiles. Tuned: synthetic images. "
+        "Untuned: the base before fine-tuning. Floor: other real tiles. VAE's cost: the held-out "
+        "tiles sent through the VAE and back."
+    )
+    if (own["reference"] == "train").any():
+        words += " Grey rows compare with the training images instead."
+    return words
+
+
+def _distance_chart(metrics: pd.DataFrame, concept: str) -> bytes:
+    """Draw the feature distances that were measured, empty bytes if none was."""
+    extractor = metrics_to_extractor(metrics, concept)
+    panels = {
+        metric_to_words(metric, extractor).label: metrics_to_measured(
+            metrics, concept, metric, extractor
+        )
+        for metric in CHART_METRICS
+    }
+    measured = {label: sets for label, sets in panels.items() if sets}
+    return distances_to_png(measured) if measured else b""
+
+
+def _pair_view(pair: Pair) -> PairView:
+    """Encode a pair of pictures and write its caption."""
+    synthetic, training = _tiles(np.stack([pair.synthetic, pair.training]))
+    words = (
+        f"#{pair.index}: similarity {number(pair.similarity)}, threshold {number(pair.threshold)}"
+    )
+    return PairView(
+        pair.index, synthetic, training, f"{words}. Copy." if pair.copy else words, pair.copy
+    )
+
+
+def _curve_images(files: ConceptFiles) -> dict[str, Images]:
+    """Return the sets that the curves are drawn of, those that hold pictures."""
+    sets = {
+        "real": files.holdout[even_choice(len(files.holdout), MEASURED_IMAGES)],
+        "tuned": files.tuned.first,
+        "untuned": files.untuned.first,
+        "vae": files.roundtrip[even_choice(len(files.roundtrip), MEASURED_IMAGES)],
+    }
+    return {name: images for name, images in sets.items() if len(images)}
+
+
+def _curves_sentence(curves: Mapping[str, Images]) -> str:
+    """Say how many images the curves stand on."""
+    counts = ", ".join(
+        f"{len(images)} {words}"
+        for key, words in (
+            ("real", "held-out real"),
+            ("tuned", "synthetic"),
+            ("untuned", "untuned"),
+            ("vae", "sent through the VAE"),
+        )
+        if (images := curves.get(key)) is not None
+    )
+    return f"Means over images: {counts}."
+
+
+def concept_to_tables(files: ConceptFiles, sidecars: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Say what data went into a concept.
+
+    Parameters
+    ----------
+    files : ConceptFiles
+        Its tables.
+    sidecars : sequence of mapping
+        Of all fields of the run; those of other concepts are left out.
+
+    Returns
+    -------
+    list of Table
+        Sources, regions and roles, tiles, quality verdicts, intensity map.
+    """
+    sources = set(files.split["source"]) | set(files.quality["source"])
+    own = pd.DataFrame([dict(sidecar) for sidecar in sidecars if sidecar["source"] in sources])
+    tables = [
+        _sources_table(own),
+        _split_table(files.split),
+        _tiles_table(files),
+        _quality_table(files.quality),
+        Table("Map from camera counts to 8 bits", [], list(value_to_rows(dict(files.intensity)))),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def _sources_table(sidecars: pd.DataFrame) -> Table:
+    """Say which raw files there were."""
+    headings = {
+        "source": "source",
+        "axes": "axes",
+        "pixel_size_um": "pixel size (µm)",
+        "sha256": "SHA-256 of the raw file",
+        "warnings": "warnings",
+    }
+    texts = sidecars.assign(
+        **{
+            column: sidecars[column].map("; ".join)
+            for column in ("warnings",)
+            if column in sidecars
+        }
+    )
+    return frame_to_table(texts, "Raw files", headings)
+
+
+def _split_table(split: pd.DataFrame) -> Table:
+    """Say which regions of which sources had which role."""
+    keys = ["source", "y0", "y1", "x0", "x1", "group", "role"]
+    regions = split.groupby(keys, sort=False, dropna=False)["plane"].agg(["count"]).reset_index()
+    rows = [
+        [
+            row.source,
+            f"{row.y0}:{row.y1}, {row.x0}:{row.x1}",
+            str(row.count_),
+            str(row.group),
+            row.role,
+        ]
+        for row in regions.rename(columns={"count": "count_"}).itertuples()
+    ]
+    head = ["source", "region (y0:y1, x0:x1)", "planes", "group", "role"]
+    return Table("Regions and their roles, fixed before tiles were cut", head, rows)
+
+
+def _tiles_table(files: ConceptFiles) -> Table:
+    """Say how many tiles were cut."""
+    rows = []
+    for role, images, table in (
+        ("train", files.train, files.train_table),
+        ("holdout", files.holdout, files.holdout_table),
+    ):
+        sizes = ", ".join(number(size) for size in table["pixel_size_um"].dropna().unique())
+        sources = str(table["source"].nunique())
+        size = f"{images.shape[1]} x {images.shape[2]}"
+        rows.append([role, str(len(images)), sources, size, sizes or "unknown"])
+    return Table("Tiles", ["role", "tiles", "from sources", "pixels", "pixel size (µm)"], rows)
+
+
+def _quality_table(quality: pd.DataFrame) -> Table:
+    """Say what the quality check found wrong, and count what passed."""
+    bad = quality[quality["verdict"] != "accepted"]
+    passed = len(quality) - len(bad)
+    caption = f"Quality check: {passed} of {len(quality)} planes passed without remark"
+    if not len(bad):
+        return Table(caption, [], [["No plane was warned of or refused."]])
+    headings = {
+        "source": "source",
+        "plane": "plane",
+        "verdict": "verdict",
+        "overruled": "overruled",
+        "reason": "reason",
+        "mend": "what mends it",
+    }
+    return frame_to_table(bad, caption, headings)

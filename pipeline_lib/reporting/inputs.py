@@ -1,0 +1,192 @@
+"""The files of a run, opened for its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline_lib.evaluation.image_sets import USABLE, read_manifests, rows_to_images
+from pipeline_lib.files import read_json
+from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.settings import UserError
+
+Images = npt.NDArray[np.uint8]
+MEASURED_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images drawn from one model for one concept.
+
+    Attributes
+    ----------
+    manifest : DataFrame
+        The concept's rows of all shards by index, with columns ``path`` and ``name``.
+    first : ndarray of uint8, shape (images, rows, columns)
+        The first usable images by index, at most `MEASURED_IMAGES`.
+    """
+
+    manifest: pd.DataFrame
+    first: Images
+
+    def unusable(self) -> dict[str, int]:
+        """Return how many images are no pictures, by status."""
+        status = self.manifest["status"]
+        return status[status != USABLE].value_counts().to_dict()
+
+
+@dataclass(frozen=True)
+class ConceptFiles:
+    """Values from the files of one concept; arrays are stacks (images, rows, columns) of uint8."""
+
+    train: Images
+    holdout: Images
+    roundtrip: Images
+    tuned: Samples
+    untuned: Samples
+    quality: pd.DataFrame
+    split: pd.DataFrame
+    intensity: Mapping[str, Any]
+    train_table: pd.DataFrame
+    holdout_table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Values from the files of one run, and the SHA-256 of the tables and the model's card."""
+
+    metrics: pd.DataFrame
+    copies: pd.DataFrame
+    history: pd.DataFrame
+    previews: bytes
+    card: Mapping[str, Any]
+    sidecars: Sequence[Mapping[str, Any]]
+    hashes: Mapping[str, str]
+    concepts: Mapping[str, ConceptFiles]
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Return a table by the ending of its name, empty cells of text columns as empty text.
+
+    Parameters
+    ----------
+    path : Path
+        A .csv or .tsv file with a header.
+
+    Returns
+    -------
+    DataFrame
+        Numbers where a column holds numbers alone.
+    """
+    frame = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", keep_default_na=True)
+    words = frame.select_dtypes(include=["object", "str"]).columns
+    return frame.assign(**{column: frame[column].fillna("") for column in words})
+
+
+def read_metrics(path: Path) -> pd.DataFrame:
+    """Return the table of metrics.csv.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    DataFrame
+        Columns `metric`, `extractor`, `concept`, `set`, `reference`, `flags` as text.
+    """
+    words = ("metric", "extractor", "concept", "set", "reference", "flags")
+    frame = pd.read_csv(path, dtype=dict.fromkeys(words, str))
+    missing = [column for column in (*words, "value") if column not in frame]
+    if missing:
+        raise UserError(f"{path} is no table of metrics: it lacks the columns {', '.join(missing)}")
+    return frame.assign(**{column: frame[column].fillna("") for column in words})
+
+
+def read_samples(shards: Sequence[Path], concept: str) -> Samples:
+    """Return the images of one concept in some shards.
+
+    Parameters
+    ----------
+    shards : sequence of Path
+        Shard folders, of any concepts.
+    concept : str
+        Whose images.
+
+    Returns
+    -------
+    Samples
+        Ordered by index.
+
+    Raises
+    ------
+    UserError
+        If no shard holds a usable image of the concept.
+    """
+    manifest = read_manifests(shards) if shards else pd.DataFrame({"concept": []})
+    own = manifest[manifest["concept"] == concept]
+    usable = own[own["status"] == USABLE] if len(own) else own
+    if not len(usable):
+        raise UserError(f"no usable image of concept {concept} in {len(shards)} shard folders")
+    return Samples(own, rows_to_images(usable.head(MEASURED_IMAGES)).images)
+
+
+def read_concepts(
+    names: Sequence[str], lists: Mapping[str, Sequence[Path]], shards: Mapping[str, Sequence[Path]]
+) -> dict[str, ConceptFiles]:
+    """Read the files of each concept.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Concepts in the order of the lists.
+    lists : mapping
+        By kind of file (``train_tiles``, ``quality``, ...): one path for each concept.
+    shards : mapping
+        Shard folders of all concepts: ``tuned`` and ``untuned``.
+
+    Returns
+    -------
+    dict
+        By concept.
+
+    Raises
+    ------
+    UserError
+        If a list has another number of paths than there are concepts.
+    """
+    for kind, paths in lists.items():
+        if len(paths) != len(names):
+            raise UserError(
+                f"--{kind.replace('_', '-')} needs one path for each concept "
+                f"({', '.join(names)}), found {len(paths)}"
+            )
+    return {
+        name: _read_concept(name, {kind: paths[index] for kind, paths in lists.items()}, shards)
+        for index, name in enumerate(names)
+    }
+
+
+def _read_concept(
+    name: str, paths: Mapping[str, Path], shards: Mapping[str, Sequence[Path]]
+) -> ConceptFiles:
+    """Read the files of one concept."""
+    return ConceptFiles(
+        train=read_stack(paths["train_tiles"]),
+        holdout=read_stack(paths["holdout_tiles"]),
+        roundtrip=read_stack(paths["roundtrips"]),
+        tuned=read_samples(shards["tuned"], name),
+        untuned=read_samples(shards["untuned"], name),
+        quality=read_table(paths["quality"]),
+        split=read_table(paths["splits"]),
+        intensity=read_json(paths["intensities"]),
+        train_table=read_table(paths["train_tables"]),
+        holdout_table=read_table(paths["holdout_tables"]),
+    )

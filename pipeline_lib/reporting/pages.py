@@ -1,0 +1,168 @@
+"""The pages: values in, HTML out."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipeline_lib import __version__
+from pipeline_lib.reporting.tables import MetricRow, Table
+from pipeline_lib.reporting.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class TileRow:
+    """A labelled row of pictures, each a PNG."""
+
+    label: str
+    tiles: Sequence[bytes]
+
+
+@dataclass(frozen=True)
+class PairView:
+    """A synthetic image beside the training image nearest to it, as PNGs."""
+
+    index: int
+    synthetic: bytes
+    training: bytes
+    words: str
+    copy: bool
+
+
+@dataclass(frozen=True)
+class ConceptView:
+    """What the page shows of one concept; pictures and charts are PNGs."""
+
+    name: str
+    verdict: Verdict
+    choice: str
+    rows: Sequence[TileRow]
+    columns: str
+    metrics: Sequence[MetricRow]
+    distances: bytes
+    copies: str
+    compared: int
+    pairs: Sequence[PairView]
+    measured_on: str
+    spectrum: bytes
+    histogram: bytes
+    data: Sequence[Table]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What the page of one run shows."""
+
+    title: str
+    run: str
+    concepts: Sequence[ConceptView]
+    checkpoint: str
+    training: bytes
+    previews: bytes
+    settings: Sequence[Table]
+    provenance: Sequence[Table]
+    reading: Sequence[str]
+    limits: Sequence[str]
+
+
+@dataclass(frozen=True)
+class SortableCell:
+    """A cell of the study's table: what is shown, and what it is sorted by."""
+
+    text: str
+    sort: str
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A run in the study's table, with the path of its page."""
+
+    run: str
+    link: str
+    cells: Sequence[SortableCell]
+
+
+@dataclass(frozen=True)
+class StudyChart:
+    """A PNG and what it shows."""
+
+    png: bytes
+    words: str
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """What the page over all runs shows."""
+
+    title: str
+    runs: int
+    sentences: Sequence[str]
+    charts: Sequence[StudyChart]
+    head: Sequence[str]
+    rows: Sequence[StudyRow]
+    reading: Sequence[str]
+
+
+def png_to_data_uri(png: bytes) -> str:
+    """Return a PNG as an address that holds the whole picture.
+
+    Parameters
+    ----------
+    png : bytes
+        The file.
+
+    Returns
+    -------
+    str
+        ``data:image/png;base64,...``
+    """
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def run_to_page(view: RunView) -> str:
+    """Return the page of one run.
+
+    Parameters
+    ----------
+    view : RunView
+        What to show; every text in it is escaped.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file.
+    """
+    return _render("run.html", {"page": view})
+
+
+def study_to_page(view: StudyView) -> str:
+    """Return the page over all runs.
+
+    Parameters
+    ----------
+    view : StudyView
+        What to show; every text in it is escaped.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file; its links lead to the pages of the runs.
+    """
+    return _render("study.html", {"study": view})
+
+
+def _render(template: str, values: Mapping[str, Any]) -> str:
+    """Fill a template; a name that it asks for in vain is an error."""
+    environment = Environment(
+        loader=PackageLoader("pipeline_lib.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data_uri"] = png_to_data_uri
+    return environment.get_template(template).render(version=__version__, **values)

@@ -1,0 +1,247 @@
+"""What the page of one run shows, made from the values of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline_lib.files import installed_versions
+from pipeline_lib.imaging.views import modality_to_views
+from pipeline_lib.reporting.concept_views import concept_to_sheet_rows, concept_to_view
+from pipeline_lib.reporting.explanations import LIMITS, READING, data_to_limits
+from pipeline_lib.reporting.figures import training_to_png
+from pipeline_lib.reporting.inputs import RunFiles, Samples
+from pipeline_lib.reporting.nearest import (
+    Nearest,
+    copies_to_counts,
+    copies_to_pairs,
+    copies_to_sentence,
+)
+from pipeline_lib.reporting.pages import ConceptView, RunView
+from pipeline_lib.reporting.tables import Table, value_to_rows
+from pipeline_lib.reporting.verdicts import (
+    Verdict,
+    losses_to_checkpoint_note,
+    metrics_to_verdict,
+)
+from pipeline_lib.settings import EvaluatedConcept, ReportStage
+
+LOSSES = {
+    "subject_loss": "subject",
+    "prior_loss": "prior images",
+    "train_loss": "training tiles, fixed noise",
+    "validation_loss": "validation tiles, fixed noise",
+}
+SAMPLER_COLUMNS = {
+    "model": "model",
+    "prompt": "prompt",
+    "negative_prompt": "negative prompt",
+    "scheduler": "sampler",
+    "steps": "denoising steps",
+    "guidance": "guidance",
+    "seed": "seed",
+    "height": "height",
+    "width": "width",
+}
+
+
+def run_to_verdicts(files: RunFiles, concepts: Sequence[EvaluatedConcept]) -> dict[str, Verdict]:
+    """Judge each concept of a run.
+
+    Parameters
+    ----------
+    files : RunFiles
+        The run's values.
+    concepts : sequence of EvaluatedConcept
+        Its concepts.
+
+    Returns
+    -------
+    dict
+        Verdict by concept.
+    """
+    note = losses_to_checkpoint_note(files.history["validation_loss"])
+    return {
+        concept.concept: metrics_to_verdict(
+            files.metrics,
+            concept.concept,
+            copies_to_counts(files.copies, concept.concept),
+            files.concepts[concept.concept].tuned.unusable(),
+            note,
+        )
+        for concept in concepts
+    }
+
+
+def run_to_sheet_rows(files: RunFiles, shown: int) -> list[tuple[str, npt.NDArray[np.uint8]]]:
+    """Choose the rows of the run's contact sheet.
+
+    Parameters
+    ----------
+    files : RunFiles
+        The run's values.
+    shown : int
+        Pictures in a row.
+
+    Returns
+    -------
+    list of (str, ndarray)
+        Labels and stacks; labels name the concept where there are several.
+    """
+    several = len(files.concepts) > 1
+    return [
+        (f"{name}: {label}" if several else label, images)
+        for name, own in files.concepts.items()
+        for label, images in concept_to_sheet_rows(own, shown)
+    ]
+
+
+def run_to_view(
+    files: RunFiles,
+    stage: ReportStage,
+    verdicts: Mapping[str, Verdict],
+) -> RunView:
+    """Make what the page of one run shows.
+
+    Parameters
+    ----------
+    files : RunFiles
+        The run's values.
+    stage : ReportStage
+        Title, rows, concepts.
+    verdicts : mapping
+        Verdict by concept.
+
+    Returns
+    -------
+    RunView
+        Ready for the template.
+    """
+    concepts = [_concept_view(files, concept, stage, verdicts) for concept in stage.concepts]
+    samples = {name: own.tuned for name, own in files.concepts.items()}
+    return RunView(
+        title=stage.report.title,
+        run=stage.run,
+        concepts=concepts,
+        checkpoint=losses_to_checkpoint_note(files.history["validation_loss"]),
+        training=history_to_png(files.history),
+        previews=files.previews,
+        settings=[*card_to_tables(files.card), samples_to_table(samples)],
+        provenance=_provenance_tables(files.card, files.hashes),
+        reading=READING,
+        limits=[*_run_limits(files, stage.concepts), *LIMITS],
+    )
+
+
+def _concept_view(
+    files: RunFiles,
+    concept: EvaluatedConcept,
+    stage: ReportStage,
+    verdicts: Mapping[str, Verdict],
+) -> ConceptView:
+    """Make what the page shows of one concept."""
+    name, views = concept.concept, modality_to_views(concept.modality)
+    own = files.concepts[name]
+    nearest = Nearest(
+        copies_to_sentence(files.copies, name),
+        copies_to_counts(files.copies, name).compared,
+        copies_to_pairs(files.copies, name, own.tuned.manifest, own.train, views),
+    )
+    return concept_to_view(
+        name, own, files.metrics, verdicts[name], nearest, files.sidecars, stage.report.rows
+    )
+
+
+def history_to_png(history: pd.DataFrame) -> bytes:
+    """Draw the losses that training recorded.
+
+    Parameters
+    ----------
+    history : DataFrame
+        The table of training.csv.
+
+    Returns
+    -------
+    bytes
+        A PNG; empty if no loss was recorded.
+    """
+    losses = {
+        words: pd.to_numeric(history[column]).to_numpy(np.float64)
+        for column, words in LOSSES.items()
+        if column in history and pd.to_numeric(history[column]).notna().any()
+    }
+    return training_to_png(history["step"].to_numpy(), losses) if losses else b""
+
+
+def samples_to_table(samples: Mapping[str, Samples]) -> Table:
+    """Say how the synthetic images were drawn.
+
+    Parameters
+    ----------
+    samples : mapping
+        Synthetic images by concept.
+
+    Returns
+    -------
+    Table
+        A line for each setting, a column for each concept; several values by commas.
+    """
+    rows = [
+        [words, *(_distinct(own.manifest[column]) for own in samples.values())]
+        for column, words in SAMPLER_COLUMNS.items()
+    ]
+    rows.append(["images", *(f"{len(own.manifest):,}" for own in samples.values())])
+    head = ["", *samples] if len(samples) > 1 else []
+    return Table("How the synthetic images were drawn", head, rows)
+
+
+def card_to_tables(card: Mapping[str, Any]) -> list[Table]:
+    """Say what was trained on which base, and how.
+
+    Parameters
+    ----------
+    card : mapping
+        brightbooth.json of the trained model.
+
+    Returns
+    -------
+    list of Table
+        Base model and concepts (identifier, noun, modality); settings of the training.
+    """
+    concepts = {"base model": card["base"], **card["concepts"]}
+    return [
+        Table("Base model and concepts", [], list(value_to_rows(concepts))),
+        Table("Training", [], list(value_to_rows(card["settings"]["training"]))),
+    ]
+
+
+def _distinct(values: pd.Series) -> str:
+    """Write the distinct values of a column."""
+    return ", ".join(str(value) for value in values.unique()) or "none"
+
+
+def _provenance_tables(card: Mapping[str, Any], hashes: Mapping[str, str]) -> list[Table]:
+    """Say which model, settings, files and packages stand behind the page."""
+    return [
+        Table("Card of the trained model", [], list(value_to_rows(dict(card)))),
+        Table("Files that this page was made from (SHA-256)", [], list(hashes.items())),
+        Table("Packages when this page was made", [], list(installed_versions().items())),
+    ]
+
+
+def _run_limits(files: RunFiles, concepts: Sequence[EvaluatedConcept]) -> list[str]:
+    """Say what the choice of data keeps the page from knowing, each sentence once."""
+    sentences = [
+        sentence
+        for concept in concepts
+        for sentence in data_to_limits(
+            concept.modality,
+            files.concepts[concept.concept].train_table["source"],
+            files.concepts[concept.concept].holdout_table["source"],
+        )
+    ]
+    return list(dict.fromkeys(sentences))

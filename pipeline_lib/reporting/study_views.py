@@ -1,0 +1,191 @@
+"""What the page over all runs shows, made from their tables of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pipeline_lib.reporting.explanations import STUDY_READING
+from pipeline_lib.reporting.figures import study_to_png
+from pipeline_lib.reporting.pages import SortableCell, StudyChart, StudyRow, StudyView
+from pipeline_lib.reporting.tables import (
+    Measured,
+    measured_to_cell,
+    metrics_to_measured,
+    number,
+    value_to_rows,
+)
+from pipeline_lib.reporting.verdicts import (
+    HEADLINE_METRIC,
+    metrics_to_extractor,
+    tuned_to_untuned,
+)
+from pipeline_lib.reporting.words import flags_to_notes, metric_to_words
+
+Key = tuple[str, str]
+HEADLINE_SETS = {"tuned": "", "untuned": " untuned", "floor": " floor", "vae": " VAE's cost"}
+MISSING = SortableCell("", "")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run and one of its concepts."""
+
+    run: str
+    concept: str
+    metrics: pd.DataFrame
+    settings: Mapping[str, str]
+
+
+def runs_to_view(
+    title: str,
+    tables: Mapping[str, pd.DataFrame],
+    links: Mapping[str, str],
+    settings: Mapping[str, Any],
+) -> StudyView:
+    """Make what the page over all runs shows.
+
+    Parameters
+    ----------
+    title : str
+        Title of the page.
+    tables : mapping
+        By run: the table of its metrics.csv.
+    links : mapping
+        By run: the path of its page, relative to this one.
+    settings : mapping
+        By run: its settings, JSON-able; may lack runs.
+
+    Returns
+    -------
+    StudyView
+        A line for each run and concept. Columns: the settings in which the runs differ; the
+        headline distance of tuned, untuned, floor and VAE's cost, and tuned over untuned; the
+        tuned value of every other metric; notes.
+    """
+    texts = {run: dict(value_to_rows(settings.get(run, {}))) for run in tables}
+    lines = [
+        Line(run, concept, table, texts[run])
+        for run, table in tables.items()
+        for concept in table["concept"].drop_duplicates()
+    ]
+    varied = varied_settings(list(texts.values()))
+    extractor = _extractor(lines)
+    others = [key for key in _measured_keys(lines) if key != (HEADLINE_METRIC, extractor)]
+    headline = metric_to_words(HEADLINE_METRIC, extractor).label
+    return StudyView(
+        title=title,
+        runs=len(tables),
+        sentences=_best_sentences(lines, extractor, headline),
+        charts=_charts(lines, extractor, headline),
+        head=[
+            *("run", "concept", *varied),
+            *(f"{headline}{words}" for words in HEADLINE_SETS.values()),
+            "tuned / untuned",
+            *(metric_to_words(*key).label for key in others),
+            "notes",
+        ],
+        rows=[
+            StudyRow(line.run, links[line.run], _cells(line, varied, extractor, others))
+            for line in lines
+        ],
+        reading=STUDY_READING,
+    )
+
+
+def varied_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the keys whose values are not the same in all runs.
+
+    Parameters
+    ----------
+    settings : sequence of mapping
+        Text by key, one mapping for each run.
+
+    Returns
+    -------
+    list of str
+        In the order of first appearance.
+    """
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [key for key in keys if len({one.get(key, "") for one in settings}) > 1]
+
+
+def _measured_keys(lines: Sequence[Line]) -> list[Key]:
+    """Return metric and extractor of all that was measured against held-out tiles, in order."""
+    keys = (
+        (row.metric, row.extractor)
+        for line in lines
+        for row in line.metrics[line.metrics["reference"] == "holdout"].itertuples()
+    )
+    return list(dict.fromkeys(keys))
+
+
+def _extractor(lines: Sequence[Line]) -> str:
+    """Return the extractor of the headline distance, that of the first line that has one."""
+    found = (metrics_to_extractor(line.metrics, line.concept) for line in lines)
+    return next((extractor for extractor in found if extractor), "")
+
+
+def _headline(line: Line, extractor: str) -> dict[str, Measured]:
+    """Return the headline distance of a line by set."""
+    return metrics_to_measured(line.metrics, line.concept, HEADLINE_METRIC, extractor)
+
+
+def _cells(
+    line: Line, varied: Sequence[str], extractor: str, others: Sequence[Key]
+) -> list[SortableCell]:
+    """Write the cells of a line behind its run."""
+    sets = _headline(line, extractor)
+    ratio = tuned_to_untuned(sets)
+    tuned = [metrics_to_measured(line.metrics, line.concept, *key).get("tuned") for key in others]
+    notes = " ".join(flags_to_notes(sets["tuned"].flags)) if "tuned" in sets else ""
+    return [
+        SortableCell(line.concept, line.concept),
+        *(SortableCell(text, text) for text in (line.settings.get(key, "") for key in varied)),
+        *(_measured_cell(sets.get(key)) for key in HEADLINE_SETS),
+        MISSING if ratio is None else SortableCell(number(ratio, 2), str(ratio)),
+        *(_measured_cell(measured) for measured in tuned),
+        SortableCell(notes, notes),
+    ]
+
+
+def _measured_cell(measured: Measured | None) -> SortableCell:
+    """Write a value with its interval, sorted by the value."""
+    if measured is None:
+        return MISSING
+    cell = measured_to_cell(measured)
+    text = f"{cell.value} ({cell.interval})" if cell.interval else cell.value
+    return SortableCell(text, str(measured.value))
+
+
+def _charts(lines: Sequence[Line], extractor: str, headline: str) -> list[StudyChart]:
+    """Draw the headline distance of all runs, a chart for each concept."""
+    charts = []
+    for concept in dict.fromkeys(line.concept for line in lines):
+        own = [(line.run, _headline(line, extractor)) for line in lines if line.concept == concept]
+        measured = [(run, sets) for run, sets in own if sets]
+        if measured:
+            words = f"{headline} of concept {concept} by run."
+            charts.append(StudyChart(study_to_png(headline, measured), words))
+    return charts
+
+
+def _best_sentences(lines: Sequence[Line], extractor: str, headline: str) -> list[str]:
+    """Name the nearest run of each concept, where there is more than one."""
+    sentences = []
+    for concept in dict.fromkeys(line.concept for line in lines):
+        values = {
+            line.run: sets["tuned"].value
+            for line in lines
+            if line.concept == concept and "tuned" in (sets := _headline(line, extractor))
+        }
+        if len(values) > 1:
+            best = min(values, key=values.__getitem__)
+            sentences.append(
+                f"Concept {concept}: run {best} has the smallest {headline[0].lower()}"
+                f"{headline[1:]}, {number(values[best])}, of {len(values)} runs."
+            )
+    return sentences

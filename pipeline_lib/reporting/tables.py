@@ -1,0 +1,245 @@
+"""Values of the result tables, brought into the rows that a page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from pipeline_lib.reporting.words import flags_to_notes, metric_to_words
+
+SETS = ("tuned", "untuned", "floor", "vae")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value of metrics.csv: its interval where there is one, its numbers of images, its flags."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n_reference: int = 0
+    n_synthetic: int = 0
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends of the interval are known."""
+        return self.low is not None and self.high is not None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A plain table of texts."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of the metrics table and its interval in words."""
+
+    value: str
+    interval: str = ""
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A line of the metrics table."""
+
+    label: str
+    meaning: str
+    direction: str
+    cells: dict[str, Cell]
+    counts: str
+    notes: tuple[str, ...] = field(default=())
+    aside: bool = False
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a number for people.
+
+    Parameters
+    ----------
+    value : float
+        Any number.
+    digits : int
+        Significant digits.
+
+    Returns
+    -------
+    str
+        Plain digits between 0.001 and a million, with a true minus sign; scientific notation
+        beyond; ``not finite`` for NaN and infinities.
+
+    Examples
+    --------
+    >>> number(0.012345), number(1234.5), number(2e-5)
+    ('0.0123', '1,234', '2.00e-05')
+    """
+    if pd.isna(value) or value in (float("inf"), float("-inf")):
+        return "not finite"
+    size = abs(value)
+    if value == int(value) and size < 1e6:
+        text = f"{int(value):,}"
+    elif size < 1e-3 or size >= 1e6:
+        text = f"{value:.{digits - 1}e}"
+    elif size >= 10**digits:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:#.{digits}g}".rstrip(".")
+    return text.replace("-", "−", 1) if value < 0 else text
+
+
+def metrics_to_measured(
+    metrics: pd.DataFrame, concept: str, metric: str, extractor: str, reference: str = "holdout"
+) -> dict[str, Measured]:
+    """Pick one metric of one concept.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        The table of metrics.csv.
+    concept, metric, extractor, reference : str
+        What to pick.
+
+    Returns
+    -------
+    dict
+        By set, those present with a finite value.
+    """
+    wanted = {"concept": concept, "metric": metric, "extractor": extractor, "reference": reference}
+    rows = metrics
+    for column, value in wanted.items():
+        rows = rows[rows[column] == value]
+    measured = {row["set"]: _row_to_measured(row) for row in rows.to_dict("records")}
+    return {name: value for name, value in measured.items() if pd.notna(value.value)}
+
+
+def _row_to_measured(row: dict[str, Any]) -> Measured:
+    """Turn a row of metrics.csv into a value."""
+    low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
+    counts = (0 if pd.isna(row[n]) else int(row[n]) for n in ("n_reference", "n_synthetic"))
+    return Measured(float(row["value"]), low, high, *counts, flags_of(row["flags"]))
+
+
+def flags_of(text: Any) -> frozenset[str]:
+    """Return the words of a cell of the column `flags`."""
+    return frozenset(word for word in str(text).split(";") if word) - {"nan"}
+
+
+def metrics_to_rows(metrics: pd.DataFrame, concept: str) -> list[MetricRow]:
+    """Bring the metrics of a concept into lines, one for metric, extractor and reference.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        The table of metrics.csv.
+    concept : str
+        Whose metrics.
+
+    Returns
+    -------
+    list of MetricRow
+        In the table's order; those against the training images stand last, marked as aside.
+    """
+    own = metrics[metrics["concept"] == concept]
+    keys = own[["metric", "extractor", "reference"]].drop_duplicates().to_dict("records")
+    ordered = sorted(keys, key=lambda key: key["reference"] == "train")
+    return [_measured_to_row(key, metrics_to_measured(metrics, concept, **key)) for key in ordered]
+
+
+def _measured_to_row(key: dict[str, str], sets: dict[str, Measured]) -> MetricRow:
+    """Write the sets of one metric as a line."""
+    words = metric_to_words(key["metric"], key["extractor"])
+    against_training = key["reference"] == "train"
+    label = f"{words.label}, to training images" if against_training else words.label
+    flags = frozenset().union(*(sets[name].flags for name in SETS if name in sets))
+    cells = {name: measured_to_cell(value) for name, value in sets.items()}
+    return MetricRow(
+        label,
+        words.meaning,
+        words.direction,
+        cells,
+        measured_to_counts(sets),
+        tuple(flags_to_notes(flags)),
+        against_training,
+    )
+
+
+def measured_to_cell(measured: Measured) -> Cell:
+    """Write a value, and its interval where it has one."""
+    if not measured.has_interval:
+        return Cell(number(measured.value))
+    return Cell(number(measured.value), f"{number(measured.low)} to {number(measured.high)}")
+
+
+def measured_to_counts(sets: dict[str, Measured]) -> str:
+    """Write how many images stand behind the tuned and untuned values of a metric."""
+    tuned, untuned = sets.get("tuned"), sets.get("untuned")
+    if tuned is None:
+        return ""
+    words = f"{tuned.n_reference:,} real, {tuned.n_synthetic:,} synthetic"
+    if untuned is not None and untuned.n_synthetic != tuned.n_synthetic:
+        words += f", {untuned.n_synthetic:,} untuned"
+    return words
+
+
+def value_to_rows(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Write a JSON value as lines of dotted key and text.
+
+    Parameters
+    ----------
+    value : Any
+        A JSON-able value.
+    name : str
+        Key that leads to it.
+
+    Yields
+    ------
+    tuple of str
+        Key and text; lists of plain values stay on one line.
+    """
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from value_to_rows(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
+        for index, inner in enumerate(value):
+            yield from value_to_rows(inner, f"{name}.{index}")
+    elif isinstance(value, list):
+        yield name, ", ".join(str(inner) for inner in value)
+    else:
+        yield name, "none" if value is None else str(value)
+
+
+def frame_to_table(frame: pd.DataFrame, caption: str, columns: dict[str, str]) -> Table:
+    """Take some columns of a data frame as a table of texts.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The values.
+    caption : str
+        What the table shows.
+    columns : dict
+        Heading by column; columns that the frame lacks are left out.
+
+    Returns
+    -------
+    Table
+        Empty cells where values are missing.
+    """
+    shown = [column for column in columns if column in frame.columns]
+    rows = [[_text(row[column]) for column in shown] for row in frame.to_dict("records")]
+    return Table(caption, [columns[column] for column in shown], rows)
+
+
+def _text(value: Any) -> str:
+    """Write one cell."""
+    if isinstance(value, float):
+        return "" if pd.isna(value) else number(value)
+    return "" if value is None else str(value)

@@ -1,0 +1,134 @@
+"""What metrics are called on a page, what they mean, and which direction is good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline_lib.evaluation.spectra import BANDS
+
+EXTRACTOR_NAMES = {"efficientnet-lite0": "EfficientNet-Lite0"}
+NEARER = "Smaller is nearer to real"
+EQUAL_AT_ONE = "Best at 1"
+EQUAL_AT_ZERO = "Best at 0"
+DIAMETERS = (
+    "How much the diameter of an object must change on average for both sets to have the same "
+    "diameters (Wasserstein-1, {unit})."
+)
+
+
+@dataclass(frozen=True)
+class MetricWords:
+    """A metric in plain words."""
+
+    label: str
+    meaning: str = ""
+    direction: str = ""
+
+
+METRICS = {
+    "kernel_distance": MetricWords(
+        "Kernel distance",
+        "How far two sets of images lie apart in the features of a network (squared maximum mean "
+        "discrepancy, unbiased: around 0 for equal sets, so small negative values occur).",
+        NEARER,
+    ),
+    "frechet_distance": MetricWords(
+        "Frechet distance",
+        "How far the means and spreads of the features lie apart. It is too large for small sets: "
+        "compare columns with equal numbers of images only.",
+        NEARER,
+    ),
+    "intensity_distance": MetricWords(
+        "Grey-value distance",
+        "How many grey levels a pixel must change on average for both sets to have the same "
+        "histogram (Wasserstein-1).",
+        NEARER,
+    ),
+    "background_shift": MetricWords(
+        "Background shift",
+        "Median grey level of the images, less that of the held-out ones.",
+        EQUAL_AT_ZERO,
+    ),
+    "noise_ratio": MetricWords(
+        "Noise ratio", "Pixel noise, relative to the held-out images.", EQUAL_AT_ONE
+    ),
+    "sharpness_ratio": MetricWords(
+        "Sharpness ratio",
+        "Variance of the Laplacian, relative to the held-out images; below 1 is softer.",
+        EQUAL_AT_ONE,
+    ),
+    "spectrum_distance": MetricWords(
+        "Spectrum distance",
+        "Root mean square difference of the radial power spectra, in decibels.",
+        NEARER,
+    ),
+    "grid_peak_ratio_8_px": MetricWords(
+        "Grid of 8 pixels",
+        "Power at the period of the decoder's cells over its surroundings, relative to the "
+        "held-out images; above 1, a grid shows.",
+        EQUAL_AT_ONE,
+    ),
+    "object_count_ratio": MetricWords(
+        "Object count ratio",
+        "Objects in an image by one segmenter on both sides, relative to the held-out images.",
+        EQUAL_AT_ONE,
+    ),
+    "object_coverage_ratio": MetricWords(
+        "Object coverage ratio",
+        "Share of the image that objects cover, relative to the held-out images.",
+        EQUAL_AT_ONE,
+    ),
+    "object_diameter_distance_um": MetricWords(
+        "Object diameter distance (µm)", DIAMETERS.format(unit="micrometres"), NEARER
+    ),
+    "object_diameter_distance_px": MetricWords(
+        "Object diameter distance (pixels)", DIAMETERS.format(unit="pixels"), NEARER
+    ),
+} | {
+    f"power_ratio_{low}_to_{high}_px": MetricWords(
+        f"Power ratio, {low} to {high} pixels",
+        f"Power of structures {low} to {high} pixels long, relative to the held-out images; "
+        "below 1 they are too faint.",
+        EQUAL_AT_ONE,
+    )
+    for low, high in BANDS
+}
+
+
+def extractor_to_name(extractor: str) -> str:
+    """Return an extractor's proper name."""
+    return EXTRACTOR_NAMES.get(extractor, extractor)
+
+
+def metric_to_words(metric: str, extractor: str = "") -> MetricWords:
+    """Describe a metric.
+
+    Parameters
+    ----------
+    metric : str
+        Its name in metrics.csv.
+    extractor : str
+        The feature extractor it is based on, empty or ``none`` for those that need none.
+
+    Returns
+    -------
+    MetricWords
+        With the extractor's name in brackets; unknown metrics go by their own name.
+    """
+    words = METRICS.get(metric, MetricWords(metric.replace("_", " ").capitalize()))
+    if extractor in ("", "none"):
+        return words
+    label = f"{words.label} ({extractor_to_name(extractor)})"
+    return MetricWords(label, words.meaning, words.direction)
+
+
+def flags_to_notes(flags: Iterable[str]) -> list[str]:
+    """Write flags as sentences, in alphabetical order."""
+    return [sentence(flag) for flag in sorted(flags)]
+
+
+def sentence(words: str) -> str:
+    """Return words with a capital letter and a full stop."""
+    text = words.strip().replace("_", " ")
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

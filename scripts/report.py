@@ -1,0 +1,82 @@
+"""Write the page of one run: how near its synthetic images are to held-out real ones.
+
+Writes one HTML file that needs no network, the contact sheet real | synthetic | untuned, and the
+verdict as text. Lists with one file for each concept follow the order of the settings' concepts.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pipeline_lib.command_line import run_stage
+from pipeline_lib.settings import ReportStage
+
+INPUTS = {
+    "metrics": "table of metrics (.csv)",
+    "copies": "nearest training image of each synthetic one (.tsv)",
+    "history": "training's course (.csv)",
+    "previews": "previews during training (.png)",
+    "model_card": "brightbooth.json of the trained model",
+    "sidecars...": "sidecars of all fields (.json)",
+    "tuned_shards...": "shard folders of the run's synthetic images, all concepts",
+    "untuned_shards...": "shard folders of the untuned base's images, all concepts",
+}
+CONCEPT_INPUTS = {
+    "quality...": "quality table of each concept (.tsv)",
+    "splits...": "split of each concept (.tsv)",
+    "intensities...": "intensity map of each concept (.json)",
+    "train_tiles...": "training tiles of each concept (.tif)",
+    "holdout_tiles...": "held-out tiles of each concept (.tif)",
+    "roundtrips...": "held-out tiles of each concept, through the VAE and back (.tif)",
+    "train_tables...": "table of the training tiles of each concept (.tsv)",
+    "holdout_tables...": "table of the held-out tiles of each concept (.tsv)",
+}
+OUTPUTS = {
+    "page": "the page (.html)",
+    "sheet": "the contact sheet (.png)",
+    "verdict": "the verdict (.txt)",
+}
+
+
+def report(stage: ReportStage, paths: argparse.Namespace) -> None:
+    """Read the run's files, judge it, write page, contact sheet and verdict."""
+    from pipeline_lib.files import write_text
+    from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
+    from pipeline_lib.reporting.pages import run_to_page
+    from pipeline_lib.reporting.run_views import run_to_sheet_rows, run_to_verdicts, run_to_view
+    from pipeline_lib.reporting.verdicts import verdicts_to_text
+
+    files = read_run(stage, paths)
+    verdicts = run_to_verdicts(files, stage.concepts)
+    rows = run_to_sheet_rows(files, stage.report.rows)
+    write_png(paths.sheet, images_to_contact_sheet(rows, columns=stage.report.rows))
+    write_text(paths.verdict, verdicts_to_text(stage.report.title, stage.run, verdicts))
+    write_text(paths.page, run_to_page(run_to_view(files, stage, verdicts)))
+
+
+def read_run(stage: ReportStage, paths: argparse.Namespace):
+    """Open the run's files."""
+    from pipeline_lib.files import file_to_sha256, read_json
+    from pipeline_lib.reporting import inputs
+
+    hashed = (paths.metrics, paths.copies, paths.history, paths.model_card)
+    names = [concept.concept for concept in stage.concepts]
+    kinds = [kind.removesuffix("...") for kind in CONCEPT_INPUTS]
+    return inputs.RunFiles(
+        metrics=inputs.read_metrics(paths.metrics),
+        copies=inputs.read_table(paths.copies),
+        history=inputs.read_table(paths.history),
+        previews=paths.previews.read_bytes(),
+        card=read_json(paths.model_card),
+        sidecars=[read_json(path) for path in paths.sidecars],
+        hashes={path.name: file_to_sha256(path) for path in hashed},
+        concepts=inputs.read_concepts(
+            names,
+            {kind: getattr(paths, kind) for kind in kinds},
+            {"tuned": paths.tuned_shards, "untuned": paths.untuned_shards},
+        ),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(__doc__, ReportStage, {**INPUTS, **CONCEPT_INPUTS, **OUTPUTS}, report)

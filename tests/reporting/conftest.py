@@ -1,0 +1,267 @@
+"""A small run on disk, simulated by numpy, in the formats of the stages."""
+
+import argparse
+import hashlib
+import json
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from pipeline_lib.dreambooth.history import COLUMNS
+from pipeline_lib.imaging.stacks import write_stack
+from pipeline_lib.imaging.writing import write_image
+from pipeline_lib.sampling.manifests import MANIFEST, ManifestRow, write_manifest
+
+SIDE = 64
+METRIC_COLUMNS = (
+    "metric extractor concept set reference value low high n_reference n_synthetic flags"
+).split()
+ONE_FIELD = "one field: differences cannot be told from chance"
+
+
+def draw_images(count, seed, softness=1.0, level=128, side=SIDE):
+    """Draw noisy images with a bright and a dark blob each."""
+    generator = np.random.default_rng(seed)
+    images = np.zeros((count, side, side))
+    for image in images:
+        for sign in (1, 1, -1):
+            image[tuple(generator.integers(8, side - 8, 2))] = sign * 9000
+    blobs = gaussian_filter(images, (0, 5, 5)) - gaussian_filter(images, (0, 7, 7))
+    noise = gaussian_filter(generator.normal(0, 14, images.shape), (0, softness, softness))
+    return np.clip(level + 2 * blobs + noise, 0, 255).astype(np.uint8)
+
+
+def metric_row(metric, chosen, value, concept="cells", interval=None, flags="", **changes):
+    low, high = interval or (np.nan, np.nan)
+    row = dict(
+        metric=metric, extractor="efficientnet-lite0", concept=concept, set=chosen,
+        reference="holdout", value=value, low=low, high=high, n_reference=60, n_synthetic=200,
+        flags=flags,
+    )  # fmt: skip
+    return row | changes
+
+
+def metrics_table(rows):
+    return pd.DataFrame(rows, columns=METRIC_COLUMNS)
+
+
+def usual_metrics(concept="cells", tuned=0.02, flags=ONE_FIELD):
+    rows = []
+    for chosen, value in (("tuned", tuned), ("untuned", 0.1), ("floor", 0.004), ("vae", 0.012)):
+        rows.append(metric_row("kernel_distance", chosen, value, concept, flags=flags))
+        rows.append(metric_row("frechet_distance", chosen, 900 * value, concept, flags=flags))
+        rows.append(
+            metric_row("spectrum_distance", chosen, 20 * value, concept, extractor="none")
+        )
+    rows.append(metric_row("kernel_distance", "tuned", 0.01, concept, reference="train"))
+    return rows
+
+
+@dataclass
+class RunOnDisk:
+    """Paths of a simulated run by argument name, and the stage's settings."""
+
+    settings: dict
+    paths: dict
+
+    def arguments(self):
+        return argparse.Namespace(**self.paths)
+
+    def command(self, script):
+        command = [script, "--settings", json.dumps(self.settings)]
+        for name, value in self.paths.items():
+            values = value if isinstance(value, list) else [value]
+            command += [f"--{name.replace('_', '-')}", *map(str, values)]
+        return command
+
+
+def write_shard(folder, concept, images, model, statuses=None):
+    folder.mkdir(parents=True)
+    rows = []
+    for index, image in enumerate(images):
+        status = (statuses or {}).get(index, "ok")
+        file = "" if status == "not finite" else f"{index:06d}.tif"
+        rows.append(
+            ManifestRow(
+                index=index, key=f"{index:016x}", file=file, concept=concept,
+                prompt_name="subject", prompt=f"a microscopy image of zqx {concept}",
+                negative_prompt="", model=model, seed=0, scheduler="dpm++", steps=20, guidance=3.0,
+                height=image.shape[0], width=image.shape[1], status=status, reason="",
+                sha256=hashlib.sha256(image.tobytes()).hexdigest(),
+            )
+        )  # fmt: skip
+        if file:
+            write_image(folder / file, image, 0.6, {})
+    write_manifest(folder / MANIFEST, rows)
+    return folder
+
+
+def write_tile_table(path, count, source):
+    rows = [
+        dict(tile=tile, source=source, plane=tile // 2, group="well-a", y=0, x=64 * (tile % 2),
+             scale=1.0, pixel_size_um=0.619, caption="")
+        for tile in range(count)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+    return path
+
+
+def write_concept(folder, name):
+    """Write the files of one concept and return their paths by argument name."""
+    folder.mkdir(parents=True)
+    seed = len(name)
+    train, holdout = draw_images(12, seed), draw_images(20, seed + 50)
+    roundtrip = gaussian_filter(holdout, (0, 0.8, 0.8))
+    tuned, untuned = draw_images(24, seed + 99, 1.1), draw_images(24, seed + 200, 2.5, 150)
+    tuned[5] = np.rot90(train[3])
+    stacks = {"train_tiles": train, "holdout_tiles": holdout, "roundtrips": roundtrip}
+    paths = {kind: folder / f"{kind}.tif" for kind in stacks}
+    for kind, stack in stacks.items():
+        write_stack(paths[kind], stack)
+    source = f"{name}-frame-0dcfb4cd"
+    paths["train_tables"] = write_tile_table(folder / "train.tsv", 12, source)
+    paths["holdout_tables"] = write_tile_table(folder / "holdout.tsv", 20, source)
+    paths["splits"] = folder / "split.tsv"
+    pd.DataFrame(
+        [
+            dict(source=source, plane=plane, y0=0, y1=64, x0=x0, x1=x0 + 64, group=role,
+                 role=role, caption="")
+            for x0, role in ((0, "train"), (64, "holdout"))
+            for plane in range(10)
+        ]
+    ).to_csv(paths["splits"], sep="\t", index=False)  # fmt: skip
+    paths["quality"] = folder / "quality.tsv"
+    pd.DataFrame(
+        [
+            dict(source=source, plane=plane, verdict="refused" if plane == 4 else "accepted",
+                 sharpness=3.2, reason="saturated <b>" if plane == 4 else "",
+                 mend="image it darker" if plane == 4 else "", overruled=plane == 4)
+            for plane in range(10)
+        ]
+    ).to_csv(paths["quality"], sep="\t", index=False)  # fmt: skip
+    paths["intensities"] = folder / "intensity.json"
+    paths["intensities"].write_text(json.dumps({"low": 210.0, "high": 3900.0, "method": "fixed"}))
+    sidecar = folder / "sidecar.json"
+    sidecar.write_text(
+        json.dumps(
+            {"source": source, "sha256": "ab" * 32, "axes": "TYX", "pixel_size_um": 0.619,
+             "planes": list(range(10)), "warnings": []}
+        )
+    )  # fmt: skip
+    shards = {
+        "tuned_shards": write_shard(folder / "tuned", name, tuned, "demo", {2: "not finite"}),
+        "untuned_shards": write_shard(folder / "untuned", name, untuned, "base-tiny"),
+    }
+    return {**paths, **shards, "sidecars": sidecar}
+
+
+def write_run(folder, concepts=("cells",), title="Report"):
+    """Write a whole run and return where it is."""
+    lists = {}
+    for name in concepts:
+        for kind, path in write_concept(folder / name, name).items():
+            lists.setdefault(kind, []).append(path)
+    singles = {
+        "metrics": folder / "metrics.csv",
+        "copies": folder / "copies.tsv",
+        "history": folder / "training.csv",
+        "previews": folder / "previews.png",
+        "model_card": folder / "brightbooth.json",
+        "page": folder / "report" / "index.html",
+        "sheet": folder / "report" / "contact_sheet.png",
+        "verdict": folder / "report" / "verdict.txt",
+    }
+    metrics_table([row for name in concepts for row in usual_metrics(name)]).to_csv(
+        singles["metrics"], index=False
+    )
+    write_copies(singles["copies"], concepts)
+    write_history(singles["history"])
+    Image.fromarray(np.concatenate(draw_images(6, 7), axis=1)).save(singles["previews"])
+    card = {
+        "name": "demo", "base": "brightfield-tiny", "licence": "MIT",
+        "concepts": {name: {"identifier": "zqx", "noun": name, "modality": "brightfield"}
+                     for name in concepts},
+        "settings": {"training": {"steps": 60, "learning_rate": 5e-6, "seed": 0}},
+        "provenance": {"stage": "finetune", "packages": {"torch": "2.13.0"}},
+        "files": {"unet/diffusion_pytorch_model.safetensors": "cd" * 32},
+    }  # fmt: skip
+    singles["model_card"].write_text(json.dumps(card))
+    settings = {
+        "run": "demo",
+        "report": {"title": title, "rows": 8},
+        "concepts": [
+            {"concept": name, "dataset": name, "modality": "brightfield"} for name in concepts
+        ],
+    }
+    return RunOnDisk(settings, {**singles, **lists})
+
+
+def write_copies(path, concepts):
+    generator = np.random.default_rng(1)
+    rows = [
+        dict(concept=name, prompt_name="subject", index=index, tile=3 if index == 5 else index % 12,
+             view=1 if index == 5 else 0, shift_y=0, shift_x=0,
+             similarity=0.98 if index == 5 else generator.uniform(0.2, 0.6), threshold=0.71,
+             copy=index == 5)
+        for name in concepts
+        for index in range(24)
+        if index != 2
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+
+
+def write_history(path):
+    generator = np.random.default_rng(0)
+    rows = [
+        dict(step=step, loss=0.3, subject_loss=0.1 + generator.gamma(2, 0.05),
+             prior_loss=0.2 + generator.gamma(2, 0.05), learning_rate=5e-6,
+             train_loss=0.2 / step if step % 20 == 0 else np.nan)
+        for step in range(1, 61)
+    ]  # fmt: skip
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)
+
+
+@pytest.fixture(scope="session")
+def run_on_disk(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("run") / "demo")
+
+
+class PageText(HTMLParser):
+    """What a page holds: texts, tags with attributes, and whether its tags are balanced."""
+
+    VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.texts, self.unbalanced = [], [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.unbalanced.append(tag)
+
+    def handle_data(self, data):
+        if "style" not in self.open and "script" not in self.open:
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def read_page(path: Path) -> PageText:
+    return PageText(Path(path).read_text(encoding="utf-8"))
