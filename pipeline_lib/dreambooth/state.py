@@ -1,0 +1,114 @@
+"""What a training's state folder holds, and how its end is recorded and given out.
+
+``checkpoints/``, ``history.csv`` and ``previews/`` while it trains; ``model/`` and
+``finished.json`` once it is done, when the checkpoints go. Later calls with the same key take the
+final model from here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_lib.files import (
+    atomic_path,
+    file_to_sha256,
+    folder_to_sha256,
+    read_json,
+    write_json,
+)
+from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
+from pipeline_lib.imaging.stacks import read_stack
+
+CHECKPOINTS, PREVIEWS, MODEL = "checkpoints", "previews", "model"
+HISTORY, FINISHED = "history.csv", "finished.json"
+
+
+def preview_path(folder: Path, step: int, concept: str) -> Path:
+    """Return where the previews of a step and concept are kept; names sort by step."""
+    return folder / PREVIEWS / f"step-{step:08d}-{concept}.tif"
+
+
+def previews_to_sheet(folder: Path) -> npt.NDArray[np.uint8]:
+    """Return all previews as one picture, a row a step and concept.
+
+    Parameters
+    ----------
+    folder : Path
+        State folder.
+
+    Returns
+    -------
+    ndarray
+        8-bit grey picture.
+    """
+    rows = []
+    for file in sorted((folder / PREVIEWS).glob("step-*.tif")):
+        _, step, concept = file.stem.split("-", 2)
+        rows.append((f"step {int(step)}, {concept}", read_stack(file)))
+    return images_to_contact_sheet(rows)
+
+
+def mark_finished(folder: Path) -> None:
+    """Record the final model's hashes, then let the optimizer's state go.
+
+    Parameters
+    ----------
+    folder : Path
+        State folder in which ``model/`` is whole.
+    """
+    files = {**folder_to_sha256(folder / MODEL), HISTORY: file_to_sha256(folder / HISTORY)}
+    write_json(folder / FINISHED, files)
+    shutil.rmtree(folder / CHECKPOINTS)
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a state folder holds a finished training, whole and unchanged.
+
+    Parameters
+    ----------
+    folder : Path
+        State folder; need not exist.
+
+    Returns
+    -------
+    bool
+        False also where a file of the final model was changed.
+    """
+    if not (folder / FINISHED).exists():
+        return False
+    told = read_json(folder / FINISHED)
+    history = folder / HISTORY
+    found = folder_to_sha256(folder / MODEL)
+    return history.exists() and {**found, HISTORY: file_to_sha256(history)} == told
+
+
+def give_out(folder: Path, trained: Path, history: Path, previews: Path) -> None:
+    """Write a finished training's outputs; large files get a second name instead of a copy.
+
+    Parameters
+    ----------
+    folder : Path
+        State folder of a finished training.
+    trained : Path
+        Folder to make, with the model.
+    history, previews : Path
+        Files to write: the log and the picture of all previews.
+    """
+    with atomic_path(trained) as beside:
+        shutil.copytree(folder / MODEL, beside, copy_function=_link_or_copy)
+    with atomic_path(history) as beside:
+        shutil.copyfile(folder / HISTORY, beside)
+    write_png(previews, previews_to_sheet(folder))
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Give a file a second name, or copy it where the file system cannot do that."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

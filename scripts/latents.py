@@ -1,0 +1,61 @@
+"""Encode a dataset's tiles once: mean and deviation of every valid view, and the VAE's own cost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from pipeline_lib.command_line import run_stage
+from pipeline_lib.files import atomic_path, file_to_sha256, provenance, write_json
+from pipeline_lib.imaging.stacks import read_stack, write_stack
+from pipeline_lib.imaging.views import View, modality_to_views
+from pipeline_lib.settings import LatentsStage
+from pipeline_lib.versions import RESULT_VERSION
+
+PATHS = {
+    "model": "the base model (.json)",
+    "train": "tiles to train on (.tif)",
+    "validation": "tiles to validate with (.tif), may be none",
+    "holdout": "held-out tiles (.tif), may be none: only for the VAE's cost",
+    "latents": "cache to write (.safetensors)",
+    "roundtrip": "decoded held-out tiles to write (.tif)",
+    "figures": "the VAE's cost to write (.json)",
+}
+
+
+def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
+    """Write the cache, the held-out tiles' round trip and its figures."""
+    from safetensors.torch import save_file
+    from tqdm import tqdm
+
+    from pipeline_lib.dreambooth.latents import round_trip, round_trip_figures, tiles_to_moments
+    from pipeline_lib.models.loading import load_model
+
+    model = load_model(paths.model)
+    made = provenance(
+        "latents",
+        {**stage.model_dump(mode="json"), "version": RESULT_VERSION["latents"]},
+        **{name: file_to_sha256(getattr(paths, name)) for name in ("train", "validation")},
+    )
+    views = {"train": modality_to_views(stage.modality), "validation": (View(),)}
+    tensors = {}
+    for role in tqdm(views, desc="encoding", unit="stack", disable=None):
+        moments = tiles_to_moments(
+            model, read_stack(getattr(paths, role)), views[role], stage.batch_size
+        )
+        tensors |= zip((f"{role}.mean", f"{role}.std"), moments, strict=True)
+    holdout = read_stack(paths.holdout)
+    decoded = round_trip(model, holdout, stage.batch_size)
+    metadata = {
+        "provenance": json.dumps(made),
+        "base": model.card["name"],
+        "modality": stage.modality,
+    }
+    with atomic_path(paths.latents) as beside:
+        save_file(tensors, beside, metadata=metadata)
+    write_stack(paths.roundtrip, decoded, {"provenance": made, "base": model.card["name"]})
+    write_json(paths.figures, {**round_trip_figures(holdout, decoded), "provenance": made})
+
+
+if __name__ == "__main__":
+    run_stage(__doc__, LatentsStage, PATHS, latents)
