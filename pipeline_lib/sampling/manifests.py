@@ -1,0 +1,80 @@
+"""The table of a shard: every picture that was asked for, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas
+from numpy.typing import NDArray
+
+MANIFEST = "manifest.parquet"
+BLANK_BELOW = 1.0
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One picture of a shard."""
+
+    index: int
+    key: str
+    file: str
+    concept: str
+    prompt_name: str
+    prompt: str
+    negative_prompt: str
+    model: str
+    seed: int
+    scheduler: str
+    steps: int
+    guidance: float
+    height: int
+    width: int
+    status: str
+    reason: str
+    sha256: str
+
+
+def write_manifest(path: Path | str, rows: Sequence[ManifestRow]) -> None:
+    """Write the rows as a Parquet table."""
+    names = [field.name for field in fields(ManifestRow)]
+    table = pandas.DataFrame([asdict(row) for row in rows], columns=names)
+    table.to_parquet(path, index=False)
+
+
+def read_manifest(folder: Path | str) -> pandas.DataFrame:
+    """Return the table of a shard's folder."""
+    return pandas.read_parquet(Path(folder) / MANIFEST)
+
+
+def judge_picture(intensities: NDArray[np.float32]) -> tuple[str, str]:
+    """Say whether a decoded picture is one.
+
+    Parameters
+    ----------
+    intensities : ndarray of float32, shape (Y, X, 3)
+        Decoded picture, black at 0 and white at 1, before rounding.
+
+    Returns
+    -------
+    status : {"ok", "blank", "not finite"}
+        A picture that is not ok is kept in the manifest and never drawn again: replacing it would
+        hide what the model does.
+    reason : str
+        Why, empty if ok.
+    """
+    bad = np.count_nonzero(~np.isfinite(intensities).all(axis=-1))
+    if bad:
+        return "not finite", f"{bad} pixels are not finite"
+    contrast = float(np.clip(intensities, 0, 1).mean(axis=-1).std()) * 255
+    if contrast < BLANK_BELOW:
+        return "blank", f"grey levels vary by {contrast:.2f}, less than {BLANK_BELOW:g}"
+    return "ok", ""
+
+
+def pixels_to_sha256(image: NDArray[np.uint8]) -> str:
+    """Return the SHA-256 of an image's pixels, row by row."""
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()

@@ -1,0 +1,34 @@
+"""Bring a base model onto this machine and describe it.
+
+Needs the network for models of the hub alone: run it on the login node. `HF_ENDPOINT` and
+`HF_TOKEN` are respected.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pipeline_lib.command_line import run_stage
+from pipeline_lib.files import provenance, write_json
+from pipeline_lib.models.fetching import fetch_model
+from pipeline_lib.settings import FetchStage
+
+
+def main(settings: FetchStage, paths: argparse.Namespace) -> None:
+    """Fetch, then write the description."""
+    described = fetch_model(settings.name, settings.entry, paths.root, paths.downloads)
+    described["provenance"] = provenance("fetch", settings.model_dump())
+    write_json(paths.model, described)
+
+
+if __name__ == "__main__":
+    run_stage(
+        __doc__,
+        FetchStage,
+        {
+            "root": "folder that the entry's path is relative to",
+            "model": "description of the model to write (.json)",
+            "downloads": "folder for models of the hub and converted single files",
+        },
+        main,
+    )
