@@ -36,7 +36,7 @@ rule all:
 
 rule tiles_only:
     input:
-        [dataset_file(name, "contact_sheet.png") for name in used_datasets()],
+        [results(f"datasets/{name}/contact_sheet.png") for name in used_datasets()],
 
 
 rule priors_only:

@@ -97,6 +97,9 @@ class QualitySettings(Settings):
     warn_uneven_light: float = Field(
         0.25, gt=0, description="Warn above this relative range of the smooth background."
     )
+    refuse_flat_share: Fraction = Field(
+        0.95, description="Refuse above this share of equal neighbouring pixels: a label image."
+    )
     refuse_duplicates: bool = Field(
         True, description="Refuse a field whose pixels equal those of an earlier field."
     )
@@ -455,6 +458,7 @@ class IdentifierStage(Settings):
     candidates: int = Field(..., gt=0, description="Candidate tokens to measure.")
     template: str = Field(..., description="Prompt with {subject} in which they are measured.")
     noun: str = Field(..., description="Class noun in that prompt.")
+    modality: Modality = Field(..., description="Illumination in that prompt.")
     size: int = Field(..., ge=32, description="Side of the pictures in pixels.")
     seed: int = Field(0, ge=0, description="Seed of the noise they are measured on.")
 

@@ -1,6 +1,5 @@
 """Lookups that the rules share: the checked study, paths, settings as JSON, long lists."""
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,21 +9,25 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW_FOLDER = Path(str(workflow.basedir))
 sys.path.insert(0, str(WORKFLOW_FOLDER))
 
-from pipeline_lib import settings as stages
+from pipeline_lib import stages
 from pipeline_lib.files import value_to_sha256, write_text
 from pipeline_lib.hash_cache import HashCache
 from pipeline_lib.settings import ROLES, UserError
 from pipeline_lib.study import load_study
 from pipeline_lib.versions import RESULT_VERSION
 
-SCRIPTS = shlex.quote(str(WORKFLOW_FOLDER / "scripts"))
-ROOT = shlex.quote(str(WORKFLOW_FOLDER))
 LONG_LIST = 20
+FEATURES_COMMAND = (
+    'exec python "$BRIGHTBOOTH"/scripts/features.py --settings {params.settings:q}'
+    " --images {params.images} --tables {params.tables}"
+    " --features {output.features:q} --log {log:q}"
+)
 
-# The scripts import pipeline_lib wherever they run: in the environment of the two README commands,
-# in a conda environment, or inside a job of a cluster.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(WORKFLOW_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
+# Commands name the workflow's folder by a variable: neither their text nor their params change when
+# it moves. PYTHONPATH lets the scripts find pipeline_lib in a conda environment, too.
+shell.prefix(
+    f"export BRIGHTBOOTH={shlex.quote(str(WORKFLOW_FOLDER))}; "
+    'export PYTHONPATH="$BRIGHTBOOTH${{PYTHONPATH:+:$PYTHONPATH}}"; '
 )
 
 try:
@@ -46,7 +49,38 @@ wildcard_constraints:
     source="[a-z0-9_-]+",
     model="[a-z0-9_-]+",
     prompt="[a-z0-9_-]+",
-    shard=r"\d{4,}",
+    shard="[0-9]+",
+
+
+# --- how a rule hands things to its script -------------------------------------------------------
+
+
+def as_json(stage):
+    """Return a stage's settings as the JSON that its script is given."""
+    return stage.model_dump_json()
+
+
+def input_arguments(name):
+    """Return a params function that passes the named input's paths as arguments."""
+    return lambda wildcards, input: as_arguments(_listed(getattr(input, name)))
+
+
+def as_arguments(paths):
+    """Return paths for a shell command; many go through a file named after its content."""
+    if len(paths) <= LONG_LIST:
+        return " ".join(shlex.quote(path) for path in paths)
+    listing = Path("work/lists") / f"{value_to_sha256(paths)[:16]}.txt"
+    if not listing.exists():
+        write_text(listing, "\n".join(paths) + "\n")
+    return f"@{listing}"
+
+
+def _listed(value):
+    """Return a named input, one path or several, as a list of strings."""
+    return [value] if isinstance(value, str) else [str(path) for path in value]
+
+
+# --- where things are ----------------------------------------------------------------------------
 
 
 def results(path):
@@ -59,51 +93,14 @@ def log_file(path):
     return f"logs/{CONFIGURATION.project}/{path}.log"
 
 
+def feature_path(name):
+    """Return a file of features, below the project's results."""
+    return f"features/{CONFIGURATION.evaluation.extractor}/{name}.npz"
+
+
 def run_files(pattern):
     """Return one path for each run."""
     return [results(pattern.format(run=run)) for run in STUDY.runs]
-
-
-def as_json(stage):
-    """Return a stage's settings as the JSON that its script is given."""
-    return stage.model_dump_json()
-
-
-def as_arguments(paths):
-    """Return paths for a shell command; many go through a file named after its content."""
-    paths = [str(path) for path in paths]
-    if len(paths) <= LONG_LIST:
-        return " ".join(shlex.quote(path) for path in paths)
-    listing = Path("work/lists") / f"{value_to_sha256(paths)[:16]}.txt"
-    if not listing.exists():
-        write_text(listing, "\n".join(paths) + "\n")
-    return f"@{listing}"
-
-
-def input_arguments(name):
-    """Return a params function that passes the named input's paths as arguments."""
-    return lambda wildcards, input: as_arguments(_listed(input, name))
-
-
-def _listed(input, name):
-    """Return the paths of a named input as a list."""
-    paths = getattr(input, name)
-    return [paths] if isinstance(paths, str) else list(paths)
-
-
-def dataset_file(dataset, name):
-    """Return a file of a dataset."""
-    return results(f"datasets/{dataset}/{name}")
-
-
-def feature_file(name):
-    """Return a file of features by the configured extractor."""
-    return results(f"features/{CONFIGURATION.evaluation.extractor}/{name}.npz")
-
-
-def base_file(base):
-    """Return the description of a fetched base model."""
-    return results(f"base_models/{base}.json")
 
 
 def used_datasets():
@@ -112,31 +109,75 @@ def used_datasets():
     return [name for name in CONFIGURATION.datasets if name in used]
 
 
+# --- images --------------------------------------------------------------------------------------
+
+
+def raw_file(concept, source):
+    """Return the path of a raw file."""
+    return str(STUDY.sources[concept][source].path)
+
+
 def dataset_concept(dataset):
     """Return the name of a dataset's concept."""
     return CONFIGURATION.datasets[dataset].concept
 
 
-def dataset_sources(dataset):
-    """Return the sources of a dataset's concept, in the order of the sheet."""
-    return list(STUDY.sources[dataset_concept(dataset)])
-
-
 def field_files(concept, suffix):
-    """Return the files of a concept's ingested fields."""
+    """Return the files of a concept's ingested fields, in the order of the sheet."""
     return [results(f"fields/{concept}/{source}{suffix}") for source in STUDY.sources[concept]]
 
 
-def shard_starts(count, images_per_shard):
-    """Return the index of each shard's first image."""
-    return range(0, count, images_per_shard)
+def dataset_fields(suffix):
+    """Return an input function: the ingested fields of a dataset's concept."""
+    return lambda wildcards: field_files(dataset_concept(wildcards.dataset), suffix)
+
+
+# --- base models, priors and runs ----------------------------------------------------------------
+
+
+def base_content(base):
+    """Return what tells one base model from another: its content, or its pinned revision."""
+    entry = STUDY.bases[base]
+    return entry.revision if entry.path is None else HASHES.folder(WORKFLOW_FOLDER / entry.path)
+
+
+def base_file(base):
+    """Return the description of a fetched base model."""
+    return results(f"base_models/{base}.json")
+
+
+def of_base(pattern):
+    """Return an input function: a file of the base model of the run."""
+    return lambda wildcards: results(pattern.format(base=STUDY.runs[wildcards.run].base))
+
+
+def of_datasets(pattern):
+    """Return an input function: one file for each dataset of the run, concept by concept."""
+    return lambda wildcards: [
+        results(pattern.format(dataset=one.dataset, base=STUDY.runs[wildcards.run].base))
+        for one in STUDY.runs[wildcards.run].concepts
+    ]
+
+
+def of_concepts(pattern):
+    """Return an input function: one file for each concept of the run."""
+    return lambda wildcards: [
+        results(pattern.format(concept=one.concept)) for one in STUDY.runs[wildcards.run].concepts
+    ]
 
 
 def prior_shards(base, prior, suffix):
     """Return the shards of one prior."""
     settings = CONFIGURATION.priors[prior]
-    count = len(shard_starts(settings.count, settings.images_per_shard))
-    return [results(f"prior/{base}/{prior}/shard-{i:04d}{suffix}") for i in range(count)]
+    shards = stages.shard_count(settings.count, settings.images_per_shard)
+    return [results(f"prior/{base}/{prior}/shard-{i:04d}{suffix}") for i in range(shards)]
+
+
+def run_priors(run):
+    """Return the latents of a run's priors, each prior once."""
+    used = dict.fromkeys(prior for prior in STUDY.runs[run].priors if prior)
+    shards = [prior_shards(STUDY.runs[run].base, prior, ".safetensors") for prior in used]
+    return sum(shards, [])
 
 
 def all_prior_shards():
@@ -145,10 +186,19 @@ def all_prior_shards():
     return [path for base, prior in sorted(used) for path in prior_shards(base, prior, ".tif")]
 
 
+# --- synthetic images ----------------------------------------------------------------------------
+
+
+def sampled_model(model, prompt):
+    """Return the folder of a trained model, or the description of an untuned base model."""
+    one = STUDY.image_sets[model, prompt]
+    return base_file(one.base) if one.run is None else results(f"runs/{one.run}/model")
+
+
 def sample_shards(model, prompt):
     """Return the shards of one model and prompt."""
     count = STUDY.image_sets[model, prompt].count
-    shards = len(shard_starts(count, CONFIGURATION.sampling.images_per_shard))
+    shards = stages.shard_count(count, CONFIGURATION.sampling.images_per_shard)
     return [results(f"samples/{model}/{prompt}/shard-{i:04d}") for i in range(shards)]
 
 
@@ -159,26 +209,27 @@ def all_sample_shards():
 
 def compared_sets(run, tuned):
     """Return model and folder of the image sets that a run is judged by, concept by concept."""
+    settings = STUDY.runs[run]
+    model = run if tuned else f"base-{settings.base}"
     wanted = CONFIGURATION.evaluation.prompt
-    model = run if tuned else f"base-{STUDY.runs[run].base}"
-    size = STUDY.runs[run].size
-    folders = [f"{one.concept}-{size}px-{wanted}" for one in STUDY.runs[run].concepts]
-    return [(model, folder) for folder in folders]
+    return [(model, f"{one.concept}-{settings.size}px-{wanted}") for one in settings.concepts]
 
 
-def run_datasets(run):
-    """Return the datasets of a run, concept by concept."""
-    return [trained.dataset for trained in STUDY.runs[run].concepts]
+def compared_shards(tuned):
+    """Return an input function: the shards that the run is judged by."""
+    return lambda wildcards: [
+        path
+        for model, folder in compared_sets(wildcards.run, tuned)
+        for path in sample_shards(model, folder)
+    ]
 
 
-def evaluated_concepts(run):
-    """Return a run's concepts as the evaluation wants them."""
-    return tuple(
-        stages.EvaluatedConcept(
-            concept=one.concept, dataset=one.dataset, modality=one.modality
-        )
-        for one in STUDY.runs[run].concepts
-    )
+def compared_features(tuned):
+    """Return an input function: the features that the run is judged by."""
+    return lambda wildcards: [
+        results(feature_path(f"samples/{model}/{folder}"))
+        for model, folder in compared_sets(wildcards.run, tuned)
+    ]
 
 
 def print_verdicts():

@@ -1,29 +1,11 @@
 """Features, metrics and the release."""
 
-FEATURES = "features/" + CONFIGURATION.evaluation.extractor
-
-
-def features_settings(wildcards):
-    return as_json(stages.FeaturesStage(extractor=CONFIGURATION.evaluation.extractor))
-
-
-FEATURES_COMMAND = (
-    "exec python {SCRIPTS}/features.py --settings {params.settings:q}"
-    " --images {params.images} --tables {params.tables}"
-    " --features {output.features:q} --log {log:q}"
-)
-
 
 rule features_of_samples:
     input:
         images=lambda wildcards: sample_shards(wildcards.model, wildcards.prompt),
     output:
-        features=results(FEATURES + "/samples/{model}/{prompt}.npz"),
-    params:
-        settings=features_settings,
-        images=input_arguments("images"),
-        tables="",
-        version=RESULT_VERSION["features"],
+        features=results(feature_path("samples/{model}/{prompt}")),
     log:
         log_file("features/samples/{model}/{prompt}"),
     conda:
@@ -32,6 +14,11 @@ rule features_of_samples:
         mem_mb=8000,
         runtime=120,
         gpu=1,
+    params:
+        settings=as_json(stages.features_stage(STUDY)),
+        images=input_arguments("images"),
+        tables="",
+        version=RESULT_VERSION["features"],
     shell:
         FEATURES_COMMAND
 
@@ -41,12 +28,7 @@ rule features_of_tiles:
         images=results("datasets/{dataset}/{role}.tif"),
         tables=results("datasets/{dataset}/{role}.tsv"),
     output:
-        features=results(FEATURES + "/tiles/{dataset}-{role}.npz"),
-    params:
-        settings=features_settings,
-        images=input_arguments("images"),
-        tables=input_arguments("tables"),
-        version=RESULT_VERSION["features"],
+        features=results(feature_path("tiles/{dataset}-{role}")),
     log:
         log_file("features/tiles/{dataset}-{role}"),
     conda:
@@ -55,6 +37,11 @@ rule features_of_tiles:
         mem_mb=8000,
         runtime=30,
         gpu=1,
+    params:
+        settings=as_json(stages.features_stage(STUDY)),
+        images=input_arguments("images"),
+        tables=input_arguments("tables"),
+        version=RESULT_VERSION["features"],
     shell:
         FEATURES_COMMAND
 
@@ -64,12 +51,7 @@ rule features_of_roundtrip:
         images=results("latents/{base}/{dataset}.roundtrip.tif"),
         tables=results("datasets/{dataset}/holdout.tsv"),
     output:
-        features=results(FEATURES + "/roundtrip/{base}/{dataset}.npz"),
-    params:
-        settings=features_settings,
-        images=input_arguments("images"),
-        tables=input_arguments("tables"),
-        version=RESULT_VERSION["features"],
+        features=results(feature_path("roundtrip/{base}/{dataset}")),
     log:
         log_file("features/roundtrip/{base}/{dataset}"),
     conda:
@@ -78,43 +60,13 @@ rule features_of_roundtrip:
         mem_mb=8000,
         runtime=30,
         gpu=1,
+    params:
+        settings=as_json(stages.features_stage(STUDY)),
+        images=input_arguments("images"),
+        tables=input_arguments("tables"),
+        version=RESULT_VERSION["features"],
     shell:
         FEATURES_COMMAND
-
-
-def of_datasets(pattern):
-    """Return an input function: one file for each dataset of the run."""
-    return lambda wildcards: [
-        results(pattern.format(dataset=name, base=STUDY.runs[wildcards.run].base))
-        for name in run_datasets(wildcards.run)
-    ]
-
-
-def of_sets(tuned):
-    """Return an input function: the shards that the run is judged by."""
-    return lambda wildcards: [
-        path
-        for model, folder in compared_sets(wildcards.run, tuned)
-        for path in sample_shards(model, folder)
-    ]
-
-
-def set_features(tuned):
-    """Return an input function: the features that the run is judged by."""
-    return lambda wildcards: [
-        results(f"{FEATURES}/samples/{model}/{folder}.npz")
-        for model, folder in compared_sets(wildcards.run, tuned)
-    ]
-
-
-def metrics_settings(wildcards):
-    return as_json(
-        stages.MetricsStage(
-            run=wildcards.run,
-            concepts=evaluated_concepts(wildcards.run),
-            evaluation=CONFIGURATION.evaluation,
-        )
-    )
 
 
 rule metrics:
@@ -124,21 +76,16 @@ rule metrics:
         train_tables=of_datasets("datasets/{dataset}/train.tsv"),
         holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
         roundtrips=of_datasets("latents/{base}/{dataset}.roundtrip.tif"),
-        train_features=of_datasets(FEATURES + "/tiles/{dataset}-train.npz"),
-        holdout_features=of_datasets(FEATURES + "/tiles/{dataset}-holdout.npz"),
-        roundtrip_features=of_datasets(FEATURES + "/roundtrip/{base}/{dataset}.npz"),
-        tuned_features=set_features(tuned=True),
-        untuned_features=set_features(tuned=False),
-        tuned_shards=of_sets(tuned=True),
-        untuned_shards=of_sets(tuned=False),
+        train_features=of_datasets(feature_path("tiles/{dataset}-train")),
+        holdout_features=of_datasets(feature_path("tiles/{dataset}-holdout")),
+        roundtrip_features=of_datasets(feature_path("roundtrip/{base}/{dataset}")),
+        tuned_features=compared_features(tuned=True),
+        untuned_features=compared_features(tuned=False),
+        tuned_shards=compared_shards(tuned=True),
+        untuned_shards=compared_shards(tuned=False),
     output:
         metrics=results("metrics/{run}.csv"),
         copies=results("metrics/{run}.copies.tsv"),
-    params:
-        settings=metrics_settings,
-        tuned_shards=input_arguments("tuned_shards"),
-        untuned_shards=input_arguments("untuned_shards"),
-        version=RESULT_VERSION["metrics"],
     log:
         log_file("metrics/{run}"),
     conda:
@@ -146,8 +93,13 @@ rule metrics:
     resources:
         mem_mb=16000,
         runtime=60,
+    params:
+        settings=lambda wildcards: as_json(stages.metrics_stage(STUDY, wildcards.run)),
+        tuned_shards=input_arguments("tuned_shards"),
+        untuned_shards=input_arguments("untuned_shards"),
+        version=RESULT_VERSION["metrics"],
     shell:
-        "exec python {SCRIPTS}/metrics.py --settings {params.settings:q}"
+        'exec python "$BRIGHTBOOTH"/scripts/metrics.py --settings {params.settings:q}'
         " --train-tiles {input.train_tiles:q} --holdout-tiles {input.holdout_tiles:q}"
         " --train-tables {input.train_tables:q} --holdout-tables {input.holdout_tables:q}"
         " --roundtrips {input.roundtrips:q} --train-features {input.train_features:q}"

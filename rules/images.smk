@@ -1,25 +1,12 @@
 """From raw files to tiles."""
 
 
-def ingest_settings(wildcards):
-    source = STUDY.sources[wildcards.concept][wildcards.source]
-    return as_json(stages.IngestStage(source=source.name, reading=source.reading))
-
-
-def raw_file(wildcards):
-    return str(STUDY.sources[wildcards.concept][wildcards.source].path)
-
-
 rule ingest:
     input:
-        raw=ancient(raw_file),
+        raw=ancient(lambda wildcards: raw_file(wildcards.concept, wildcards.source)),
     output:
         field=results("fields/{concept}/{source}.tif"),
         sidecar=results("fields/{concept}/{source}.json"),
-    params:
-        settings=ingest_settings,
-        sha256=lambda wildcards: HASHES.file(raw_file(wildcards)),
-        version=RESULT_VERSION["ingest"],
     log:
         log_file("ingest/{concept}/{source}"),
     conda:
@@ -27,16 +14,15 @@ rule ingest:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        settings=lambda wildcards: as_json(
+            stages.ingest_stage(STUDY, wildcards.concept, wildcards.source)
+        ),
+        sha256=lambda wildcards: HASHES.file(raw_file(wildcards.concept, wildcards.source)),
+        version=RESULT_VERSION["ingest"],
     shell:
-        "exec python {SCRIPTS}/ingest.py --settings {params.settings:q} --raw {input.raw:q}"
+        'exec python "$BRIGHTBOOTH"/scripts/ingest.py --settings {params.settings:q} --raw {input.raw:q}'
         " --field {output.field:q} --sidecar {output.sidecar:q} --log {log:q}"
-
-
-def quality_settings(wildcards):
-    accepted = [one.name for one in STUDY.sources[wildcards.concept].values() if one.accepted]
-    return as_json(
-        stages.QualityStage(thresholds=CONFIGURATION.quality, accepted=tuple(accepted))
-    )
 
 
 rule quality:
@@ -50,11 +36,6 @@ rule quality:
             category="Images",
             labels={"concept": "{concept}", "what": "quality"},
         ),
-    params:
-        settings=quality_settings,
-        fields=input_arguments("fields"),
-        sidecars=input_arguments("sidecars"),
-        version=RESULT_VERSION["quality"],
     log:
         log_file("quality/{concept}"),
     conda:
@@ -62,37 +43,26 @@ rule quality:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        settings=lambda wildcards: as_json(stages.quality_stage(STUDY, wildcards.concept)),
+        fields=input_arguments("fields"),
+        sidecars=input_arguments("sidecars"),
+        version=RESULT_VERSION["quality"],
     shell:
-        "exec python {SCRIPTS}/quality.py --settings {params.settings:q}"
+        'exec python "$BRIGHTBOOTH"/scripts/quality.py --settings {params.settings:q}'
         " --fields {params.fields} --sidecars {params.sidecars}"
         " --table {output.table:q} --picture {output.picture:q} --log {log:q}"
 
 
-def split_settings(wildcards):
-    dataset = CONFIGURATION.datasets[wildcards.dataset]
-    return as_json(
-        stages.SplitStage(
-            regions=STUDY.regions[dataset.concept],
-            split=dataset.split,
-            intensity=dataset.intensity,
-            training_planes=dataset.training_planes,
-        )
-    )
-
-
 rule split:
     input:
-        fields=lambda wildcards: field_files(dataset_concept(wildcards.dataset), ".tif"),
+        fields=dataset_fields(".tif"),
         quality=lambda wildcards: results(
             f"fields/{dataset_concept(wildcards.dataset)}/quality.tsv"
         ),
     output:
         split=results("datasets/{dataset}/split.tsv"),
         intensity=results("datasets/{dataset}/intensity.json"),
-    params:
-        settings=split_settings,
-        fields=input_arguments("fields"),
-        version=RESULT_VERSION["split"],
     log:
         log_file("split/{dataset}"),
     conda:
@@ -100,20 +70,20 @@ rule split:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        settings=lambda wildcards: as_json(stages.split_stage(STUDY, wildcards.dataset)),
+        fields=input_arguments("fields"),
+        version=RESULT_VERSION["split"],
     shell:
-        "exec python {SCRIPTS}/split.py --settings {params.settings:q}"
+        'exec python "$BRIGHTBOOTH"/scripts/split.py --settings {params.settings:q}'
         " --fields {params.fields} --quality {input.quality:q}"
         " --split {output.split:q} --intensity {output.intensity:q} --log {log:q}"
 
 
-def tiles_settings(wildcards):
-    return as_json(stages.TilesStage(tiles=CONFIGURATION.datasets[wildcards.dataset].tiles))
-
-
 rule tiles:
     input:
-        fields=lambda wildcards: field_files(dataset_concept(wildcards.dataset), ".tif"),
-        sidecars=lambda wildcards: field_files(dataset_concept(wildcards.dataset), ".json"),
+        fields=dataset_fields(".tif"),
+        sidecars=dataset_fields(".json"),
         split=results("datasets/{dataset}/split.tsv"),
         intensity=results("datasets/{dataset}/intensity.json"),
     output:
@@ -128,11 +98,6 @@ rule tiles:
             category="Images",
             labels={"concept": "{dataset}", "what": "tiles"},
         ),
-    params:
-        settings=tiles_settings,
-        fields=input_arguments("fields"),
-        sidecars=input_arguments("sidecars"),
-        version=RESULT_VERSION["tiles"],
     log:
         log_file("tiles/{dataset}"),
     conda:
@@ -140,8 +105,13 @@ rule tiles:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        settings=lambda wildcards: as_json(stages.tiles_stage(STUDY, wildcards.dataset)),
+        fields=input_arguments("fields"),
+        sidecars=input_arguments("sidecars"),
+        version=RESULT_VERSION["tiles"],
     shell:
-        "exec python {SCRIPTS}/tiles.py --settings {params.settings:q}"
+        'exec python "$BRIGHTBOOTH"/scripts/tiles.py --settings {params.settings:q}'
         " --fields {params.fields} --sidecars {params.sidecars}"
         " --split {input.split:q} --intensity {input.intensity:q}"
         " --train {output.train:q} --validation {output.validation:q} --holdout {output.holdout:q}"

@@ -1,21 +1,13 @@
 """The release, the pages of the runs and of the study."""
 
 
-def release_settings(wildcards):
-    return as_json(stages.ReleaseStage(run=wildcards.run, release=CONFIGURATION.release))
-
-
 rule release:
     input:
-        shards=of_sets(tuned=True),
+        shards=compared_shards(tuned=True),
         copies=results("metrics/{run}.copies.tsv"),
         intensities=of_datasets("datasets/{dataset}/intensity.json"),
     output:
         release=directory(results("release/{run}")),
-    params:
-        settings=release_settings,
-        shards=input_arguments("shards"),
-        version=RESULT_VERSION["release"],
     log:
         log_file("release/{run}"),
     conda:
@@ -23,7 +15,11 @@ rule release:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        settings=lambda wildcards: as_json(stages.release_stage(STUDY, wildcards.run)),
+        shards=input_arguments("shards"),
+        version=RESULT_VERSION["release"],
     shell:
-        "exec python {SCRIPTS}/release.py --settings {params.settings:q}"
+        'exec python "$BRIGHTBOOTH"/scripts/release.py --settings {params.settings:q}'
         " --shards {params.shards} --copies {input.copies:q}"
         " --intensities {input.intensities:q} --release {output.release:q} --log {log:q}"

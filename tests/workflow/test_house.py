@@ -71,20 +71,3 @@ def test_constraints_pin_what_is_installed() -> None:
         if name in installed and installed[name].split("+")[0] != version
     }
     assert wrong == {}
-
-
-def test_no_module_of_the_library_imports_snakemake() -> None:
-    guilty = [
-        str(path)
-        for path in (ROOT / "pipeline_lib").rglob("*.py")
-        if "import snakemake" in path.read_text() or "from snakemake" in path.read_text()
-    ]
-    assert guilty == []
-
-
-def test_parsing_the_workflow_imports_no_torch() -> None:
-    code = "import sys; import pipeline_lib.study; print('torch' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "False"

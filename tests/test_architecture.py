@@ -1,0 +1,78 @@
+"""Imports run downward only."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "pipeline_lib"
+BASE = ("settings", "files", "hash_cache", "sheets", "command_line", "versions")
+ALLOWED = {
+    "imaging": BASE,
+    "optics": (*BASE, "imaging"),
+    "models": (*BASE, "imaging", "optics"),
+    "dreambooth": (*BASE, "imaging", "optics", "models"),
+    "sampling": (*BASE, "imaging", "optics", "models", "dreambooth"),
+    "evaluation": (*BASE, "imaging"),
+    "reporting": (*BASE, "imaging", "evaluation"),
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Return the full names of what a module imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def library_parts(path: Path) -> set[str]:
+    """Return the parts of the library that a module imports."""
+    known = {entry.stem for entry in LIBRARY.iterdir()}
+    found = (name.split(".") for name in imports(path))
+    return {name[1] for name in found if name[0] == "pipeline_lib" and name[1:]} & known
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_packages_import_downward_only(package: str) -> None:
+    allowed = {*ALLOWED[package], package}
+    wrong = {
+        str(path.relative_to(ROOT)): sorted(library_parts(path) - allowed)
+        for path in (LIBRARY / package).rglob("*.py")
+        if library_parts(path) - allowed
+    }
+    assert wrong == {}
+
+
+def test_nothing_imports_snakemake() -> None:
+    wrong = [
+        str(path)
+        for path in LIBRARY.rglob("*.py")
+        if any(name.split(".")[0] == "snakemake" for name in imports(path))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("pipeline_lib.study", {"torch", "scipy", "skimage", "matplotlib"}),
+        ("pipeline_lib.imaging.tiling", {"torch"}),
+        ("pipeline_lib.imaging.reading", {"torch"}),
+    ],
+)
+def test_importing_stays_light(module: str, unwanted: set[str]) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert unwanted.isdisjoint(done.stdout.split())
