@@ -19,7 +19,7 @@ def main(settings: IdentifierStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.models.loading import load_model
 
     def prompt(identifier: str) -> str:
-        return template_to_prompt(settings.template, "brightfield", settings.noun, identifier)
+        return template_to_prompt(settings.template, settings.modality, settings.noun, identifier)
 
     model = load_model(paths.model)
     candidates = tokenizers_to_candidates(model.tokenizers, settings.candidates, prompt("").split())

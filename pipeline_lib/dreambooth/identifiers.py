@@ -22,36 +22,31 @@ from pipeline_lib.models.randomness import key_of, keys_to_noise
 from pipeline_lib.models.schedulers import build_scheduler
 
 WORD_END = "</w>"
-SHORT_WORDS = frozenset(
-    """
-    a i am an as at be by do go he hi if in is it me my no of oh ok on or so to up us we abs ace
-    act add ado age ago aid aim air ale all and ant any ape apt arc are ark arm art ash ask ate
-    awe axe bad bag ban bar bat bay bed bee beg bet bid big bin bit boa bob bow box boy bra bud
-    bug bun bus but buy bye cab cam can cap car cat cop cow coy cry cub cue cup cut dab dad dam
-    day den dew did die dig dim din dip dog dot dry dub due dug dye ear eat ebb eel egg ego eke
-    elf elk elm end era eve ewe eye fab fad fan far fat fax fed fee few fig fin fir fit fix fly
-    foe fog for fox fry fun fur gag gap gas gel gem get gig gin god got gum gun gut guy gym had
-    ham has hat hay hem hen her hex hey hid him hip his hit hob hog hop hot how hub hue hug hum
-    hut ice icy ill imp ink inn ion ire irk its ivy jab jam jar jaw jay jet jig job jog jot joy
-    jug keg key kid kin kit lab lad lap law lay led lee leg let lid lie lip lit log lot low lug
-    mad man map mat may men met mid mix mob mod mom mop mow mud mug nab nag nap net new nil nip
-    nod nor not now nun nut oak oar oat odd ode off oil old one opt orb ore our out owe owl own
-    pad pal pan par pat paw pay pea peg pen pep per pet pie pig pin pit ply pod pop pot pro pub
-    pug pun pup put rag ram ran rap rat raw ray red rib rid rig rim rip rob rod roe rot row rub
-    rug rum run rut rye sac sad sag sap sat saw say sea see set sew sex she shy sin sip sir sit
-    six ski sky sly sob sod son sow soy spa spy sub sue sum sun tab tad tag tan tap tar tax tea
-    ted tee ten the thy tic tie tin tip toe tom ton too top tow toy try tub tug two urn use van
-    vat vet via vie vow wag war was wax way web wed wee wet who why wig win wit woe wok won woo
-    wow yak yam yap yes yet yew you zap zen zip zoo
-    """.split()
-)
-UNITS_AND_TERMS = frozenset(
-    """
-    um nm mm cm dm km ml ul nl pl mg ug ng kg ms ns ps hz khz mhz ghz kb mb gb tb px dpi pm mol
-    mpa kpa pa bar psi rpm kv mv ma db ev kev rgb hsv fps iso iii ii iv vi dic fov psf roi dna
-    rna gfp tif jpg png gif raw cho hek hela
-    """.split()
-)
+SHORT_WORDS = """
+a i am an as at be by do go he hi if in is it me my no of oh ok on or so to up us we abs ace act
+add ado age ago aid aim air ale all and ant any ape apt arc are ark arm art ash ask ate awe axe
+bad bag ban bar bat bay bed bee beg bet bid big bin bit boa bob bow box boy bra bud bug bun bus
+but buy bye cab cam can cap car cat cop cow coy cry cub cue cup cut dab dad dam day den dew did
+die dig dim din dip dog dot dry dub due dug dye ear eat ebb eel egg ego eke elf elk elm end era
+eve ewe eye fab fad fan far fat fax fed fee few fig fin fir fit fix fly foe fog for fox fry fun
+fur gag gap gas gel gem get gig gin god got gum gun gut guy gym had ham has hat hay hem hen her
+hex hey hid him hip his hit hob hog hop hot how hub hue hug hum hut ice icy ill imp ink inn ion
+ire irk its ivy jab jam jar jaw jay jet jig job jog jot joy jug keg key kid kin kit lab lad lap
+law lay led lee leg let lid lie lip lit log lot low lug mad man map mat may men met mid mix mob
+mod mom mop mow mud mug nab nag nap net new nil nip nod nor not now nun nut oak oar oat odd ode
+off oil old one opt orb ore our out owe owl own pad pal pan par pat paw pay pea peg pen pep per
+pet pie pig pin pit ply pod pop pot pro pub pug pun pup put rag ram ran rap rat raw ray red rib
+rid rig rim rip rob rod roe rot row rub rug rum run rut rye sac sad sag sap sat saw say sea see
+set sew sex she shy sin sip sir sit six ski sky sly sob sod son sow soy spa spy sub sue sum sun
+tab tad tag tan tap tar tax tea ted tee ten the thy tic tie tin tip toe tom ton too top tow toy
+try tub tug two urn use van vat vet via vie vow wag war was wax way web wed wee wet who why wig
+win wit woe wok won woo wow yak yam yap yes yet yew you zap zen zip zoo
+"""
+UNITS_AND_TERMS = """
+um nm mm cm dm km ml ul nl pl mg ug ng kg ms ns ps hz khz mhz ghz kb mb gb tb px dpi pm mol mpa
+kpa pa bar psi rpm kv mv ma db ev kev rgb hsv fps iso iii ii iv vi dic fov psf roi dna rna gfp tif
+jpg png gif raw cho hek
+"""
 PICTURES = 4
 TIMESTEPS = (200, 500, 800)
 DRAWING_STEPS = 10
