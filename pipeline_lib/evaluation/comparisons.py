@@ -1,0 +1,280 @@
+"""Sets of images compared by every metric, each with interval, numbers of images and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import wasserstein_distance
+
+from pipeline_lib.evaluation.frechet_distance import (
+    features_to_frechet_distance,
+    is_rank_deficient,
+)
+from pipeline_lib.evaluation.intensities import histograms_to_wasserstein
+from pipeline_lib.evaluation.intervals import (
+    Estimate,
+    Statistic,
+    jackknife_estimate,
+    units_to_flag,
+)
+from pipeline_lib.evaluation.kernel_distance import features_to_kernel_sums
+from pipeline_lib.evaluation.measurements import Measures
+from pipeline_lib.evaluation.spectra import (
+    BANDS,
+    GRID_PERIOD,
+    grid_to_peak,
+    spectra_to_band_ratio,
+    spectra_to_distance,
+)
+
+Array = npt.NDArray[Any]
+Compare = Callable[[Array, Array], float]
+
+KERNEL_DISTANCE = "kernel_distance"
+FRECHET_DISTANCE = "frechet_distance"
+BACKGROUND_SHIFT = "background_shift"
+SIGNED = (KERNEL_DISTANCE, BACKGROUND_SHIFT)
+NO_EXTRACTOR = "none"
+IDENTICAL = "identical images in both sets"
+RANK_DEFICIENT = "rank-deficient: biased by the number of images"
+FEW_IMAGES = "fewer than two images on a side"
+NOT_MEASURABLE = "could not be measured"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how a set of images differs from the reference.
+
+    Attributes
+    ----------
+    name : str
+        In metrics.csv.
+    measure : str
+        Field of `Measures` that it is computed from.
+    compare : callable
+        Takes that field of the reference and of the sample.
+    """
+
+    name: str
+    measure: str
+    compare: Compare
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A row of metrics.csv without its concept."""
+
+    metric: str
+    extractor: str
+    set: str
+    reference: str
+    value: float
+    low: float
+    high: float
+    n_reference: int
+    n_synthetic: int
+    flags: str
+
+
+def empty_row(
+    metric: str, name: str, n_reference: int, n_synthetic: int, reference: str = "holdout"
+) -> MetricRow:
+    """Return a row without a value.
+
+    Parameters
+    ----------
+    metric, name : str
+        Metric and set.
+    n_reference, n_synthetic : int
+        Numbers of images.
+    reference : str
+        ``holdout`` or ``train``.
+
+    Returns
+    -------
+    MetricRow
+        To be completed by `with_estimate`.
+    """
+    return MetricRow(
+        metric=metric,
+        extractor=NO_EXTRACTOR,
+        set=name,
+        reference=reference,
+        value=float("nan"),
+        low=float("nan"),
+        high=float("nan"),
+        n_reference=n_reference,
+        n_synthetic=n_synthetic,
+        flags="",
+    )
+
+
+def mean_ratio(reference: Array, sample: Array) -> float:
+    """Return the ratio of the means, sample over reference, NaN for a reference of zeros."""
+    below = float(reference.mean())
+    return float(sample.mean()) / below if below > 0 else float("nan")
+
+
+def mean_shift(reference: Array, sample: Array) -> float:
+    """Return the difference of the means, sample less reference."""
+    return float(sample.mean() - reference.mean())
+
+
+def diameters_to_distance(reference: Array, sample: Array) -> float:
+    """Return the Wasserstein-1 distance of two distributions of diameters, NaN without objects."""
+    first, second = (np.concatenate([np.zeros(0), *side]) for side in (reference, sample))
+    return float(wasserstein_distance(first, second)) if first.size and second.size else np.nan
+
+
+def _of_means(compare: Callable[..., float], **options: Any) -> Compare:
+    """Return a comparison of the means over images."""
+    return lambda reference, sample: compare(reference.mean(axis=0), sample.mean(axis=0), **options)
+
+
+def _peak_ratio(reference: Array, sample: Array) -> float:
+    """Return the grid peak of the sample over that of the reference."""
+    return grid_to_peak(sample) / grid_to_peak(reference)
+
+
+def list_metrics(unit_of_length: str) -> tuple[Metric, ...]:
+    """Return all metrics except the kernel distance.
+
+    Parameters
+    ----------
+    unit_of_length : str
+        ``um`` or ``px``: what diameters were measured in.
+
+    Returns
+    -------
+    tuple of Metric
+        In the order of the table.
+    """
+    bands = tuple(
+        Metric(
+            f"power_ratio_{low}_to_{high}_px",
+            "radial",
+            _of_means(partial(spectra_to_band_ratio, band=(low, high))),
+        )
+        for low, high in BANDS
+    )
+    return (
+        Metric(FRECHET_DISTANCE, "features", features_to_frechet_distance),
+        Metric("intensity_distance", "histograms", _of_means(histograms_to_wasserstein)),
+        Metric(BACKGROUND_SHIFT, "background", mean_shift),
+        Metric("noise_ratio", "noise", mean_ratio),
+        Metric("sharpness_ratio", "sharpness", mean_ratio),
+        Metric("spectrum_distance", "radial", _of_means(spectra_to_distance)),
+        *bands,
+        Metric(f"grid_peak_ratio_{GRID_PERIOD}_px", "grid", _of_means(_peak_ratio)),
+        Metric("object_count_ratio", "counts", mean_ratio),
+        Metric("object_coverage_ratio", "coverage", mean_ratio),
+        Metric(f"object_diameter_distance_{unit_of_length}", "diameters", diameters_to_distance),
+    )
+
+
+def measures_to_rows(
+    reference: Measures,
+    sample: Measures,
+    name: str,
+    extractor: str,
+    unit_of_length: str,
+    confidence: float,
+    paired: bool = False,
+) -> list[MetricRow]:
+    """Compare a set with the reference by every metric.
+
+    Parameters
+    ----------
+    reference, sample : Measures
+        Held-out tiles, and the set that is judged.
+    name : str
+        Of the set: ``tuned``, ``untuned``, ``floor`` or ``vae``.
+    extractor : str
+        Name of what made the features.
+    unit_of_length : str
+        ``um`` or ``px``.
+    confidence : float
+        Level of the intervals.
+    paired : bool
+        Whether image i of the sample was made from image i of the reference; the kernel distance
+        then leaves out that pair, and intervals leave out both together.
+
+    Returns
+    -------
+    list of MetricRow
+        The kernel distance first.
+    """
+    identical = IDENTICAL if reference.digests & sample.digests else ""
+    row = empty_row(KERNEL_DISTANCE, name, len(reference), len(sample))
+    counts = reference.unit_count(), sample.unit_count()
+    kernel = (KERNEL_DISTANCE, _kernel_statistic(reference, sample, paired))
+    others = [
+        (metric.name, _statistic(metric, reference, sample))
+        for metric in list_metrics(unit_of_length)
+    ]
+    rows = []
+    for metric, statistic in (kernel, *others):
+        estimate = jackknife_estimate(statistic, *counts, paired, confidence)
+        of_features = metric in (KERNEL_DISTANCE, FRECHET_DISTANCE)
+        own = replace(row, metric=metric, extractor=extractor if of_features else NO_EXTRACTOR)
+        flags = (identical, units_to_flag(min(counts)), _metric_flag(metric, reference, sample))
+        rows.append(with_estimate(own, estimate, flags))
+    return rows
+
+
+def _kernel_statistic(reference: Measures, sample: Measures, paired: bool) -> Statistic:
+    """Return the kernel distance as a function of the kept units of both sets."""
+    origins = np.arange(len(reference)), np.arange(len(sample))
+    sums = features_to_kernel_sums(
+        reference.features,
+        sample.features,
+        reference.units,
+        sample.units,
+        *(origins if paired else (None, None)),
+    )
+    return sums.distance
+
+
+def _statistic(metric: Metric, reference: Measures, sample: Measures) -> Statistic:
+    """Return a metric as a function of the kept units of both sets."""
+    first, second = getattr(reference, metric.measure), getattr(sample, metric.measure)
+    return lambda reference_units, sample_units: metric.compare(
+        first[reference_units[reference.units]], second[sample_units[sample.units]]
+    )
+
+
+def _metric_flag(metric: str, reference: Measures, sample: Measures) -> str:
+    """Return what is wrong with a metric for so few images, empty for nothing."""
+    fewest = min(len(reference), len(sample))
+    if metric == FRECHET_DISTANCE and is_rank_deficient(fewest, sample.features.shape[1]):
+        return RANK_DEFICIENT
+    return ""
+
+
+def with_estimate(row: MetricRow, estimate: Estimate, flags: Sequence[str]) -> MetricRow:
+    """Return a row with its value, interval and flags.
+
+    Parameters
+    ----------
+    row : MetricRow
+        The rest of it.
+    estimate : Estimate
+        Value and interval.
+    flags : sequence of str
+        Empty ones are left out.
+
+    Returns
+    -------
+    MetricRow
+        With a flag more where the value is not a number; no interval reaches below 0 where the
+        metric cannot.
+    """
+    extra = () if np.isfinite(estimate.value) else (NOT_MEASURABLE,)
+    words = ";".join(flag for flag in (*flags, *extra) if flag)
+    low = estimate.low if row.metric in SIGNED else np.maximum(estimate.low, 0.0)
+    return replace(row, value=estimate.value, low=float(low), high=estimate.high, flags=words)

@@ -1,0 +1,269 @@
+"""Image sets on disk: tile stacks with their tables, shards of synthetic images, features."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import tifffile
+
+from pipeline_lib.files import atomic_path
+from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.sampling.manifests import MANIFEST, read_manifest
+from pipeline_lib.settings import UserError
+
+USABLE = "ok"
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with a name and an origin each.
+
+    Attributes
+    ----------
+    images : ndarray
+        (N, Y, X) uint8.
+    names : tuple of str
+        Unlike names: the number of a tile, or concept, prompt and index of a synthetic image.
+    groups : tuple of str
+        Group of a tile (well, plate, day); of a synthetic image its own name.
+    sources : tuple of str
+        Field that a tile was cut from; of a synthetic image its own name.
+    """
+
+    images: npt.NDArray[np.uint8]
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.images)
+
+    def take(self, indices: npt.NDArray[Any]) -> ImageSet:
+        """Return the images with these indices."""
+        numbers = np.arange(len(self))[indices]
+        return replace(
+            self,
+            images=self.images[numbers],
+            names=tuple(self.names[i] for i in numbers),
+            groups=tuple(self.groups[i] for i in numbers),
+            sources=tuple(self.sources[i] for i in numbers),
+        )
+
+
+def read_tiles(path: Path, table: Path | None = None) -> ImageSet:
+    """Read a stack of tiles.
+
+    Parameters
+    ----------
+    path : Path
+        TIFF stack (N, Y, X).
+    table : Path, optional
+        Tab-separated table with one row a tile and columns ``source`` and ``group``; without it
+        all tiles count as one field.
+
+    Returns
+    -------
+    ImageSet
+        In the stack's order.
+
+    Raises
+    ------
+    UserError
+        If stack and table differ in length.
+    """
+    images = read_stack(path)
+    names = tuple(str(number) for number in range(len(images)))
+    if table is None:
+        return ImageSet(images, names, ("",) * len(images), ("",) * len(images))
+    rows = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False)
+    if len(rows) != len(images):
+        raise UserError(
+            f"{table} has {len(rows)} rows but {path} has {len(images)} tiles; delete both, so "
+            "that the stage `tiles` makes them again"
+        )
+    return ImageSet(images, names, tuple(rows["group"]), tuple(rows["source"]))
+
+
+def table_to_pixel_size(table: Path) -> float | None:
+    """Return the width of a tile's pixel in micrometres, none where it is unknown or differs."""
+    sizes = pd.read_csv(table, sep="\t")["pixel_size_um"]
+    known = sizes.dropna().unique()
+    return float(known[0]) if len(known) == 1 and not sizes.isna().any() else None
+
+
+def read_manifests(shards: Sequence[Path]) -> pd.DataFrame:
+    """Read the manifests of shards.
+
+    Parameters
+    ----------
+    shards : sequence of Path
+        Folders with images and ``manifest.parquet``.
+
+    Returns
+    -------
+    DataFrame
+        The manifests' rows by concept, prompt and index, with columns ``path`` (of the image) and
+        ``name`` (concept/prompt/index).
+
+    Raises
+    ------
+    UserError
+        If an image occurs twice.
+    """
+    tables = [
+        table.assign(path=[str(shard / file) for file in table["file"]])
+        for shard, table in ((shard, read_manifest(shard)) for shard in shards)
+    ]
+    rows = pd.concat(tables, ignore_index=True)
+    keys = rows["concept"] + "/" + rows["prompt_name"]
+    rows = rows.assign(name=keys + "/" + rows["index"].map("{:06d}".format))
+    twice = rows["name"][rows["name"].duplicated()]
+    if len(twice):
+        raise UserError(f"image {twice.iloc[0]} is in two of the shards; pass each shard once")
+    return rows.sort_values(["concept", "prompt_name", "index"], ignore_index=True)
+
+
+def rows_to_images(rows: pd.DataFrame) -> ImageSet:
+    """Open the usable images of a manifest's rows.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `read_manifests`, or a part of it.
+
+    Returns
+    -------
+    ImageSet
+        Those with status ``ok``.
+    """
+    usable = rows[rows["status"] == USABLE]
+    names = tuple(usable["name"])
+    images = [tifffile.imread(path) for path in usable["path"]]
+    stack = np.stack(images) if images else np.zeros((0, 0, 0), np.uint8)
+    return ImageSet(stack, names, names, names)
+
+
+def read_images(paths: Sequence[Path], table: Path | None = None) -> ImageSet:
+    """Read shards, or one stack of tiles.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Shard folders, or a single TIFF stack.
+    table : Path, optional
+        Table of the stack's tiles.
+
+    Returns
+    -------
+    ImageSet
+        All usable images.
+
+    Raises
+    ------
+    UserError
+        If the paths are neither shards nor one stack.
+    """
+    if paths and all((path / MANIFEST).is_file() for path in paths):
+        return rows_to_images(read_manifests(paths))
+    if len(paths) == 1 and paths[0].is_file():
+        return read_tiles(paths[0], table)
+    raise UserError(
+        f"--images needs shard folders with a {MANIFEST} or one TIFF stack, found "
+        f"{', '.join(map(str, paths)) or 'nothing'}"
+    )
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of images by name, and what made them.
+
+    Attributes
+    ----------
+    values : ndarray
+        (N, D) float32.
+    names : tuple of str
+        As in the `ImageSet`.
+    metadata : mapping
+        Among others ``extractor`` and ``weights_sha256``.
+    """
+
+    values: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+    metadata: Mapping[str, Any]
+
+    def of(self, images: ImageSet) -> npt.NDArray[np.float32]:
+        """Return the features of these images in their order.
+
+        Raises
+        ------
+        UserError
+            If one is missing.
+        """
+        places = {name: place for place, name in enumerate(self.names)}
+        missing = [name for name in images.names if name not in places]
+        if missing:
+            raise UserError(
+                f"no features of image {missing[0]} and {len(missing) - 1} more; delete the "
+                "features, so that the stage `features` makes them again"
+            )
+        return self.values[[places[name] for name in images.names]]
+
+
+def write_features(path: Path, features: Features, groups: Sequence[str]) -> None:
+    """Write features with their names, groups and metadata as .npz, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.npz``.
+    features : Features
+        To write.
+    groups : sequence of str
+        Group of each image.
+    """
+    with atomic_path(path) as beside:
+        np.savez_compressed(
+            beside,
+            features=features.values,
+            names=np.array(features.names, dtype=np.str_),
+            groups=np.array(groups, dtype=np.str_),
+            metadata=np.array(json.dumps(features.metadata, sort_keys=True)),
+        )
+
+
+def read_features(path: Path, extractor: str) -> Features:
+    """Read what `write_features` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        File to read.
+    extractor : str
+        Name of the extractor that must have made them.
+
+    Returns
+    -------
+    Features
+        As they were written.
+
+    Raises
+    ------
+    UserError
+        If another extractor made them.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        metadata = json.loads(str(arrays["metadata"]))
+        if metadata["extractor"] != extractor:
+            raise UserError(
+                f"{path} holds features of {metadata['extractor']}, needed are those of "
+                f"{extractor}; delete the file, so that the stage `features` makes it again"
+            )
+        return Features(arrays["features"], tuple(arrays["names"].tolist()), metadata)

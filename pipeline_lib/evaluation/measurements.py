@@ -1,0 +1,121 @@
+"""What is measured on each image of a set, before sets are compared."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_lib.evaluation.intensities import (
+    images_to_background,
+    images_to_histograms,
+    images_to_noise,
+    images_to_sharpness,
+)
+from pipeline_lib.evaluation.objects import Segmenter, images_to_objects
+from pipeline_lib.evaluation.spectra import images_to_power, power_to_grid, power_to_radial
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.integer]
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What was measured on each image of a set; all arrays run over the images.
+
+    Attributes
+    ----------
+    features : ndarray
+        (N, D).
+    units : ndarray of int
+        (N,) independent unit of each image, numbered from 0.
+    histograms, background, noise, sharpness : ndarray
+        (N, 256), (N,), (N,), (N,) of `intensities`.
+    radial, grid : ndarray
+        (N, K), (N, L, 9) of `spectra`.
+    counts, coverage : ndarray
+        (N,) objects, and share covered by them.
+    diameters : ndarray of object
+        (N,) arrays of the objects' equivalent diameters, in the unit that was asked for.
+    digests : frozenset of bytes
+        Of the images' pixels.
+    """
+
+    features: npt.NDArray[np.floating]
+    units: IntArray
+    histograms: FloatArray
+    background: FloatArray
+    noise: FloatArray
+    sharpness: FloatArray
+    radial: FloatArray
+    grid: FloatArray
+    counts: IntArray
+    coverage: FloatArray
+    diameters: npt.NDArray[np.object_]
+    digests: frozenset[bytes]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.units)
+
+    def unit_count(self) -> int:
+        """Return the number of independent units."""
+        return int(self.units.max(initial=-1)) + 1
+
+
+def images_to_measures(
+    images: npt.NDArray[np.uint8],
+    features: npt.NDArray[np.floating],
+    units: IntArray,
+    segmenter: Segmenter,
+    pixel_size: float = 1.0,
+) -> Measures:
+    """Measure each image of a set.
+
+    Parameters
+    ----------
+    images : ndarray
+        (N, S, S) uint8, S a multiple of 8, N at least 1.
+    features : ndarray
+        (N, D).
+    units : ndarray of int
+        (N,) from `intervals.names_to_units` or `intervals.images_to_blocks`.
+    segmenter : Segmenter
+        Fitted on the held-out tiles, the same for all sets.
+    pixel_size : float
+        What diameters in pixels are multiplied by.
+
+    Returns
+    -------
+    Measures
+        Of all images.
+    """
+    chunks = [images[first : first + CHUNK] for first in range(0, len(images), CHUNK)]
+    # A chunk at a time: the spectra of thousands of images would not fit into memory.
+    measured = [_measure_chunk(chunk, segmenter, pixel_size) for chunk in chunks]
+    joined = {key: np.concatenate([part[key] for part in measured]) for key in measured[0]}
+    digests = frozenset(hashlib.sha256(image.tobytes()).digest() for image in images)
+    return Measures(features=features, units=units, digests=digests, **joined)
+
+
+def _measure_chunk(
+    images: npt.NDArray[np.uint8], segmenter: Segmenter, pixel_size: float
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the measures of a few images by name."""
+    power = images_to_power(images)
+    objects = images_to_objects(images, segmenter)
+    return {
+        "histograms": images_to_histograms(images),
+        "background": images_to_background(images),
+        "noise": images_to_noise(images),
+        "sharpness": images_to_sharpness(images),
+        "radial": power_to_radial(power),
+        "grid": power_to_grid(power),
+        "counts": objects.counts(),
+        "coverage": objects.coverage,
+        "diameters": objects.diameters_by_image(pixel_size),
+    }

@@ -1,0 +1,62 @@
+"""Compute the features of images: of shards of synthetic images, or of one stack of tiles."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from pipeline_lib.command_line import run_stage
+from pipeline_lib.settings import FeaturesStage, UserError
+
+PATHS = {
+    "images...": "shard folders with a manifest.parquet, or one TIFF stack",
+    "tables...": "table of the stack's tiles with their groups, at most one",
+    "features": "file to write, .npz",
+}
+
+
+def work(stage: FeaturesStage, paths: argparse.Namespace) -> None:
+    """Read the images, run the extractor, write the features."""
+    from pipeline_lib.evaluation.image_sets import Features, read_images, write_features
+
+    if len(paths.tables) > 1:
+        raise UserError(f"--tables takes at most one table, found {len(paths.tables)}")
+    images = read_images(paths.images, next(iter(paths.tables), None))
+    values, metadata = extract(stage, images.images)
+    write_features(paths.features, Features(values, images.names, metadata), images.groups)
+    logging.info("%d images, features in %s", len(images), Path(paths.features).name)
+
+
+def extract(stage: FeaturesStage, images: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the features of the images, and what made them."""
+    import numpy as np
+    import torch
+    from tqdm import tqdm
+
+    from pipeline_lib.evaluation.extractors import iterate_features, load_extractor
+    from pipeline_lib.files import provenance
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    extractor = load_extractor(stage.extractor, device)
+    batches = tqdm(
+        iterate_features(extractor, images, stage.batch_size),
+        total=-(-len(images) // stage.batch_size),
+        desc="features",
+        unit="batch",
+        disable=None,
+    )
+    values = np.concatenate([np.zeros((0, extractor.dimensions), np.float32), *batches])
+    metadata = {
+        "extractor": extractor.name,
+        "weights_sha256": extractor.weights_sha256,
+        "preprocessing": extractor.preprocessing,
+        "device": device,
+        "provenance": provenance("features", stage.model_dump()),
+    }
+    return values, metadata
+
+
+if __name__ == "__main__":
+    run_stage(__doc__, FeaturesStage, PATHS, work)

@@ -1,0 +1,99 @@
+"""Give out the accepted images of a run as OME-TIFF, and say what was held back and why."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline_lib.command_line import run_stage
+from pipeline_lib.settings import ReleaseStage
+
+PATHS = {
+    "shards...": "shards of the tuned model, of all concepts",
+    "copies": "nearest training tile and verdict of each image, .tsv",
+    "intensities...": "intensity map of each concept in the run's order, .json",
+    "tables...": "table of the training tiles of each concept in the run's order, .tsv; without "
+    "them the images have no pixel size",
+    "release": "folder to write",
+}
+
+
+def work(stage: ReleaseStage, paths: argparse.Namespace) -> None:
+    """Share the images out, write the accepted ones and both tables."""
+    import pandas as pd
+    from tqdm import tqdm
+
+    from pipeline_lib.evaluation.image_sets import read_manifests
+    from pipeline_lib.evaluation.releases import choose_released
+    from pipeline_lib.files import atomic_path
+    from pipeline_lib.sampling.manifests import MANIFEST
+
+    copies = pd.read_csv(paths.copies, sep="\t", dtype={"key": str})
+    rows = read_manifests(paths.shards)
+    accepted, held_back = choose_released(rows, copies, stage.release.hold_back_copies)
+    maps, pixel_sizes = read_scales(list(dict.fromkeys(copies["concept"])), paths)
+    with atomic_path(paths.release) as beside:
+        beside.mkdir()
+        records = [
+            write_released(row, stage, beside, maps[row["concept"]], pixel_sizes[row["concept"]])
+            for row in tqdm(accepted.to_dict("records"), desc="release", disable=None)
+        ]
+        released = accepted.drop(columns=["path", "name", "sha256"])
+        released.assign(**list_to_columns(records)).to_parquet(beside / MANIFEST, index=False)
+        held_back.to_csv(beside / "held_back.tsv", sep="\t", index=False)
+    logging.info("%d images released, %d held back", len(accepted), len(held_back))
+
+
+def read_scales(
+    concepts: Sequence[str], paths: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, float | None]]:
+    """Return the intensity map and the pixel size of each concept."""
+    from pipeline_lib.evaluation.image_sets import table_to_pixel_size
+    from pipeline_lib.evaluation.releases import by_concept
+    from pipeline_lib.files import read_json
+    from pipeline_lib.imaging.intensity import record_to_intensity
+
+    records = by_concept(concepts, paths.intensities, "--intensities")
+    maps = {name: record_to_intensity(read_json(path)) for name, path in records.items()}
+    if not paths.tables:
+        return maps, dict.fromkeys(concepts)
+    tables = by_concept(concepts, paths.tables, "--tables")
+    return maps, {name: table_to_pixel_size(path) for name, path in tables.items()}
+
+
+def write_released(
+    row: dict[str, Any], stage: ReleaseStage, folder: Path, intensity: Any, pixel_size: float | None
+) -> dict[str, Any]:
+    """Write one image in the wanted scale and return what the manifest says of it."""
+    import tifffile
+
+    from pipeline_lib.evaluation.releases import grey_to_scale
+    from pipeline_lib.imaging.writing import read_provenance, write_image
+    from pipeline_lib.sampling.manifests import pixels_to_sha256
+
+    scale = stage.release.scale
+    pixels = grey_to_scale(tifffile.imread(row["path"]), intensity, scale)
+    file = Path(f"{row['name']}.tif")
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    origin = read_provenance(row["path"])
+    release = {"run": stage.run, "scale": scale, "low": intensity.low, "high": intensity.high}
+    write_image(folder / file, pixels, pixel_size, {**origin, "release": release})
+    return {
+        "file": file.as_posix(),
+        "scale": scale,
+        "pixel_size_um": pixel_size,
+        "sha256": pixels_to_sha256(pixels),
+    }
+
+
+def list_to_columns(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return records as columns."""
+    names = ("file", "scale", "pixel_size_um", "sha256")
+    return {name: [record[name] for record in records] for name in names}
+
+
+if __name__ == "__main__":
+    run_stage(__doc__, ReleaseStage, PATHS, work)

@@ -1,0 +1,74 @@
+"""Image sets on disk as the stages leave them, for the tests of the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from pipeline_lib.imaging.stacks import write_stack
+from pipeline_lib.imaging.writing import write_image
+from pipeline_lib.sampling.manifests import (
+    MANIFEST,
+    ManifestRow,
+    pixels_to_sha256,
+    write_manifest,
+)
+
+Images = npt.NDArray[np.uint8]
+
+
+def draw_fields(seed: int, count: int, side: int) -> Images:
+    """Draw fields of blobs on a noisy background: structure that no two fields share."""
+    generator = np.random.default_rng(seed)
+    points = (generator.random((count, side, side)) < 20 / 64**2) * generator.uniform(
+        -1, 1, (count, side, side)
+    )
+    blobs = ndimage.gaussian_filter(points, (0, 2.5, 2.5))
+    values = 128 + 3000 * blobs + generator.normal(0, 3, blobs.shape)
+    return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
+def write_tiles(folder: Path, name: str, tiles: Images, sources: Sequence[str]) -> None:
+    """Write a stack of tiles and its table."""
+    write_stack(folder / f"{name}.tif", tiles)
+    lines = ["tile\tsource\tplane\tgroup\ty\tx\tscale\tpixel_size_um\tcaption"]
+    lines += [f"{i}\t{source}\t0\t{source}\t0\t0\t1\t0.5\t" for i, source in enumerate(sources)]
+    (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+
+
+def write_shard(
+    folder: Path, images: Images, concept: str = "cells", first: int = 0, bad: Sequence[int] = ()
+) -> None:
+    """Write a shard of synthetic images; those in `bad` count as blank."""
+    folder.mkdir(parents=True)
+    rows = []
+    for number, image in enumerate(images):
+        index = first + number
+        blank = index in bad
+        row = ManifestRow(
+            index=index,
+            key=f"{index:016x}",
+            file=f"{index:06d}.tif",
+            concept=concept,
+            prompt_name=f"{concept}-64px-subject",
+            prompt="a picture of cells",
+            negative_prompt="",
+            model="trial",
+            seed=0,
+            scheduler="dpm++",
+            steps=2,
+            guidance=3.0,
+            height=image.shape[0],
+            width=image.shape[1],
+            status="blank" if blank else "ok",
+            reason="grey levels vary by 0.00, less than 1" if blank else "",
+            sha256=pixels_to_sha256(image),
+        )
+        write_image(folder / row.file, image, None, vars(row))
+        rows.append(row)
+    write_manifest(folder / MANIFEST, rows)
+    (folder / ".DS_Store").write_bytes(b"not an image")
