@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from pipeline_lib.optics.camera import Camera
 from pipeline_lib.optics.keys import Key, key_to_generator
 from pipeline_lib.optics.placement import DENSITIES
-from pipeline_lib.optics.scenes import KINDS, MEDIUM_INDEX, SceneSettings
+from pipeline_lib.optics.scenes import ILLUMINATIONS, KINDS, MEDIUM_INDEX, SceneSettings
+from pipeline_lib.settings import UserError
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,15 @@ KIND_TO_HABIT = {
 
 
 def draw_scene_settings(
-    key: Key, kind: str | None = None, shape: tuple[int, int] = (128, 128), source_rings: int = 2
+    key: Key,
+    kind: str | None = None,
+    shape: tuple[int, int] = (128, 128),
+    source_rings: int = 2,
+    *,
+    density: str | None = None,
+    illumination: str | None = None,
+    pixel_size_um: float | None = None,
+    defocus_um: float | None = None,
 ) -> SceneSettings:
     """Draw plausible settings.
 
@@ -47,33 +59,43 @@ def draw_scene_settings(
         Rows and columns.
     source_rings : int
         Fineness of the condenser's sampling; oblique light gets one ring more.
+    density, illumination, pixel_size_um, defocus_um : optional
+        What shall not be drawn, see `SceneSettings`. Optics and camera are drawn to suit.
 
     Returns
     -------
     SceneSettings
         For `simulate_picture`.
+
+    Raises
+    ------
+    UserError
+        If a word is not known.
     """
     generator = key_to_generator(key, "settings")
-    drawn = KINDS[generator.integers(len(KINDS))]
-    kind = drawn if kind is None else kind
+    kind = _given(kind, KINDS[generator.integers(len(KINDS))])
+    if kind not in KIND_TO_HABIT:
+        raise UserError(f"kind is {kind!r}; allowed are {', '.join(KINDS)}")
     habit = KIND_TO_HABIT[kind]
-    pixel = _log_uniform(generator, *habit.pixel_size_um)
-    oblique = bool(generator.uniform() < habit.oblique)
+    pixel = _given(pixel_size_um, _log_uniform(generator, *habit.pixel_size_um))
+    drawn_light = ILLUMINATIONS[int(generator.uniform() < habit.oblique)]
+    illumination = _given(illumination, drawn_light)
+    oblique = illumination == "oblique"
     wavelength = float(generator.uniform(0.45, 0.65))
     objective = float(np.clip(generator.uniform(0.45, 0.95) * wavelength / (2 * pixel), 0.1, 1.2))
-    condenser = float(objective * generator.uniform(*((0.2, 0.5) if oblique else (0.1, 0.75))))
+    depth = MEDIUM_INDEX * wavelength / objective**2
+    defocus = _given(defocus_um, _draw_defocus(generator, depth))
     debris = generator.uniform() < habit.debris
     field = shape[0] * shape[1] * pixel**2
-    display = generator.uniform()
     return SceneSettings(
         kind=kind,
         shape=shape,
         pixel_size_um=pixel,
-        density=DENSITIES[generator.integers(3)],
-        defocus_um=_draw_defocus(generator, MEDIUM_INDEX * wavelength / objective**2),
-        illumination="oblique" if oblique else "brightfield",
+        density=_given(density, DENSITIES[generator.integers(3)]),
+        defocus_um=defocus,
+        illumination=illumination,
         illumination_azimuth=float(generator.uniform(0, 2 * np.pi)),
-        condenser_aperture=condenser,
+        condenser_aperture=objective * _draw_coherence(generator, oblique),
         objective_aperture=objective,
         oblique_offset=float(generator.uniform(0.8, 1.0)),
         wavelength_um=wavelength,
@@ -88,11 +110,21 @@ def draw_scene_settings(
         debris_per_mm2=float(debris * _log_uniform(generator, 3, 40) / field * 1e6),
         debris_size_um=pixel * _log_uniform(generator, 1.2, 4.0),
         well_edge=bool(generator.uniform() < habit.well_edge),
-        display_background=None if display < 0.3 else _draw_level(generator),
+        display_background=_draw_level(generator, oblique, defocus > 0.5 * depth),
         display_range=_log_uniform(generator, 0.7, 2.0),
         display_floor=float(generator.choice([0.0, 0.03, 0.1, 0.3], p=[0.1, 0.3, 0.4, 0.2])),
         source_rings=source_rings + oblique,
     )
+
+
+def _given(value: Value | None, drawn: Value) -> Value:
+    """Return what was given, else what was drawn."""
+    return drawn if value is None else value
+
+
+def _draw_coherence(generator: np.random.Generator, oblique: bool) -> float:
+    """Draw the condenser's opening as a share of the objective's."""
+    return float(generator.uniform(*((0.2, 0.5) if oblique else (0.1, 0.75))))
 
 
 def _log_uniform(generator: np.random.Generator, low: float, high: float) -> float:
@@ -108,18 +140,21 @@ def _draw_defocus(generator: np.random.Generator, depth_um: float) -> float:
     return side * depth_um * _log_uniform(generator, 0.7, 5.0)
 
 
-def _draw_level(generator: np.random.Generator) -> float:
-    """Draw the background's grey level, near white and middle grey more often."""
-    return float(
-        generator.choice(
-            [
-                generator.uniform(0.1, 0.95),
-                generator.uniform(0.9, 0.98),
-                generator.normal(0.5, 0.08),
-            ],
-            p=[0.5, 0.2, 0.3],
-        )
-    )
+def _draw_level(generator: np.random.Generator, oblique: bool, bright: bool) -> float | None:
+    """Draw the background's grey level, such that the scale's longer side fits the objects."""
+    choice = generator.uniform()
+    if choice < 0.3:
+        return None
+    if oblique:
+        return float(np.clip(generator.normal(0.5, 0.12), 0.2, 0.8))
+    if choice < 0.5:
+        level = generator.uniform(0.88, 0.98)
+    elif choice < 0.7:
+        level = generator.normal(0.5, 0.08)
+    else:
+        level = generator.uniform(0.12, 0.95)
+    unfit = level > 0.8 if bright else level < 0.2
+    return float(max(1 - level, 0.08) if unfit else level)
 
 
 def _draw_camera(generator: np.random.Generator, brightest: float) -> Camera:

@@ -118,7 +118,7 @@ def draw_rod(likeness: Likeness, angle: float) -> Body:
         0.7 * np.sqrt(radius * length / 2),
         (0.15, 0.35),
         likeness.draw("granularity", 0.0, 0.3) * thickness,
-        0.02,
+        0.02 * likeness.contrast,
         length / (2 * radius),
         angle,
     )
@@ -197,7 +197,7 @@ def draw_adherent_cell(likeness: Likeness, angle: float) -> Body:
         0.7 * radius,
         (0.3, 1.2),
         likeness.contrast * likeness.draw("granularity", 0.002, 0.03),
-        0.02,
+        0.02 * likeness.contrast,
         elongation,
         angle,
     )
@@ -210,9 +210,8 @@ def draw_bead(likeness: Likeness, angle: float) -> Body:
     radius = float(np.exp(likeness.draw("radius", np.log(0.6), np.log(3.5), spread)))
     path = likeness.contrast * 2 * radius * likeness.draw("index", 0.03, 0.15, 0.02)
     outline = np.full(ANGLES.shape, radius)
-    return Body(
-        (Blob(outline, path, 0.5, 0.0, likeness.draw("absorption", 0, 0.15, 0.02)),), angle=angle
-    )
+    absorption = likeness.contrast * likeness.draw("absorption", 0, 0.15, 0.02)
+    return Body((Blob(outline, path, 0.5, 0.0, absorption),), angle=angle)
 
 
 def draw_debris(likeness: Likeness, scale_um: float) -> Body:

@@ -22,6 +22,14 @@ KIND_TO_COVERAGE = {
     "adherent cells": ((0.04, 0.14), (0.2, 0.4), (0.55, 0.85)),
     "beads": ((0.01, 0.05), (0.08, 0.2), (0.3, 0.55)),
 }
+# About the size of the larger objects.
+KIND_TO_BUCKET_UM = {
+    "budding yeast": 6.0,
+    "rod bacteria": 2.0,
+    "suspension cells": 18.0,
+    "adherent cells": 25.0,
+    "beads": 4.0,
+}
 # Distance of neighbours in units of touching: spread cells may lie over each other's rims.
 KIND_TO_SPACING = {"adherent cells": 0.8, "budding yeast": 0.98}
 
@@ -46,6 +54,46 @@ class Region:
     def draw_points(self, generator: np.random.Generator, number: int) -> npt.NDArray[np.float64]:
         """Draw points (number, 2) evenly over the rectangle."""
         return generator.uniform(self.low, self.high, (number, 2))
+
+
+class Occupancy:
+    """Discs that lie in a plane, in square buckets: only near ones are looked at.
+
+    Parameters
+    ----------
+    bucket_um : float
+        Side of a bucket, micrometres.
+    """
+
+    def __init__(self, bucket_um: float) -> None:
+        self.bucket_um = bucket_um
+        self.largest_um = 0.0
+        self.buckets: dict[tuple[int, int], list[npt.NDArray[np.float64]]] = {}
+
+    def has_room(self, footprint: npt.NDArray[np.float64], place: npt.NDArray[np.float64]) -> bool:
+        """Say whether discs (n, 3: row, column, radius) about a place touch none that lie there."""
+        discs = footprint + np.array([place[0], place[1], 0.0])
+        reach = discs[:, 2:] + self.largest_um
+        low = np.floor((discs[:, :2] - reach).min(axis=0) / self.bucket_um).astype(int)
+        high = np.floor((discs[:, :2] + reach).max(axis=0) / self.bucket_um).astype(int)
+        near = [
+            disc
+            for row in range(low[0], high[0] + 1)
+            for column in range(low[1], high[1] + 1)
+            for disc in self.buckets.get((row, column), ())
+        ]
+        if not near:
+            return True
+        others = np.array(near)
+        distance = np.sum((discs[:, None, :2] - others[None, :, :2]) ** 2, axis=-1)
+        return bool(np.all(distance > (discs[:, None, 2] + others[None, :, 2]) ** 2))
+
+    def take(self, footprint: npt.NDArray[np.float64], place: npt.NDArray[np.float64]) -> None:
+        """Lay discs about a place."""
+        for disc in footprint + np.array([place[0], place[1], 0.0]):
+            row, column = (int(np.floor(position / self.bucket_um)) for position in disc[:2])
+            self.buckets.setdefault((row, column), []).append(disc)
+            self.largest_um = max(self.largest_um, float(disc[2]))
 
 
 def draw_bodies(
@@ -74,22 +122,19 @@ def draw_bodies(
     order = generator.uniform(0, 1.5) if density == "dense" else generator.uniform(2, 10)
     flow = draw_waves(generator, 20.0, 80.0, 6)
     clustered = generator.uniform() < 0.4
-    discs = np.zeros((0, 3))
+    occupancy = Occupancy(KIND_TO_BUCKET_UM[kind])
     bodies: list[Body] = []
     likeness = Likeness(generator, contrast)
-    for _ in range(2000):
-        if wanted <= 0:
-            break
+    while wanted > 0:
         points = _draw_candidates(generator, region, bodies, clustered)
         local = waves_to_values(flow, points[0])
         body = KIND_TO_DRAW[kind](likeness, local + order * generator.normal())
         wanted -= np.pi / 4 * body.diameter_um**2
         footprint = _footprint(body, KIND_TO_SPACING.get(kind, 1.0))
-        place = _first_free(points, footprint, discs)
+        place = next((point for point in points if occupancy.has_room(footprint, point)), None)
         if place is not None:
-            bodies.append(body.at((points[place, 0], points[place, 1])))
-            shifted = footprint + np.array([*points[place], 0.0])
-            discs = np.concatenate([discs, shifted])
+            bodies.append(body.at((float(place[0]), float(place[1]))))
+            occupancy.take(footprint, place)
     return bodies
 
 
@@ -102,7 +147,9 @@ def _draw_candidates(
     scatter = generator.normal(size=(CANDIDATES // 2, 2))
     if clustered and bodies:
         neighbour = bodies[near % len(bodies)]
-        points[::2] = neighbour.centre_um + scatter * 1.2 * neighbour.reach_um
+        beside = neighbour.centre_um + scatter * 1.2 * neighbour.reach_um
+        outside = np.any((beside < region.low) | (beside > region.high), axis=1, keepdims=True)
+        points[::2] = np.where(outside, points[::2], beside)
     return points
 
 
@@ -113,21 +160,6 @@ def _footprint(body: Body, spacing: float) -> npt.NDArray[np.float64]:
     along = (np.arange(number) - (number - 1) / 2) / number * width * body.elongation
     radius = np.full(number, spacing * width / 2)
     return np.stack([along * np.sin(body.angle), along * np.cos(body.angle), radius], axis=1)
-
-
-def _first_free(
-    points: npt.NDArray[np.float64],
-    footprint: npt.NDArray[np.float64],
-    discs: npt.NDArray[np.float64],
-) -> int | None:
-    """Return the first place where the footprint touches none of the discs."""
-    if not len(discs):
-        return 0
-    places = points[:, None, None, :] + footprint[None, :, None, :2]
-    distance = np.sum((places - discs[None, None, :, :2]) ** 2, axis=-1)
-    touching = (footprint[:, None, 2] + discs[None, :, 2]) ** 2
-    free = np.all(distance > touching, axis=(1, 2))
-    return int(np.argmax(free)) if free.any() else None
 
 
 def draw_debris_bodies(

@@ -207,7 +207,7 @@ def _draw_core(
         0.8 * radius_um,
         (0.3, 1.0),
         likeness.contrast * likeness.draw("granularity", 0.0, 0.02),
-        0.01,
+        0.01 * likeness.contrast,
     )
     return Body(tuple(parts), granules, centre_um=(float(centre[0]), float(centre[1])))
 

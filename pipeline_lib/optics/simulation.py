@@ -110,7 +110,9 @@ def _draw_rounded_cells(
     generator: np.random.Generator, contrast: float, region: Region
 ) -> list[Body]:
     """Draw the few cells of a monolayer that have let go."""
-    number = generator.poisson(region.area_um2 / 1e4 * generator.choice([0.0, 0.3, 1.5]))
+    number = generator.poisson(
+        region.area_um2 / 1e4 * generator.choice([0.0, 0.3, 1.5], p=[0.55, 0.3, 0.15])
+    )
     points = region.draw_points(generator, number)
     likeness = Likeness(generator, contrast)
     return [draw_suspension_cell(likeness, 0.0).at((p[0], p[1])) for p in points]
