@@ -96,17 +96,57 @@ def draw_latents(
     Tensor of float32, shape (len(keys), C, h, w)
         Clean latents as the UNet sees them.
     """
+    pair = (embedding.repeated(len(keys)), negative.repeated(len(keys)))
+
+    def predictor(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        return _guided(model, latents, timestep, pair, sampler.guidance, size)
+
     scheduler = build_scheduler(sampler.scheduler, model.scheduler_config, sampler.steps)
     shape = model.latent_shape(size)
-    latents = _noise(model, keys, shape) * scheduler.init_noise_sigma
-    pair = (embedding.repeated(len(keys)), negative.repeated(len(keys)))
+    return denoise(scheduler, predictor, keys, shape, model.device, on_step)
+
+
+def denoise(
+    scheduler: Any,
+    predictor: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    keys: Sequence[int],
+    shape: tuple[int, int, int],
+    device: torch.device | str = "cpu",
+    on_step: Callable[[int], Any] | None = None,
+) -> torch.Tensor:
+    """Follow a scheduler from the noise of the keys to clean latents.
+
+    Parameters
+    ----------
+    scheduler : scheduler
+        From `schedulers.build_scheduler`.
+    predictor : callable
+        Returns the prediction, epsilon or v, from noisy latents of unit scale and a time step.
+    keys : sequence of int
+        One key an item; its initial noise, and the noise of each step of a stochastic sampler, are
+        functions of it.
+    shape : tuple of int
+        Of one item.
+    device : device or str
+        Where the latents are.
+    on_step : callable, optional
+        Called after each step with the number of items.
+
+    Returns
+    -------
+    Tensor of float32, shape (len(keys), *shape)
+        Clean latents.
+    """
+
+    def noise(some: Sequence[int]) -> torch.Tensor:
+        return torch.from_numpy(keys_to_noise(some, shape)).to(device)
+
+    latents = noise(keys) * scheduler.init_noise_sigma
     for index, timestep in enumerate(scheduler.timesteps):
-        inputs = scheduler.scale_model_input(latents, timestep)
-        prediction = _guided(model, inputs, timestep, pair, sampler.guidance, size)
+        prediction = predictor(scheduler.scale_model_input(latents, timestep), timestep)
         given = {}
         if isinstance(scheduler, STOCHASTIC):
-            step_keys = [key_of("step", key, index) for key in keys]
-            given["variance_noise"] = _noise(model, step_keys, shape)
+            given["variance_noise"] = noise([key_of("step", key, index) for key in keys])
         latents = scheduler.step(prediction, timestep, latents, return_dict=False, **given)[0]
         if on_step is not None:
             on_step(len(keys))
@@ -169,8 +209,3 @@ def _guided(
     both = predict(model, torch.cat([latents, latents]), timestep, join_embeddings(pair), size)
     wanted, unwanted = both.chunk(2)
     return unwanted + guidance * (wanted - unwanted)
-
-
-def _noise(model: BaseModel, keys: Sequence[int], shape: tuple[int, int, int]) -> torch.Tensor:
-    """Return the noise of each key on the model's device."""
-    return torch.from_numpy(keys_to_noise(keys, shape)).to(model.device)

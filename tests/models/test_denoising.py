@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline_lib.models.conditioning import encode_prompts
+from pipeline_lib.models.denoising import draw_batches, predict
+from pipeline_lib.models.pictures import latents_to_images
+from pipeline_lib.models.randomness import key_of, keys_to_noise
+from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler
+from tests.models.pipelines import plain_pipeline
+
+PROMPT = "a brightfield microscopy image of zx cells"
+SIZE = 32
+
+
+@dataclass(frozen=True)
+class Sampler:
+    scheduler: str
+    steps: int = 4
+    guidance: float = 3.0
+
+
+def drawn(model, keys, sampler, batch_size, **given):
+    """Return all latents."""
+    batches = draw_batches(model, PROMPT, keys, sampler, SIZE, batch_size, **given)
+    return torch.cat(list(batches))
+
+
+def some_keys(count, seed=0):
+    return [key_of("sample", seed, "subject", index) for index in range(count)]
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_a_picture_is_the_same_alone_and_in_any_batch(model, name):
+    keys, sampler = some_keys(5), Sampler(name)
+    together = latents_to_images(model, drawn(model, keys, sampler, 5)).astype(int)
+    assert together.std(axis=0).mean() > 2  # the pictures differ from each other
+    for batch_size in (1, 3):
+        apart = latents_to_images(model, drawn(model, keys, sampler, batch_size))
+        assert np.abs(together - apart).max() <= 1
+    alone = latents_to_images(model, drawn(model, keys[4:5], sampler, 16))
+    assert np.abs(together[4] - alone[0]).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["dpm++", "ddim"])
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_latents_are_those_of_the_plain_pipeline(model, name, guidance):
+    keys = some_keys(2)
+    ours = drawn(model, keys, Sampler(name, guidance=guidance), 2)
+    pipeline = plain_pipeline(model.folder)
+    kind, own = SCHEDULERS[name]
+    pipeline.scheduler = kind.from_config(model.scheduler_config, **own)
+    theirs = pipeline(
+        [PROMPT] * 2,
+        height=SIZE,
+        width=SIZE,
+        num_inference_steps=4,
+        guidance_scale=guidance,
+        latents=torch.from_numpy(keys_to_noise(keys, model.latent_shape(SIZE))),
+        output_type="latent",
+    ).images
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+
+
+def test_negative_prompt_seed_and_prompt_change_the_picture(toy_model):
+    model, sampler = toy_model("tiny"), Sampler("dpm++")
+    plain = drawn(model, some_keys(1), sampler, 1)
+    assert not torch.allclose(plain, drawn(model, some_keys(1, seed=1), sampler, 1), atol=0.1)
+    without = drawn(model, some_keys(1), sampler, 1, negative_prompt="debris")
+    assert (plain - without).abs().max() > 1e-3
+
+
+def test_guidance_off_ignores_the_negative_prompt(toy_model):
+    model, sampler = toy_model("tiny"), Sampler("ddim", guidance=1.0)
+    plain = drawn(model, some_keys(1), sampler, 1)
+    torch.testing.assert_close(plain, drawn(model, some_keys(1), sampler, 1, negative_prompt="no"))
+
+
+def test_progress_counts_every_step_of_every_picture(toy_model):
+    seen = []
+    drawn(toy_model("tiny"), some_keys(5), Sampler("ddim"), 2, on_step=seen.append)
+    assert sum(seen) == 5 * 4
+
+
+def test_predictions_are_differentiable(model):
+    latents = torch.randn((2, *model.latent_shape(SIZE)), requires_grad=True)
+    embedding = encode_prompts(model, [PROMPT]).repeated(2)
+    prediction = predict(model, latents, torch.tensor([10, 900]), embedding, SIZE)
+    assert prediction.shape == latents.shape
+    prediction.square().mean().backward()
+    assert latents.grad.abs().sum() > 0
+
+
+def test_half_precision_stays_near(toy_card, toy_model):
+    from pipeline_lib.models.loading import load_model
+
+    keys, sampler = some_keys(2), Sampler("dpm++")
+    whole = drawn(toy_model("sd15"), keys, sampler, 2)
+    half = drawn(load_model(toy_card("sd15"), "bfloat16", "cpu"), keys, sampler, 2)
+    assert half.dtype == torch.float32
+    assert ((half - whole).std() / whole.std()) < 0.1
+
+
+def test_steps_are_spread_as_asked(toy_model):
+    scheduler = build_scheduler("dpm++", toy_model("tiny").scheduler_config, 25)
+    assert len(scheduler.timesteps) == 25

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
+    EulerAncestralDiscreteScheduler,
+)
+
+from pipeline_lib.models.denoising import denoise
+from pipeline_lib.models.randomness import key_of
+from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler
+from tests.toy_models import SCHEDULE, V_PREDICTION, ZERO_TERMINAL_SNR
+
+CONFIGS = {
+    "epsilon": SCHEDULE,
+    "epsilon, trailing": SCHEDULE | {"timestep_spacing": "trailing"},
+    "v": SCHEDULE | V_PREDICTION,
+    "v, zero signal": SCHEDULE | V_PREDICTION | ZERO_TERMINAL_SNR,
+}
+SPREAD = 0.7
+
+
+def gaussian_predictor(scheduler, prediction_type):
+    """Return the perfect predictor for latents that are normal with the deviation SPREAD."""
+    products = scheduler.alphas_cumprod
+
+    def predictor(latents, timestep):
+        alpha = products[timestep.long()]
+        signal, noise = alpha.sqrt(), (1 - alpha).sqrt()
+        variance = signal**2 * SPREAD**2 + noise**2
+        clean = signal * SPREAD**2 / variance * latents
+        epsilon = noise / variance * latents
+        if prediction_type == "v_prediction":
+            return signal * epsilon - noise * clean
+        return epsilon
+
+    return predictor
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_samples_of_a_known_distribution_have_its_spread(name, config):
+    scheduler = build_scheduler(name, config, 500)
+    predictor = gaussian_predictor(scheduler, config.get("prediction_type"))
+    keys = [key_of("test", 0, index) for index in range(8)]
+    samples = denoise(scheduler, predictor, keys, (4, 16, 16)).numpy()
+    assert np.isfinite(samples).all()
+    assert samples.std() == pytest.approx(SPREAD, rel=0.02)
+    assert abs(samples.mean()) < 0.03
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_the_ancestral_step_is_that_of_diffusers(config):
+    ours = build_scheduler("euler_ancestral", config, 12)
+    theirs = EulerAncestralDiscreteScheduler.from_config(config)
+    theirs.set_timesteps(12)
+    state = torch.Generator().manual_seed(0)
+    mine = other = torch.randn((2, 4, 8, 8), generator=state) * ours.init_noise_sigma
+    for index, timestep in enumerate(ours.timesteps):
+        prediction = torch.randn(mine.shape, generator=state)
+        theirs.scale_model_input(other, timestep)
+        generator = torch.Generator().manual_seed(index)
+        noise = torch.randn(mine.shape, generator=torch.Generator().manual_seed(index))
+        mine = ours.step(prediction, timestep, mine, variance_noise=noise)[0]
+        other = theirs.step(prediction, timestep, other, generator).prev_sample
+        torch.testing.assert_close(mine, other, atol=2e-3, rtol=1e-3)
+
+
+def test_zero_signal_starts_at_the_last_time_step():
+    for name in SCHEDULERS:
+        scheduler = build_scheduler(name, CONFIGS["v, zero signal"], 10)
+        assert scheduler.timesteps[0] == 999
+        assert scheduler.timesteps[-1] == 99
