@@ -39,6 +39,8 @@ from pipeline_lib.sheets import Row, read_sheet
 
 Model = TypeVar("Model", bound=Settings)
 PACKAGE_FOLDER = "package:"
+STUDY_PAGE = "study"
+UNTUNED = "base-"
 
 
 @dataclass(frozen=True)
@@ -331,9 +333,15 @@ def _load_runs(
     rows = read_sheet(root / configuration.runs, RunRow, overrides)
     runs: dict[str, Run] = {}
     for row in rows:
-        if row.value.run in runs:
-            raise UserError(f"{row.where}: run: `{row.value.run}` is named by an earlier row too")
-        runs[row.value.run] = _row_to_run(row, configuration, bases)
+        name = row.value.run
+        if name in runs:
+            raise UserError(f"{row.where}: run: `{name}` is named by an earlier row too")
+        if name == STUDY_PAGE or name.startswith(UNTUNED):
+            raise UserError(
+                f"{row.where}: run: `{name}` would share a folder with the study's page or an "
+                f"untuned base; it must not be `{STUDY_PAGE}` nor start with `{UNTUNED}`"
+            )
+        runs[name] = _row_to_run(row, configuration, bases)
     return runs
 
 
@@ -494,6 +502,6 @@ def _runs_to_image_sets(
                 sets = [ImageSet(run.name, run.base, run.name, *shared, prompt.count)]
                 if name == compared:
                     count = untuned_count or prompt.count
-                    sets.append(ImageSet(f"base-{run.base}", run.base, None, *shared, count))
+                    sets.append(ImageSet(f"{UNTUNED}{run.base}", run.base, None, *shared, count))
                 found |= {(one.model, one.folder): one for one in sets}
     return found

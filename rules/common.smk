@@ -132,6 +132,12 @@ def dataset_fields(suffix):
     return lambda wildcards: field_files(dataset_concept(wildcards.dataset), suffix)
 
 
+def run_sidecars(run):
+    """Return the sidecars of the fields of a run's concepts."""
+    files = [field_files(one.concept, ".json") for one in STUDY.runs[run].concepts]
+    return sum(files, [])
+
+
 # --- base models, priors and runs ----------------------------------------------------------------
 
 

@@ -23,3 +23,89 @@ rule release:
         'exec python "$BRIGHTBOOTH"/scripts/release.py --settings {params.settings:q}'
         " --shards {params.shards} --copies {input.copies:q}"
         " --intensities {input.intensities:q} --release {output.release:q} --log {log:q}"
+
+
+rule report:
+    input:
+        metrics=results("metrics/{run}.csv"),
+        copies=results("metrics/{run}.copies.tsv"),
+        history=results("runs/{run}/training.csv"),
+        previews=results("runs/{run}/previews.png"),
+        model=results("runs/{run}/model"),
+        sidecars=lambda wildcards: run_sidecars(wildcards.run),
+        tuned_shards=compared_shards(tuned=True),
+        untuned_shards=compared_shards(tuned=False),
+        quality=of_concepts("fields/{concept}/quality.tsv"),
+        splits=of_datasets("datasets/{dataset}/split.tsv"),
+        intensities=of_datasets("datasets/{dataset}/intensity.json"),
+        train_tiles=of_datasets("datasets/{dataset}/train.tif"),
+        holdout_tiles=of_datasets("datasets/{dataset}/holdout.tif"),
+        train_tables=of_datasets("datasets/{dataset}/train.tsv"),
+        holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
+        roundtrips=of_datasets("latents/{base}/{dataset}.roundtrip.tif"),
+    output:
+        page=report(
+            results("report/{run}/index.html"),
+            category="Reports",
+            labels={"run": "{run}", "what": "page"},
+        ),
+        sheet=report(
+            results("report/{run}/contact_sheet.png"),
+            category="Reports",
+            labels={"run": "{run}", "what": "real, synthetic, untuned"},
+        ),
+        verdict=results("report/{run}/verdict.txt"),
+    log:
+        log_file("report/{run}"),
+    conda:
+        "../envs/imaging.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: as_json(stages.report_stage(STUDY, wildcards.run)),
+        sidecars=input_arguments("sidecars"),
+        tuned_shards=input_arguments("tuned_shards"),
+        untuned_shards=input_arguments("untuned_shards"),
+        version=RESULT_VERSION["report"],
+    shell:
+        'exec python "$BRIGHTBOOTH"/scripts/report.py --settings {params.settings:q}'
+        " --metrics {input.metrics:q} --copies {input.copies:q} --history {input.history:q}"
+        " --previews {input.previews:q} --model-card {input.model:q}/brightbooth.json"
+        " --sidecars {params.sidecars} --tuned-shards {params.tuned_shards}"
+        " --untuned-shards {params.untuned_shards} --quality {input.quality:q}"
+        " --splits {input.splits:q} --intensities {input.intensities:q}"
+        " --train-tiles {input.train_tiles:q} --holdout-tiles {input.holdout_tiles:q}"
+        " --train-tables {input.train_tables:q} --holdout-tables {input.holdout_tables:q}"
+        " --roundtrips {input.roundtrips:q} --page {output.page:q} --sheet {output.sheet:q}"
+        " --verdict {output.verdict:q} --log {log:q}"
+
+
+rule study:
+    input:
+        metrics=run_files("metrics/{run}.csv"),
+        models=run_files("runs/{run}/model"),
+    output:
+        page=report(
+            results("report/study/index.html"),
+            category="Reports",
+            labels={"run": "all", "what": "page"},
+        ),
+    log:
+        log_file("report/study"),
+    conda:
+        "../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=as_json(stages.study_stage(STUDY)),
+        metrics=input_arguments("metrics"),
+        cards=lambda wildcards, input: as_arguments(
+            [f"{model}/brightbooth.json" for model in input.models]
+        ),
+        version=RESULT_VERSION["study"],
+    shell:
+        'exec python "$BRIGHTBOOTH"/scripts/study.py --settings {params.settings:q}'
+        " --metrics {params.metrics} --model-cards {params.cards}"
+        " --page {output.page:q} --log {log:q}"

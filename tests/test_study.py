@@ -235,6 +235,14 @@ WRONG = {
         r"row 2: datasets: no dataset is called `round-65`",
     ),
     "run named twice": (set_runs(RUN + RUN), r"row 3: run: `first` is named by an earlier row"),
+    "run called like the study": (
+        set_runs("study\ttoy\tround-64\tclass\n"),
+        r"row 2: run: `study` would share a folder",
+    ),
+    "run called like an untuned base": (
+        set_runs("base-toy\ttoy\tround-64\tclass\n"),
+        r"row 2: run: `base-toy` would share a folder",
+    ),
     "bad override": (
         set_runs("a\ttoy\tround-64\tclass\tauto\t1\tmany\n"),
         r"row 2: steps: .*found 'many'",
