@@ -164,11 +164,11 @@ def _columns_sentence(metrics: pd.DataFrame, concept: str) -> str:
     own = metrics[metrics["concept"] == concept]
     words = (
         "Each value compares a set of images with held-out real tiles. Tuned: synthetic images. "
-        "Untuned: the base before fine-tuning. Floor: other real tiles. VAE's cost: the held-out "
-        "tiles sent through the VAE and back."
+        "Untuned: the base before fine-tuning. Floor: the real training tiles. VAE's cost: the "
+        "held-out tiles sent through the VAE and back."
     )
     if (own["reference"] == "train").any():
-        words += " Grey rows compare with the training images instead."
+        words += " Grey rows compare with the training tiles instead."
     return words
 
 
@@ -188,12 +188,11 @@ def _distance_chart(metrics: pd.DataFrame, concept: str) -> bytes:
 def _pair_view(pair: Pair) -> PairView:
     """Encode a pair of pictures and write its caption."""
     synthetic, training = _tiles(np.stack([pair.synthetic, pair.training]))
-    words = (
-        f"#{pair.index}: similarity {number(pair.similarity)}, threshold {number(pair.threshold)}"
-    )
-    return PairView(
-        pair.index, synthetic, training, f"{words}. Copy." if pair.copy else words, pair.copy
-    )
+    rows, columns = pair.shift
+    copy = " (copy)" if pair.copy else ""
+    moved = f", moved {rows}, {columns} px" if rows or columns else ""
+    words = f"#{pair.index}: {number(pair.similarity)}{copy}. Tile {pair.tile}{moved}"
+    return PairView(pair.index, synthetic, training, words, pair.copy)
 
 
 def _curve_images(files: ConceptFiles) -> dict[str, Images]:
@@ -244,27 +243,33 @@ def concept_to_tables(files: ConceptFiles, sidecars: Sequence[Mapping[str, Any]]
         _split_table(files.split),
         _tiles_table(files),
         _quality_table(files.quality),
-        Table("Map from camera counts to 8 bits", [], list(value_to_rows(dict(files.intensity)))),
+        Table(
+            "Map from camera counts to 8 bits",
+            [],
+            list(value_to_rows(_fitted_map(files.intensity))),
+        ),
     ]
     return [table for table in tables if table.rows]
+
+
+def _fitted_map(intensity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of an intensity map, without the record of its making."""
+    return {key: value for key, value in intensity.items() if key != "provenance"}
 
 
 def _sources_table(sidecars: pd.DataFrame) -> Table:
     """Say which raw files there were."""
     headings = {
         "source": "source",
+        "file": "file",
         "axes": "axes",
         "pixel_size_um": "pixel size (µm)",
         "sha256": "SHA-256 of the raw file",
         "warnings": "warnings",
     }
-    texts = sidecars.assign(
-        **{
-            column: sidecars[column].map("; ".join)
-            for column in ("warnings",)
-            if column in sidecars
-        }
-    )
+    if not len(sidecars):
+        return Table("Raw files", [], [])
+    texts = sidecars.assign(warnings=sidecars["warnings"].map("; ".join))
     return frame_to_table(texts, "Raw files", headings)
 
 

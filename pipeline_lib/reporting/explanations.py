@@ -9,7 +9,8 @@ READING = (
     "measured to them.",
     "Tuned: synthetic images of the model after fine-tuning. Untuned: the same number of images "
     "of the base model before it, with the class noun alone.",
-    "Floor: real images against real images. Nothing synthetic can be expected to come nearer.",
+    "Floor: the real training tiles against the held-out ones. Nothing synthetic can be expected "
+    "to come nearer than real images do.",
     "VAE's cost: the held-out tiles themselves, sent through the model's autoencoder and back. "
     "Whatever is lost there, no fine-tuning of the denoiser brings back.",
     "A good result lies far below untuned and close to the larger of floor and VAE's cost.",

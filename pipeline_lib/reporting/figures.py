@@ -26,8 +26,8 @@ SET_WORDS = {
     "floor": "floor (real to real)",
     "real": "real, held out",
 }
-WIDTH_INCHES = 7.2
-DOTS_PER_INCH = 150
+WIDTH_INCHES = 5.4
+DOTS_PER_INCH = 200
 STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -105,7 +105,7 @@ def distances_to_png(panels: Mapping[str, Mapping[str, Measured]]) -> bytes:
         A PNG with one panel for each distance, intervals as bars.
     """
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 0.3 + 1.6 * len(panels)), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 0.2 + 1.5 * len(panels)), layout="constrained")
         axes = figure.subplots(len(panels), 1, squeeze=False)
         for axis, (name, sets) in zip(axes[:, 0], panels.items(), strict=True):
             _draw_distance(axis, name, sets)
@@ -149,7 +149,7 @@ def spectra_to_png(spectra: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
         A PNG with logarithmic power over frequency.
     """
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 3.2), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 2.9), layout="constrained")
         axis = figure.subplots()
         for key, power in spectra.items():
             axis.semilogy(
@@ -157,7 +157,7 @@ def spectra_to_png(spectra: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
                 power,
                 DASHES[key],
                 color=COLOURS[key],
-                lw=1.6,
+                lw=1.5,
                 label=_curve_label(key),
             )
         axis.set_xlabel("spatial frequency (cycles per pixel)")
@@ -181,7 +181,7 @@ def histograms_to_png(shares: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
         A PNG, two grey values to a step.
     """
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 2.8), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 2.6), layout="constrained")
         axis = figure.subplots()
         edges = np.arange(0, 257, 2)
         for key, share in shares.items():
@@ -226,7 +226,7 @@ def training_to_png(
     """
     cycle = [COLOURS["tuned"], COLOURS["untuned"], COLOURS["vae"], "#cc79a7", COLOURS["real"]]
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 2.8), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 2.6), layout="constrained")
         axis = figure.subplots()
         for index, (name, values) in enumerate(losses.items()):
             colour = cycle[index % len(cycle)]
@@ -279,7 +279,7 @@ def study_to_png(name: str, runs: Sequence[tuple[str, Mapping[str, Measured]]]) 
         A PNG with a line for each run: tuned, untuned, VAE's cost and floor.
     """
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 1.3 + 0.32 * len(runs)), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 1.5 + 0.3 * len(runs)), layout="constrained")
         axis = figure.subplots()
         for height, (_, sets) in enumerate(runs):
             for key, measured in sets.items():
@@ -293,7 +293,7 @@ def study_to_png(name: str, runs: Sequence[tuple[str, Mapping[str, Measured]]]) 
         axis.set_title(f"{name}: smaller is nearer to real")
         axis.grid(axis="y", color="#eeeeee")
         axis.set_axisbelow(True)
-        figure.legend(loc="outside lower center", ncols=4)
+        figure.legend(loc="outside lower center", ncols=2)
         return _figure_to_png(figure)
 
 

@@ -82,9 +82,10 @@ def read_table(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Numbers where a column holds numbers alone.
+        Numbers where a column holds numbers alone, except `key`, which is hexadecimal text.
     """
-    frame = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", keep_default_na=True)
+    separator = "\t" if path.suffix == ".tsv" else ","
+    frame = pd.read_csv(path, sep=separator, dtype={"key": str})
     words = frame.select_dtypes(include=["object", "str"]).columns
     return frame.assign(**{column: frame[column].fillna("") for column in words})
 

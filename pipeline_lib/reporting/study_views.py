@@ -23,7 +23,7 @@ from pipeline_lib.reporting.verdicts import (
     metrics_to_extractor,
     tuned_to_untuned,
 )
-from pipeline_lib.reporting.words import flags_to_notes, metric_to_words
+from pipeline_lib.reporting.words import flags_to_notes, in_sentence, metric_to_words
 
 Key = tuple[str, str]
 HEADLINE_SETS = {"tuned": "", "untuned": " untuned", "floor": " floor", "vae": " VAE's cost"}
@@ -185,7 +185,7 @@ def _best_sentences(lines: Sequence[Line], extractor: str, headline: str) -> lis
         if len(values) > 1:
             best = min(values, key=values.__getitem__)
             sentences.append(
-                f"Concept {concept}: run {best} has the smallest {headline[0].lower()}"
-                f"{headline[1:]}, {number(values[best])}, of {len(values)} runs."
+                f"Concept {concept}: run {best} has the smallest {in_sentence(headline)}, "
+                f"{number(values[best])}, of {len(values)} runs."
             )
     return sentences

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from pipeline_lib.reporting.words import flags_to_notes, metric_to_words
+from pipeline_lib.reporting.words import NEARER, flags_to_notes, metric_to_words
 
 SETS = ("tuned", "untuned", "floor", "vae")
 
@@ -91,7 +92,7 @@ def number(value: float, digits: int = 3) -> str:
     elif size >= 10**digits:
         text = f"{value:,.0f}"
     else:
-        text = f"{value:#.{digits}g}".rstrip(".")
+        text = f"{value:.{digits}g}"
     return text.replace("-", "−", 1) if value < 0 else text
 
 
@@ -116,8 +117,8 @@ def metrics_to_measured(
     rows = metrics
     for column, value in wanted.items():
         rows = rows[rows[column] == value]
-    measured = {row["set"]: _row_to_measured(row) for row in rows.to_dict("records")}
-    return {name: value for name, value in measured.items() if pd.notna(value.value)}
+    finite = rows[np.isfinite(rows["value"])]
+    return {row["set"]: _row_to_measured(row) for row in finite.to_dict("records")}
 
 
 def _row_to_measured(row: dict[str, Any]) -> Measured:
@@ -147,43 +148,50 @@ def metrics_to_rows(metrics: pd.DataFrame, concept: str) -> list[MetricRow]:
     list of MetricRow
         In the table's order; those against the training images stand last, marked as aside.
     """
+    keys = ["metric", "extractor", "reference"]
     own = metrics[metrics["concept"] == concept]
-    keys = own[["metric", "extractor", "reference"]].drop_duplicates().to_dict("records")
-    ordered = sorted(keys, key=lambda key: key["reference"] == "train")
-    return [_measured_to_row(key, metrics_to_measured(metrics, concept, **key)) for key in ordered]
+    lines = [
+        _line_to_row(*key, {row["set"]: _row_to_measured(row) for row in rows.to_dict("records")})
+        for key, rows in own.groupby(keys, sort=False)
+    ]
+    return sorted(lines, key=lambda line: line.aside)
 
 
-def _measured_to_row(key: dict[str, str], sets: dict[str, Measured]) -> MetricRow:
+def _line_to_row(
+    metric: str, extractor: str, reference: str, sets: dict[str, Measured]
+) -> MetricRow:
     """Write the sets of one metric as a line."""
-    words = metric_to_words(key["metric"], key["extractor"])
-    against_training = key["reference"] == "train"
-    label = f"{words.label}, to training images" if against_training else words.label
-    flags = frozenset().union(*(sets[name].flags for name in SETS if name in sets))
-    cells = {name: measured_to_cell(value) for name, value in sets.items()}
+    words = metric_to_words(metric, extractor)
+    aside = reference == "train"
+    # Shares speak of training tiles by themselves; a distance must say what it is measured to.
+    label = f"{words.label}, to training tiles" if aside and words.direction == NEARER else None
+    flags = frozenset().union(*(measured.flags for measured in sets.values()))
     return MetricRow(
-        label,
+        label or words.label,
         words.meaning,
         words.direction,
-        cells,
-        measured_to_counts(sets),
+        {name: measured_to_cell(measured) for name, measured in sets.items()},
+        measured_to_counts(sets, "training" if aside else "held-out"),
         tuple(flags_to_notes(flags)),
-        against_training,
+        aside,
     )
 
 
 def measured_to_cell(measured: Measured) -> Cell:
     """Write a value, and its interval where it has one."""
+    if not np.isfinite(measured.value):
+        return Cell("none")
     if not measured.has_interval:
         return Cell(number(measured.value))
     return Cell(number(measured.value), f"{number(measured.low)} to {number(measured.high)}")
 
 
-def measured_to_counts(sets: dict[str, Measured]) -> str:
+def measured_to_counts(sets: dict[str, Measured], real: str) -> str:
     """Write how many images stand behind the tuned and untuned values of a metric."""
     tuned, untuned = sets.get("tuned"), sets.get("untuned")
     if tuned is None:
         return ""
-    words = f"{tuned.n_reference:,} real, {tuned.n_synthetic:,} synthetic"
+    words = f"{tuned.n_reference:,} {real}, {tuned.n_synthetic:,} synthetic"
     if untuned is not None and untuned.n_synthetic != tuned.n_synthetic:
         words += f", {untuned.n_synthetic:,} untuned"
     return words

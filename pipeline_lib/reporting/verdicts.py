@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline_lib.reporting.tables import Measured, metrics_to_measured, number
-from pipeline_lib.reporting.words import extractor_to_name, flags_to_notes
+from pipeline_lib.reporting.tables import Measured, flags_of, metrics_to_measured, number
+from pipeline_lib.reporting.words import NO_EXTRACTOR, flags_to_notes, in_sentence, metric_to_words
 
 HEADLINE_METRIC = "kernel_distance"
 SMALL_SET = 50
@@ -20,10 +20,12 @@ TEXT_WIDTH = 88
 
 @dataclass(frozen=True)
 class Copies:
-    """What the search for copies of training images found."""
+    """What the search for copies of training tiles found: numbers of synthetic images."""
 
     found: int
     compared: int
+    near: int = 0
+    unknown: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Verdict:
 def metrics_to_extractor(metrics: pd.DataFrame, concept: str) -> str:
     """Return the extractor that the headline distance of a concept was measured with."""
     own = metrics[(metrics["concept"] == concept) & (metrics["metric"] == HEADLINE_METRIC)]
-    return str(own["extractor"].iloc[0]) if len(own) else ""
+    named = own.loc[~own["extractor"].isin(NO_EXTRACTOR), "extractor"]
+    return str(named.iloc[0]) if len(named) else ""
 
 
 def metrics_to_verdict(
@@ -70,14 +73,29 @@ def metrics_to_verdict(
     """
     extractor = metrics_to_extractor(metrics, concept)
     sets = metrics_to_measured(metrics, concept, HEADLINE_METRIC, extractor)
-    name = f"kernel distance ({extractor_to_name(extractor)})"
+    name = in_sentence(metric_to_words(HEADLINE_METRIC, extractor).label)
     sentences = [*distances_to_sentences(sets, name), copies_to_sentence(copies)]
-    warnings = [*sets_to_warnings(sets), *_unusable_to_warnings(unusable or {}), checkpoint]
+    missing = [] if "tuned" in sets else _tuned_flags(metrics, concept)
+    warnings = [
+        *sets_to_warnings(sets),
+        *missing,
+        *_unusable_to_warnings(unusable or {}),
+        checkpoint,
+    ]
     return Verdict(
         sets_to_headline(sets, name),
         tuple(sentences),
         tuple(dict.fromkeys(warning for warning in warnings if warning)),
     )
+
+
+def _tuned_flags(metrics: pd.DataFrame, concept: str) -> list[str]:
+    """Say why there is no headline distance of the tuned model."""
+    wanted = {"concept": concept, "metric": HEADLINE_METRIC, "set": "tuned"}
+    rows = metrics
+    for column, value in wanted.items():
+        rows = rows[rows[column] == value]
+    return flags_to_notes(frozenset().union(*map(flags_of, rows["flags"])))
 
 
 def sets_to_headline(sets: Mapping[str, Measured], name: str) -> str:
@@ -108,7 +126,9 @@ def sets_to_headline(sets: Mapping[str, Measured], name: str) -> str:
         nearer = "Fine-tuning brought the synthetic images nearer to real ones, but less than twice"
         return f"{nearer} as near."
     if "floor" in sets and sets["tuned"].value <= sets["floor"].value:
-        return "The synthetic images lie as near to held-out real tiles as other real tiles do."
+        return (
+            "The synthetic images lie as near to held-out real tiles as the real training tiles do."
+        )
     return "Fine-tuning brought the synthetic images at least twice as near to real ones."
 
 
@@ -160,7 +180,7 @@ def _limits_to_sentences(sets: Mapping[str, Measured]) -> list[str]:
     """Say where floor and VAE's cost lie, and how far above them the synthetic images are."""
     tuned, parts = sets["tuned"].value, []
     if "floor" in sets:
-        parts.append(f"other real tiles lie at {number(sets['floor'].value)} (floor)")
+        parts.append(f"real training tiles lie at {number(sets['floor'].value)} (floor)")
     if "vae" in sets:
         cost = number(sets["vae"].value)
         parts.append(f"the held-out tiles, sent through the VAE and back, at {cost} (VAE's cost)")
@@ -179,13 +199,17 @@ def _limits_to_sentences(sets: Mapping[str, Measured]) -> list[str]:
 
 
 def copies_to_sentence(copies: Copies) -> str:
-    """Say how many synthetic images are copies of training images."""
+    """Say how many synthetic images are copies of training tiles."""
     if copies.compared == 0:
-        return "No synthetic image was compared with the training images, so copies are unknown."
+        return "No synthetic image was compared with the training tiles, so copies are unknown."
+    if copies.unknown:
+        return "Copies of training tiles are unknown: no held-out tile sets the threshold."
+    near = "" if not copies.near else f" {copies.near:,} more are near in features alone."
     if copies.found == 0:
-        return f"Copies of training images: none found among {copies.compared:,}."
+        return f"Copies of training tiles: none found among {copies.compared:,} images.{near}"
     share = number(100 * copies.found / copies.compared, 2)
-    return f"Copies of training images: {copies.found:,} of {copies.compared:,} ({share} %)."
+    found = f"{copies.found:,} of {copies.compared:,} images ({share} %)"
+    return f"Copies of training tiles: {found}.{near}"
 
 
 def sets_to_warnings(sets: Mapping[str, Measured]) -> list[str]:

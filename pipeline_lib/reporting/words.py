@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline_lib.evaluation.spectra import BANDS
 
 EXTRACTOR_NAMES = {"efficientnet-lite0": "EfficientNet-Lite0"}
+NO_EXTRACTOR = ("", "none")
 NEARER = "Smaller is nearer to real"
 EQUAL_AT_ONE = "Best at 1"
 EQUAL_AT_ZERO = "Best at 0"
@@ -38,6 +39,18 @@ METRICS = {
         "How far the means and spreads of the features lie apart. It is too large for small sets: "
         "compare columns with equal numbers of images only.",
         NEARER,
+    ),
+    "copy_share": MetricWords(
+        "Share of copies",
+        "Share of images that are more like a training tile than hardly any held-out real tile is; "
+        "by the threshold's making, about 0.01 of the held-out tiles are (floor).",
+        "Smaller is better, down to the floor",
+    ),
+    "near_share": MetricWords(
+        "Share near in features",
+        "Share of images nearer to a training tile than hardly any held-out real tile is, in "
+        "features alone. A common texture explains that as well as a copy does.",
+        "Smaller is better, down to the floor",
     ),
     "intensity_distance": MetricWords(
         "Grey-value distance",
@@ -117,7 +130,7 @@ def metric_to_words(metric: str, extractor: str = "") -> MetricWords:
         With the extractor's name in brackets; unknown metrics go by their own name.
     """
     words = METRICS.get(metric, MetricWords(metric.replace("_", " ").capitalize()))
-    if extractor in ("", "none"):
+    if extractor in NO_EXTRACTOR:
         return words
     label = f"{words.label} ({extractor_to_name(extractor)})"
     return MetricWords(label, words.meaning, words.direction)
@@ -132,3 +145,8 @@ def sentence(words: str) -> str:
     """Return words with a capital letter and a full stop."""
     text = words.strip().replace("_", " ")
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def in_sentence(label: str) -> str:
+    """Return a label as it stands inside a sentence."""
+    return label[:1].lower() + label[1:]

@@ -20,8 +20,18 @@ from pipeline_lib.sampling.manifests import MANIFEST, ManifestRow, write_manifes
 
 SIDE = 64
 METRIC_COLUMNS = (
-    "metric extractor concept set reference value low high n_reference n_synthetic flags"
-).split()
+    "metric",
+    "extractor",
+    "concept",
+    "set",
+    "reference",
+    "value",
+    "low",
+    "high",
+    "n_reference",
+    "n_synthetic",
+    "flags",
+)
 ONE_FIELD = "one field: differences cannot be told from chance"
 
 
@@ -39,11 +49,19 @@ def draw_images(count, seed, softness=1.0, level=128, side=SIDE):
 
 def metric_row(metric, chosen, value, concept="cells", interval=None, flags="", **changes):
     low, high = interval or (np.nan, np.nan)
-    row = dict(
-        metric=metric, extractor="efficientnet-lite0", concept=concept, set=chosen,
-        reference="holdout", value=value, low=low, high=high, n_reference=60, n_synthetic=200,
-        flags=flags,
-    )  # fmt: skip
+    row = {
+        "metric": metric,
+        "extractor": "efficientnet-lite0",
+        "concept": concept,
+        "set": chosen,
+        "reference": "holdout",
+        "value": value,
+        "low": low,
+        "high": high,
+        "n_reference": 60,
+        "n_synthetic": 200,
+        "flags": flags,
+    }
     return row | changes
 
 
@@ -56,10 +74,21 @@ def usual_metrics(concept="cells", tuned=0.02, flags=ONE_FIELD):
     for chosen, value in (("tuned", tuned), ("untuned", 0.1), ("floor", 0.004), ("vae", 0.012)):
         rows.append(metric_row("kernel_distance", chosen, value, concept, flags=flags))
         rows.append(metric_row("frechet_distance", chosen, 900 * value, concept, flags=flags))
+        rows.append(metric_row("spectrum_distance", chosen, 20 * value, concept, extractor="none"))
+    for chosen, value in (("tuned", 1 / 23), ("untuned", 0.0), ("floor", 0.0)):
         rows.append(
-            metric_row("spectrum_distance", chosen, 20 * value, concept, extractor="none")
+            metric_row(
+                "copy_share",
+                chosen,
+                value,
+                concept,
+                (0.0, 0.2),
+                extractor="none",
+                reference="train",
+                n_reference=12,
+                n_synthetic=23,
+            )
         )
-    rows.append(metric_row("kernel_distance", "tuned", 0.01, concept, reference="train"))
     return rows
 
 
@@ -89,13 +118,25 @@ def write_shard(folder, concept, images, model, statuses=None):
         file = "" if status == "not finite" else f"{index:06d}.tif"
         rows.append(
             ManifestRow(
-                index=index, key=f"{index:016x}", file=file, concept=concept,
-                prompt_name="subject", prompt=f"a microscopy image of zqx {concept}",
-                negative_prompt="", model=model, seed=0, scheduler="dpm++", steps=20, guidance=3.0,
-                height=image.shape[0], width=image.shape[1], status=status, reason="",
+                index=index,
+                key=f"{index:016x}",
+                file=file,
+                concept=concept,
+                prompt_name="subject",
+                prompt=f"a microscopy image of zqx {concept}",
+                negative_prompt="",
+                model=model,
+                seed=0,
+                scheduler="dpm++",
+                steps=20,
+                guidance=3.0,
+                height=image.shape[0],
+                width=image.shape[1],
+                status=status,
+                reason="",
                 sha256=hashlib.sha256(image.tobytes()).hexdigest(),
             )
-        )  # fmt: skip
+        )
         if file:
             write_image(folder / file, image, 0.6, {})
     write_manifest(folder / MANIFEST, rows)
@@ -104,10 +145,19 @@ def write_shard(folder, concept, images, model, statuses=None):
 
 def write_tile_table(path, count, source):
     rows = [
-        dict(tile=tile, source=source, plane=tile // 2, group="well-a", y=0, x=64 * (tile % 2),
-             scale=1.0, pixel_size_um=0.619, caption="")
+        {
+            "tile": tile,
+            "source": source,
+            "plane": tile // 2,
+            "group": "well-a",
+            "y": 0,
+            "x": 64 * (tile % 2),
+            "scale": 1.0,
+            "pixel_size_um": 0.619,
+            "caption": "",
+        }
         for tile in range(count)
-    ]  # fmt: skip
+    ]
     pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
     return path
 
@@ -130,30 +180,52 @@ def write_concept(folder, name):
     paths["splits"] = folder / "split.tsv"
     pd.DataFrame(
         [
-            dict(source=source, plane=plane, y0=0, y1=64, x0=x0, x1=x0 + 64, group=role,
-                 role=role, caption="")
+            {
+                "source": source,
+                "plane": plane,
+                "y0": 0,
+                "y1": 64,
+                "x0": x0,
+                "x1": x0 + 64,
+                "group": role,
+                "role": role,
+                "caption": "",
+            }
             for x0, role in ((0, "train"), (64, "holdout"))
             for plane in range(10)
         ]
-    ).to_csv(paths["splits"], sep="\t", index=False)  # fmt: skip
+    ).to_csv(paths["splits"], sep="\t", index=False)
     paths["quality"] = folder / "quality.tsv"
     pd.DataFrame(
         [
-            dict(source=source, plane=plane, verdict="refused" if plane == 4 else "accepted",
-                 sharpness=3.2, reason="saturated <b>" if plane == 4 else "",
-                 mend="image it darker" if plane == 4 else "", overruled=plane == 4)
+            {
+                "source": source,
+                "plane": plane,
+                "verdict": "refused" if plane == 4 else "accepted",
+                "sharpness": 3.2,
+                "reason": "saturated <b>" if plane == 4 else "",
+                "mend": "image it darker" if plane == 4 else "",
+                "overruled": plane == 4,
+            }
             for plane in range(10)
         ]
-    ).to_csv(paths["quality"], sep="\t", index=False)  # fmt: skip
+    ).to_csv(paths["quality"], sep="\t", index=False)
     paths["intensities"] = folder / "intensity.json"
     paths["intensities"].write_text(json.dumps({"low": 210.0, "high": 3900.0, "method": "fixed"}))
     sidecar = folder / "sidecar.json"
     sidecar.write_text(
         json.dumps(
-            {"source": source, "sha256": "ab" * 32, "axes": "TYX", "pixel_size_um": 0.619,
-             "planes": list(range(10)), "warnings": []}
+            {
+                "source": source,
+                "file": "frame.tif",
+                "sha256": "ab" * 32,
+                "axes": "TYX",
+                "pixel_size_um": 0.619,
+                "planes": list(range(10)),
+                "warnings": [],
+            }
         )
-    )  # fmt: skip
+    )
     shards = {
         "tuned_shards": write_shard(folder / "tuned", name, tuned, "demo", {2: "not finite"}),
         "untuned_shards": write_shard(folder / "untuned", name, untuned, "base-tiny"),
@@ -184,13 +256,14 @@ def write_run(folder, concepts=("cells",), title="Report"):
     write_history(singles["history"])
     Image.fromarray(np.concatenate(draw_images(6, 7), axis=1)).save(singles["previews"])
     card = {
-        "name": "demo", "base": "brightfield-tiny", "licence": "MIT",
-        "concepts": {name: {"identifier": "zqx", "noun": name, "modality": "brightfield"}
-                     for name in concepts},
+        "name": "demo",
+        "base": "brightfield-tiny",
+        "licence": "MIT",
+        "concepts": {name: {"identifier": "zqx", "noun": name} for name in concepts},
         "settings": {"training": {"steps": 60, "learning_rate": 5e-6, "seed": 0}},
         "provenance": {"stage": "finetune", "packages": {"torch": "2.13.0"}},
         "files": {"unet/diffusion_pytorch_model.safetensors": "cd" * 32},
-    }  # fmt: skip
+    }
     singles["model_card"].write_text(json.dumps(card))
     settings = {
         "run": "demo",
@@ -205,25 +278,44 @@ def write_run(folder, concepts=("cells",), title="Report"):
 def write_copies(path, concepts):
     generator = np.random.default_rng(1)
     rows = [
-        dict(concept=name, prompt_name="subject", index=index, tile=3 if index == 5 else index % 12,
-             view=1 if index == 5 else 0, shift_y=0, shift_x=0,
-             similarity=0.98 if index == 5 else generator.uniform(0.2, 0.6), threshold=0.71,
-             copy=index == 5)
+        {
+            "concept": name,
+            "prompt_name": "subject",
+            "index": index,
+            "key": f"{index:016x}",
+            "tile": 3 if index == 5 else index % 12,
+            "source": f"{name}-frame-0dcfb4cd",
+            "turns": int(index == 5),
+            "flipped": False,
+            "shift_y": 0,
+            "shift_x": 4 * (index == 7),
+            "similarity": 0.98 if index == 5 else generator.uniform(0.2, 0.6),
+            "threshold": 0.71,
+            "feature_tile": 0,
+            "feature_distance": 3.0,
+            "feature_threshold": 2.0,
+            "verdict": "copy" if index == 5 else "new",
+        }
         for name in concepts
         for index in range(24)
         if index != 2
-    ]  # fmt: skip
+    ]
     pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
 
 
 def write_history(path):
     generator = np.random.default_rng(0)
     rows = [
-        dict(step=step, loss=0.3, subject_loss=0.1 + generator.gamma(2, 0.05),
-             prior_loss=0.2 + generator.gamma(2, 0.05), learning_rate=5e-6,
-             train_loss=0.2 / step if step % 20 == 0 else np.nan)
+        {
+            "step": step,
+            "loss": 0.3,
+            "subject_loss": 0.1 + generator.gamma(2, 0.05),
+            "prior_loss": 0.2 + generator.gamma(2, 0.05),
+            "learning_rate": 5e-6,
+            "train_loss": 0.2 / step if step % 20 == 0 else np.nan,
+        }
         for step in range(1, 61)
-    ]  # fmt: skip
+    ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)
 
 

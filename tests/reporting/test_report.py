@@ -1,0 +1,219 @@
+"""The whole way: files of a simulated run, the program, the page."""
+
+import argparse
+import base64
+import io
+import json
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline_lib.imaging.stacks import read_stack, write_stack
+from pipeline_lib.reporting.inputs import read_samples
+from pipeline_lib.reporting.nearest import copies_to_pairs
+from pipeline_lib.settings import ReportStage, StudyReportStage, UserError
+from tests.reporting.conftest import read_page, write_run
+
+ROOT = Path(__file__).parents[2]
+TITLE = "Cells <script>alert(1)</script> & more"
+
+
+def run_program(command):
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+
+
+def call_script(name, settings, paths):
+    """Do the work of a program in this process: most tests need no second start of Python."""
+    script = runpy.run_path(str(ROOT / "scripts" / f"{name}.py"), run_name=name)
+    model = {"report": ReportStage, "study": StudyReportStage}[name]
+    script[name](model.model_validate(settings), argparse.Namespace(**paths))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    run = write_run(tmp_path_factory.mktemp("report") / "demo", ("cells", "debris"), TITLE)
+    done = run_program(run.command("scripts/report.py"))
+    assert done.returncode == 0, done.stderr
+    return run
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return read_page(made.paths["page"])
+
+
+def test_page_is_one_whole_document(page):
+    assert page.unbalanced == [] and page.open == []
+    (viewport,) = [tag for tag in page.all("meta") if tag.get("name") == "viewport"]
+    assert "width=device-width" in viewport["content"]
+
+
+def test_page_needs_no_other_file(made, page):
+    html = made.paths["page"].read_text()
+    assert not re.search(r"(https?:)?//[a-z]", re.sub(r"base64,[^\"]*", "", html))
+    assert page.all("script") == [] and page.all("link") == []
+    assert all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
+    assert all(image["alt"] for image in page.all("img"))
+    assert all(link["href"].startswith("#") for link in page.all("a"))
+    anchors = {tag["id"] for _, tag in page.tags if "id" in tag}
+    assert {link["href"][1:] for link in page.all("a")} <= anchors
+
+
+def test_words_of_the_user_are_escaped(made, page):
+    assert "<script>" not in made.paths["page"].read_text()
+    assert TITLE in page.text and "saturated <b>" in page.text
+
+
+def test_parts_stand_in_order(page):
+    parts = [
+        "made by a model. No microscope took them", "Fine-tuning brought", "Images: cells",
+        "Real, held out", "Synthetic (tuned)", "Untuned base", "Metrics: cells",
+        "Nearest training images: cells", "Spectrum and grey values: cells",
+        "What data went in: cells", "Images: debris", "Losses by step", "Settings and provenance",
+        "How to read this", "Limits",
+    ]  # fmt: skip
+    places = [page.text.index(part) for part in parts]
+    # The menu repeats some headings before their sections.
+    assert places[:7] == sorted(places[:7])
+    html_order = [tag["id"] for name, tag in page.tags if name == "section"]
+    kinds = ["images", "metrics", "nearest", "curves", "data"]
+    assert html_order == [
+        "verdict",
+        *(f"{kind}-{concept}" for concept in ("cells", "debris") for kind in kinds),
+        "training", "settings", "reading", "limits",
+    ]  # fmt: skip
+
+
+def test_numbers_and_warnings_are_on_the_page(page):
+    for words in (
+        "One field: differences cannot be told from chance.",
+        "Some synthetic images are no pictures: 1 not finite.",
+        "there were no validation images to choose one by",
+        "Frechet distance (EfficientNet-Lite0)",
+        "Kernel distance (EfficientNet-Lite0) of 200 synthetic images to 60 held-out real tiles",
+        "Copies of training tiles: 1 of 23 images (4.3 %).",
+        "Nobody chose these pictures.",
+        "Quality check: 9 of 10 planes passed without remark",
+        "Training and held-out tiles are regions of the same field.",
+        "a microscopy image of zqx cells",
+        "ab" * 32,
+        "cd" * 32,
+        "5e-06",
+    ):
+        assert words in page.text
+    assert not re.search(r"\b(FID|KID)\b", page.text)
+
+
+def test_pictures_are_the_files_own_grey_values(made, page):
+    images = [image for image in page.all("img") if image["alt"].startswith("Synthetic (tuned)")]
+    shown = [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(image["src"].split(",")[1]))))
+        for image in images[:8]
+    ]
+    # The third image is not finite and has no file: the first eight usable ones follow each other.
+    expected = read_samples([made.paths["tuned_shards"][0]], "cells").first[:8]
+    np.testing.assert_array_equal(shown, expected)
+
+
+def test_copy_stands_first_beside_its_tile_turned(made):
+    copies = pd.read_csv(made.paths["copies"], sep="\t", dtype={"key": str})
+    manifest = read_samples(made.paths["tuned_shards"], "cells").manifest
+    train = read_stack(made.paths["train_tiles"][0])
+    pairs = copies_to_pairs(copies, "cells", manifest, train)
+    assert len(pairs) == 12 and [pair.copy for pair in pairs] == [True] + 11 * [False]
+    np.testing.assert_array_equal(pairs[0].synthetic, pairs[0].training)
+    assert [pair.similarity for pair in pairs] == sorted(
+        (pair.similarity for pair in pairs), reverse=True
+    )
+
+
+def test_sheet_and_verdict(made):
+    sheet = np.asarray(Image.open(made.paths["sheet"]))
+    assert sheet.shape[1] >= 8 * 64 and sheet.shape[0] >= 6 * 64
+    text = made.paths["verdict"].read_text()
+    assert text.startswith(f"{TITLE}: run demo") and "[debris]" in text
+    assert "! One field: differences cannot be told from chance." in text
+
+
+def test_same_run_gives_the_same_page(made, tmp_path):
+    again = tmp_path / "again.html"
+    call_script("report", made.settings, made.paths | {"page": again})
+    assert again.read_bytes() == made.paths["page"].read_bytes()
+
+
+def test_run_without_held_out_tiles_still_gets_its_page(tmp_path):
+    run = write_run(tmp_path / "demo")
+    for kind in ("holdout_tiles", "roundtrips"):
+        write_stack(run.paths[kind][0], np.zeros((0, 64, 64), np.uint8))
+    table = pd.read_csv(run.paths["holdout_tables"][0], sep="\t")
+    table.head(0).to_csv(run.paths["holdout_tables"][0], sep="\t", index=False)
+    metrics = pd.read_csv(run.paths["metrics"])
+    few = metrics["metric"] == "kernel_distance"
+    flagged = metrics[few].assign(value=np.nan, flags="fewer than two images on a side")
+    flagged.to_csv(run.paths["metrics"], index=False)
+    call_script("report", run.settings, run.paths)
+    text = read_page(run.paths["page"]).text
+    assert "could not be measured" in text and "Fewer than two images on a side." in text
+
+
+def test_wrong_lists_are_refused_with_words(run_on_disk):
+    twice = run_on_disk.paths | {"quality": run_on_disk.paths["quality"] * 2}
+    words = r"--quality needs one path for each concept \(cells\), found 2"
+    with pytest.raises(UserError, match=words):
+        call_script("report", run_on_disk.settings, twice)
+
+
+def test_shards_without_the_concept_are_refused(run_on_disk):
+    with pytest.raises(UserError, match="no usable image of concept yeast in 1 shard"):
+        read_samples(run_on_disk.paths["tuned_shards"], "yeast")
+
+
+def test_program_imports_no_torch(run_on_disk):
+    code = (
+        "import sys, pipeline_lib.reporting.run_views, pipeline_lib.reporting.study_views;"
+        "print([name for name in ('torch', 'diffusers', 'transformers') if name in sys.modules])"
+    )
+    assert run_program(["-c", code]).stdout.strip() == "[]"
+
+
+def test_study_compares_runs(made, run_on_disk, tmp_path):
+    cards = []
+    for rate, run in ((1e-5, made), (2e-5, run_on_disk)):
+        card = json.loads(run.paths["model_card"].read_text())
+        card["settings"]["training"]["learning_rate"] = rate
+        cards.append(tmp_path / f"{rate}.json")
+        cards[-1].write_text(json.dumps(card))
+    target = tmp_path / "study" / "index.html"
+    settings = {"report": {"title": TITLE, "rows": 8}, "runs": ["first", "second"]}
+    metrics = [made.paths["metrics"], run_on_disk.paths["metrics"]]
+    paths = {"metrics": metrics, "model_cards": cards, "page": target}
+    call_script("study", settings, paths)
+    study = read_page(target)
+    assert study.unbalanced == [] and TITLE in study.text
+    assert [link["href"] for link in study.all("a")] == [
+        "../first/index.html", "../first/index.html", "../second/index.html",
+    ]  # fmt: skip
+    assert "learning_rate" in study.text and "steps" not in study.text
+    assert "Frechet distance (EfficientNet-Lite0)" in study.text
+    assert "Concept cells: run first has the smallest kernel distance" in study.text
+    sorts = [cell.get("data-sort") for cell in study.all("td")]
+    assert sorts.count("0.02") == 3
+    html = target.read_text()
+    assert not re.search(r"(https?:)?//[a-z]", re.sub(r"base64,[^\"]*", "", html))
+
+
+def test_study_with_missing_tables_is_refused(run_on_disk, tmp_path):
+    settings = {"report": {}, "runs": ["first", "second"]}
+    paths = {"metrics": [run_on_disk.paths["metrics"]], "model_cards": [], "page": tmp_path / "x"}
+    with pytest.raises(UserError, match="--metrics needs one path for each of 2 runs, found 1"):
+        call_script("study", settings, paths)
