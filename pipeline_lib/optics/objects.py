@@ -207,7 +207,7 @@ def draw_adherent_cell(likeness: Likeness, angle: float) -> Body:
 def draw_bead(likeness: Likeness, angle: float) -> Body:
     """Draw a homogeneous sphere, polystyrene or silica like; mostly of one size in a scene."""
     spread = likeness.draw("polydispersity", 0.02, 0.6, 0.0)
-    radius = float(np.exp(likeness.draw("radius", np.log(0.6), np.log(3.5), spread)))
+    radius = float(np.exp(likeness.draw("radius", np.log(0.8), np.log(3.5), spread)))
     path = likeness.contrast * 2 * radius * likeness.draw("index", 0.03, 0.15, 0.02)
     outline = np.full(ANGLES.shape, radius)
     absorption = likeness.contrast * likeness.draw("absorption", 0, 0.15, 0.02)

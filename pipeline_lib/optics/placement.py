@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ from pipeline_lib.optics.bodies import Body
 from pipeline_lib.optics.objects import KIND_TO_DRAW, Likeness, draw_debris
 from pipeline_lib.optics.textures import draw_waves, waves_to_values
 
-CANDIDATES = 12  # places tried for each object
+CANDIDATES = 8  # places tried for each object
 
 # Share of the area covered, lowest and highest.
 DENSITIES = ("sparse", "medium", "dense")
@@ -72,21 +74,26 @@ class Occupancy:
 
     def has_room(self, footprint: npt.NDArray[np.float64], place: npt.NDArray[np.float64]) -> bool:
         """Say whether discs (n, 3: row, column, radius) about a place touch none that lie there."""
-        discs = footprint + np.array([place[0], place[1], 0.0])
-        reach = discs[:, 2:] + self.largest_um
-        low = np.floor((discs[:, :2] - reach).min(axis=0) / self.bucket_um).astype(int)
-        high = np.floor((discs[:, :2] + reach).max(axis=0) / self.bucket_um).astype(int)
-        near = [
-            disc
-            for row in range(low[0], high[0] + 1)
-            for column in range(low[1], high[1] + 1)
-            for disc in self.buckets.get((row, column), ())
-        ]
+        row, column = float(place[0]), float(place[1])
+        near = self._near(row, column, _reach(footprint) + self.largest_um)
         if not near:
             return True
         others = np.array(near)
-        distance = np.sum((discs[:, None, :2] - others[None, :, :2]) ** 2, axis=-1)
-        return bool(np.all(distance > (discs[:, None, 2] + others[None, :, 2]) ** 2))
+        gaps = (
+            np.subtract.outer(footprint[:, 0] + row, others[:, 0]) ** 2
+            + np.subtract.outer(footprint[:, 1] + column, others[:, 1]) ** 2
+            - np.add.outer(footprint[:, 2], others[:, 2]) ** 2
+        )
+        return bool(gaps.min() > 0)
+
+    def _near(self, row: float, column: float, reach: float) -> list[npt.NDArray[np.float64]]:
+        """Return the discs of all buckets within reach."""
+        side = self.bucket_um
+        rows = range(math.floor((row - reach) / side), math.floor((row + reach) / side) + 1)
+        columns = range(
+            math.floor((column - reach) / side), math.floor((column + reach) / side) + 1
+        )
+        return [disc for at in product(rows, columns) for disc in self.buckets.get(at, ())]
 
     def take(self, footprint: npt.NDArray[np.float64], place: npt.NDArray[np.float64]) -> None:
         """Lay discs about a place."""
@@ -160,6 +167,11 @@ def _footprint(body: Body, spacing: float) -> npt.NDArray[np.float64]:
     along = (np.arange(number) - (number - 1) / 2) / number * width * body.elongation
     radius = np.full(number, spacing * width / 2)
     return np.stack([along * np.sin(body.angle), along * np.cos(body.angle), radius], axis=1)
+
+
+def _reach(footprint: npt.NDArray[np.float64]) -> float:
+    """Largest distance of a footprint's edge from its centre."""
+    return float(np.max(np.hypot(footprint[:, 0], footprint[:, 1]) + footprint[:, 2]))
 
 
 def draw_debris_bodies(
