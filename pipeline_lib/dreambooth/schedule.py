@@ -126,7 +126,8 @@ def turn_to_image(order_key: int, turn: int, lane: int, images: int) -> int:
 @lru_cache(maxsize=64)
 def _epoch_to_order(order_key: int, epoch: int, images: int) -> npt.NDArray[np.int64]:
     """Return the order of the images in one epoch."""
-    return np.random.Generator(np.random.Philox(key=[order_key, epoch])).permutation(images)
+    key = np.array([order_key, epoch], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key)).permutation(images)
 
 
 @lru_cache(maxsize=64)

@@ -30,7 +30,7 @@ from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
 from pipeline_lib.models.randomness import key_of
 from pipeline_lib.settings import SamplerSettings, TrainingSettings, UserError
 
-FIXED_SAMPLES = 32
+FIXED_SAMPLES, FIXED_BATCH = 32, 16
 PREVIEW_SAMPLER = SamplerSettings(steps=10, guidance=3.0)
 WEIGHTS, AVERAGES = "weights", "averages"
 
@@ -193,11 +193,12 @@ class Trainer:
             prompts=torch.full_like(spread, prompt),
             subjects=FIXED_SAMPLES,
         )
-        at_once = sum(self.batch_sizes)
         errors = [
             (prediction - target).square().flatten(1).mean(1)
-            for first in range(0, FIXED_SAMPLES, at_once)
-            for prediction, target in [self._predict(whole.part(first, first + at_once), embedding)]
+            for first in range(0, FIXED_SAMPLES, FIXED_BATCH)
+            for prediction, target in [
+                self._predict(whole.part(first, first + FIXED_BATCH), embedding)
+            ]
         ]
         return float(torch.cat(errors).mean())
 

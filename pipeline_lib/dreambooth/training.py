@@ -102,11 +102,12 @@ def training_steps(trainer: Trainer, folder: Path, stop: StopRequest) -> Iterato
                 _write_previews(trainer, folder, done)
             seconds = round(time.monotonic() - started, 3)
             history.append({"step": done, **figures, "seconds": seconds})
-            if last or stop.requested or done % settings.checkpoint_every == 0:
+            stopping = stop.requested  # later requests wait for the next step
+            if last or stopping or done % settings.checkpoint_every == 0:
                 state = {"history_position": history.flush(), "seconds": seconds}
                 write_checkpoint(folder / CHECKPOINTS, done, trainer.tensors(), state)
             yield Progress(done, settings.steps, figures)
-            if stop.requested and not last:
+            if stopping and not last:
                 raise StoppedError(f"saved after step {done} of {settings.steps} in {folder}")
 
 
