@@ -7,6 +7,7 @@ Needs the network for models of the hub alone: run it on the login node. `HF_END
 from __future__ import annotations
 
 import argparse
+import logging
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import provenance, write_json
@@ -16,6 +17,7 @@ from pipeline_lib.settings import FetchStage
 
 def main(settings: FetchStage, paths: argparse.Namespace) -> None:
     """Fetch, then write the description."""
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # else a line for each request
     described = fetch_model(settings.name, settings.entry, paths.root, paths.downloads)
     described["provenance"] = provenance("fetch", settings.model_dump())
     write_json(paths.model, described)

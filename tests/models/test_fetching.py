@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib.files import file_to_sha256, folder_to_sha256
+from pipeline_lib.models.fetching import fetch_model
+from pipeline_lib.models.loading import load_model
+from pipeline_lib.settings import BaseModelEntry, UserError
+from tests.models.hub_server import REPOSITORY, REVISION, serve_hub
+from tests.toy_models import build_toy_model
+
+PROJECT = Path(__file__).parents[2]
+CHUNK = 10 * 1024 * 1024  # what the hub's client writes at once
+UNET = "unet/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def hub(tmp_path):
+    """Serve a toy model with the clutter that real repositories have."""
+    folder = build_toy_model(tmp_path / "served", "sd15")
+    for clutter in (
+        "unet/diffusion_pytorch_model.bin",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.non_ema.safetensors",
+        "safety_checker/model.safetensors",
+        "v1-5-pruned.ckpt",
+        "v1-5-pruned.safetensors",
+        "README.md",
+    ):
+        (folder / clutter).parent.mkdir(exist_ok=True)
+        (folder / clutter).write_bytes(b"clutter")
+    with serve_hub(folder) as hub:
+        yield hub
+
+
+def run_fetch(tmp_path, entry, hub=None, **environment):
+    """Run the script as the workflow does; return its process and the description's path."""
+    card = tmp_path / "out/model.json"
+    paths = {"root": tmp_path, "model": card, "downloads": tmp_path / "downloads"}
+    arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    own = {
+        "PYTHONPATH": str(PROJECT),
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_ETAG_TIMEOUT": "5",
+    }
+    if hub is not None:
+        own["HF_ENDPOINT"] = hub.address
+    settings = json.dumps({"name": "toy", "entry": entry})
+    process = subprocess.run(
+        [sys.executable, PROJECT / "scripts/fetch.py", "--settings", settings, *arguments],
+        env=clean | own | environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return process, card
+
+
+FROM_HUB = {"kind": "hub", "repository": REPOSITORY, "revision": REVISION, "licence": "MIT"}
+
+
+def test_a_pinned_model_comes_from_the_hub_without_duplicates(hub, tmp_path, monkeypatch):
+    process, card = run_fetch(tmp_path, FROM_HUB, hub)
+    assert process.returncode == 0, process.stderr
+    described = json.loads(card.read_text())
+    assert described["architecture"] == "sd15"
+    assert described["revision"] == REVISION
+    assert described["files"][UNET] == file_to_sha256(hub.folder / UNET)
+    kept = set(folder_to_sha256(tmp_path / described["folder"]))
+    assert kept == set(described["files"])
+    assert not any("clutter" in name or "fp16" in name or ".bin" in name for name in kept)
+    assert "safety_checker/model.safetensors" not in kept and "v1-5-pruned.safetensors" not in kept
+    monkeypatch.chdir(tmp_path)
+    assert load_model(card).architecture == "sd15"
+    before = len([line for line in hub.requests if line.startswith("GET /storage")])
+    again, _ = run_fetch(tmp_path, FROM_HUB, hub)
+    assert again.returncode == 0
+    assert len([line for line in hub.requests if line.startswith("GET /storage")]) == before
+
+
+def test_a_broken_connection_is_taken_up_where_it_broke(hub, tmp_path):
+    part = "text_encoder/model-00001-of-00002.safetensors"
+    (hub.folder / part).write_bytes(os.urandom(CHUNK + CHUNK // 2))
+    hub.cut[part] = CHUNK + 1000
+    process, card = run_fetch(tmp_path, FROM_HUB, hub)
+    assert process.returncode == 0, process.stderr
+    assert json.loads(card.read_text())["files"][part] == file_to_sha256(hub.folder / part)
+    asked = [line for line in hub.requests if line.startswith(f"GET /storage/{part}")]
+    assert asked == [f"GET /storage/{part}", f"GET /storage/{part} bytes={CHUNK}-"]
+
+
+def test_other_bytes_than_the_hub_states_are_refused_and_removed(hub, tmp_path):
+    hub.corrupt.add(UNET)
+    process, card = run_fetch(tmp_path, FROM_HUB, hub)
+    assert process.returncode == 2
+    assert f"{UNET} of" in process.stderr and "SHA-256" in process.stderr
+    assert not card.exists()
+    hub.corrupt.clear()
+    assert run_fetch(tmp_path, FROM_HUB, hub)[0].returncode == 0
+
+
+def test_unknown_repositories_and_offline_nodes_get_advice(hub, tmp_path):
+    unknown = FROM_HUB | {"repository": "lab/none"}
+    process, _ = run_fetch(tmp_path, unknown, hub)
+    assert process.returncode == 2
+    assert "lab/none" in process.stderr and "HF_TOKEN" in process.stderr
+    assert "Traceback" not in process.stderr
+    process, _ = run_fetch(tmp_path, FROM_HUB, hub, HF_HUB_OFFLINE="1")
+    assert process.returncode == 2
+    assert "login node" in process.stderr
+
+
+def test_a_folder_is_described_where_it_lies(toy_card, tmp_path):
+    root = toy_card("tiny").parent
+    described = fetch_model("own", BaseModelEntry(kind="folder", path="model"), root, tmp_path)
+    assert Path(described["folder"]) == (root / "model").resolve()
+    assert described["files"] == folder_to_sha256(root / "model")
+    assert described["latent_channels"] == 8
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_paths_and_pickles_are_refused(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        fetch_model("own", BaseModelEntry(kind="folder", path="none"), tmp_path, tmp_path)
+    (tmp_path / "model.ckpt").write_bytes(b"")
+    single = BaseModelEntry(kind="single_file", path="model.ckpt")
+    with pytest.raises(UserError, match="pickled"):
+        fetch_model("own", single, tmp_path, tmp_path)
