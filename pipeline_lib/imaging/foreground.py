@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from pipeline_lib.imaging.background import counts_to_background
+
 DETAIL, BACKGROUND, NEIGHBOURHOOD = 1.5, 8.0, 4.0
 QUIET_PERCENTILE = 10.0
 TIMES_QUIET = 2.5
@@ -18,7 +20,8 @@ def region_to_activity(region: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return how much structure of the size of cells and their parts surrounds each pixel.
 
     The root mean square, in a Gaussian neighbourhood of 4 pixels, of the picture between the
-    scales of 1.5 pixels (below is noise) and 8 pixels (above is uneven light).
+    scales of 1.5 pixels (below is noise) and 8 pixels (above is uneven light, of which a fitted
+    surface is taken off first).
 
     Parameters
     ----------
@@ -30,7 +33,8 @@ def region_to_activity(region: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     ndarray of float32
         (Y, X), in counts, at least 0.
     """
-    counts = region.astype(np.float32) - np.float32(np.median(region))
+    # At its border a filter sees the picture mirrored: a slope would have a kink there.
+    counts = (region - counts_to_background(region)).astype(np.float32)
     detail, background = (ndimage.gaussian_filter(counts, sigma) for sigma in (DETAIL, BACKGROUND))
     power = ndimage.gaussian_filter((detail - background) ** 2, NEIGHBOURHOOD)
     return np.sqrt(np.maximum(power, 0, out=power))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from pipeline_lib.imaging.background import counts_to_background
 from pipeline_lib.settings import QualitySettings
 
 ACCEPTED, WARNED, REFUSED = "accepted", "warned", "refused"
@@ -18,7 +19,6 @@ BLOCK = 8
 SMALLEST_SIDE_FOR_BLOCKING = 64
 FINE, COARSE = 1.0, 4.0
 STRONGEST_GRADIENTS = 99.9
-LIGHT_GRID = 16
 
 
 @dataclass(frozen=True)
@@ -220,8 +220,6 @@ def plane_to_sharpness(counts: npt.NDArray[np.float64]) -> float | None:
 def plane_to_uneven_light(counts: npt.NDArray[np.float64]) -> float | None:
     """Return the range of the smooth background over its level.
 
-    The background is the surface of second order through the medians of a 16x16 grid of cells.
-
     Parameters
     ----------
     counts : ndarray
@@ -230,24 +228,10 @@ def plane_to_uneven_light(counts: npt.NDArray[np.float64]) -> float | None:
     Returns
     -------
     float or None
-        (largest - smallest) / mean of the surface; None where its mean is not positive.
+        (largest - smallest) / mean of the fitted surface; None where its mean is not positive.
     """
-    medians = plane_to_grid_medians(counts)
-    y, x = (
-        axis.ravel()
-        for axis in np.mgrid[-1 : 1 : medians.shape[0] * 1j, -1 : 1 : medians.shape[1] * 1j]
-    )
-    terms = np.stack([np.ones_like(y), y, x, y * x, y**2, x**2], axis=1)
-    coefficients, *_ = np.linalg.lstsq(terms, medians.ravel(), rcond=None)
-    surface = terms @ coefficients
+    surface = counts_to_background(counts)
     return float(np.ptp(surface) / surface.mean()) if surface.mean() > 0 else None
-
-
-def plane_to_grid_medians(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the medians (16, 16), or fewer for tiny planes, of the cells of a grid."""
-    rows = np.array_split(counts, min(LIGHT_GRID, counts.shape[0]))
-    parts = [np.array_split(row, min(LIGHT_GRID, counts.shape[1]), axis=1) for row in rows]
-    return np.array([[np.median(cell) for cell in row] for row in parts])
 
 
 def _plane_to_sha256(plane: npt.NDArray[Any]) -> str:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline_lib.imaging.quality import ACCEPTED, REFUSED, WARNED, Verdict
 
 SIDE, FRAME, GAP = 240, 4, 8
-FONT_SIZE, LINE, LINES, CHARACTERS = 12, 15, 9, 40
+FONT_SIZE, LINE, CHARACTERS = 12, 17, 38
 COLUMNS, MOST_PICTURES = 5, 20
 COLOURS = {ACCEPTED: (60, 140, 60), WARNED: (220, 140, 0), REFUSED: (200, 30, 30)}
 BRIGHTEST, DARKEST = (255, 60, 60), (60, 90, 255)
@@ -61,17 +61,15 @@ def _card(
     """Return one plane in a frame of its verdict's colour, with text below."""
     picture = _plane_to_colours(verdict, field, low, high)
     factor = SIDE / max(picture.shape[:2])
-    sides = tuple(max(1, round(side * factor)) for side in picture.shape[1::-1])
-    small = Image.fromarray(picture).resize(sides, Image.Resampling.BOX)
-    width, height = SIDE + 2 * FRAME, SIDE + 2 * FRAME + LINE * LINES
-    card = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(card)
-    draw.rectangle((0, 0, width - 1, SIDE + 2 * FRAME - 1), fill=COLOURS[verdict.word])
-    card.paste(small, ((width - sides[0]) // 2, FRAME + (SIDE - sides[1]) // 2))
+    width, height = (max(1, round(side * factor)) for side in picture.shape[1::-1])
+    small = Image.fromarray(picture).resize((width, height), Image.Resampling.BOX)
+    lines = verdict_to_lines(verdict)
+    top = height + 2 * FRAME
+    card = Image.new("RGB", (SIDE + 2 * FRAME, top + LINE * len(lines) + GAP), "white")
+    card.paste(COLOURS[verdict.word], (0, 0, width + 2 * FRAME, top))
+    card.paste(small, (FRAME, FRAME))
     font = ImageFont.load_default(size=FONT_SIZE)
-    for number, line in enumerate(verdict_to_lines(verdict)[:LINES]):
-        place = (0, SIDE + 2 * FRAME + number * LINE)
-        draw.text(place, line, fill="black", font=font)
+    ImageDraw.Draw(card).text((0, top), "\n".join(lines), fill="black", font=font, spacing=3)
     return np.asarray(card)
 
 
@@ -97,12 +95,18 @@ def verdict_to_lines(verdict: Verdict) -> list[str]:
 
 
 def _lay_out(cards: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """Return cards in lines of five on white."""
-    columns = min(COLUMNS, len(cards))
-    height, width = cards[0].shape[0] + GAP, cards[0].shape[1] + GAP
-    lines = -(-len(cards) // columns)
-    page = np.full((lines * height + GAP, columns * width + GAP, 3), 255, np.uint8)
-    for number, card in enumerate(cards):
-        y, x = GAP + number // columns * height, GAP + number % columns * width
-        page[y : y + card.shape[0], x : x + card.shape[1]] = card
-    return page
+    """Return cards in lines of five on white, each line as high as its highest card."""
+    lines = [cards[first : first + COLUMNS] for first in range(0, len(cards), COLUMNS)]
+    parts = []
+    for line in lines:
+        height = max(card.shape[0] for card in line)
+        padded = [_padded(card, height, card.shape[1] + GAP) for card in line]
+        parts.append(np.concatenate(padded, axis=1))
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate([_padded(part, part.shape[0], width) for part in parts])
+
+
+def _padded(picture: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return a picture with white below and to the right."""
+    missing = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
+    return np.pad(picture, missing, constant_values=255)

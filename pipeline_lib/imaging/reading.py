@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ JPEG_END = b"\xff\xd9"
 GREY_KINDS = ("MINISBLACK", "MINISWHITE")
 COLOUR_KINDS = ("RGB", "YCBCR", "PALETTE")
 OPACITY = (1, 2)
+SamplesReader = Callable[[dict[str, int]], npt.NDArray[Any]]
 DAMAGE = ("series", "TiffPages", "Missing data")
 
 
@@ -179,9 +180,9 @@ def _series_to_field(
     layout = settle_axes(_tiff_axes(series), series.shape, reading.axes)
     indices = select_planes(layout, _channel_names(tiff), reading)
     planes, warnings = [], list(layout.warnings)
+    read = _samples_reader(series, layout)
     for index in indices:
-        samples = _read_samples(series, layout, index)
-        plane, found = _samples_to_plane(samples, page, reading)
+        plane, found = _samples_to_plane(read(index), page, reading)
         planes.append(plane)
         warnings += found
     found_size, size_warnings = tiff_to_pixel_size(tiff)
@@ -204,6 +205,10 @@ def _refuse_type(page: tifffile.TiffPage) -> None:
         )
     if page.dtype is None or page.dtype.kind not in "iuf":
         raise UserError(f"the samples are of type {page.dtype}; needed are whole or real numbers")
+    if page.photometric.name not in (*GREY_KINDS, *COLOUR_KINDS):
+        raise UserError(
+            f"the colours are coded as {page.photometric.name}; save the file as grey or RGB"
+        )
 
 
 def _tiff_axes(series: tifffile.TiffPageSeries) -> str:
@@ -226,25 +231,46 @@ def _channel_names(tiff: tifffile.TiffFile) -> tuple[str, ...]:
     return tuple(names) if any(names) else ()
 
 
-def _read_samples(
-    series: tifffile.TiffPageSeries, layout: Layout, index: dict[str, int]
-) -> npt.NDArray[Any]:
-    """Return one plane of a file as (Y, X) or (Y, X, S), reading no other where pages allow."""
+def _samples_reader(series: tifffile.TiffPageSeries, layout: Layout) -> SamplesReader:
+    """Return what reads one plane as (Y, X) or (Y, X, S), and no other where pages allow."""
     inner = len(series.keyframe.shape)
     outer_axes, outer_shape = layout.axes[:-inner], layout.shape[:-inner]
-    if len(series.pages) == math.prod(outer_shape):
-        position = tuple(index[axis] for axis in outer_axes)
+    if len(series.pages) != math.prod(outer_shape) or set(outer_axes) & set(PLANE_AXES):
+        for page in series.pages:
+            _refuse_truncated(page)
+        whole = series.asarray()
+        return lambda index: _pick(whole, layout.axes, index)
+
+    def read(index: dict[str, int]) -> npt.NDArray[Any]:
+        position = [index[axis] for axis in outer_axes]
         number = int(np.ravel_multi_index(position, outer_shape)) if position else 0
-        page = series.pages[number]
-        if page is None:
-            raise UserError(f"plane {index} is missing in the file, though its metadata promise it")
-        _refuse_truncated(page)
-        samples, axes = page.asarray(), layout.axes[-inner:]
-    else:
-        samples, axes = series.asarray(), layout.axes
+        return _pick(_read_page(series.pages[number], index), layout.axes[-inner:], index)
+
+    return read
+
+
+def _pick(samples: npt.NDArray[Any], axes: str, index: dict[str, int]) -> npt.NDArray[Any]:
+    """Return a plane of an array, its axes in the order Y, X, S."""
     taken = samples[tuple(index.get(axis, slice(None)) for axis in axes)]
     left = [axis for axis in axes if axis in PLANE_AXES]
     return taken.transpose([left.index(axis) for axis in PLANE_AXES if axis in left])
+
+
+def _read_page(
+    page: tifffile.TiffPage | tifffile.TiffFrame | None, index: dict[str, int]
+) -> npt.NDArray[Any]:
+    """Return the samples of a page, which may stand in another file of the same image."""
+    if page is None:
+        raise UserError(f"plane {index} is missing in the file, though its metadata promise it")
+    handle = page.parent.filehandle
+    closed = handle.closed
+    handle.open()
+    try:
+        _refuse_truncated(page)
+        return page.asarray()
+    finally:
+        if closed:
+            handle.close()
 
 
 def _refuse_truncated(page: tifffile.TiffPage | tifffile.TiffFrame) -> None:

@@ -1,0 +1,159 @@
+"""The four programs, one after another, as a person would run them by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from pipeline_lib.files import read_json
+from pipeline_lib.imaging.sources import path_to_source
+from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.imaging.tables import read_table
+from pipeline_lib.settings import ROLES
+
+ROOT = Path(__file__).parents[2]
+REAL = ROOT.parent / "shared" / "data"
+
+
+def arguments(program, settings, paths):
+    command = [str(ROOT / "scripts" / f"{program}.py"), "--settings", json.dumps(settings)]
+    for name, value in paths.items():
+        listed = value if isinstance(value, list) else [value]
+        command += ["--" + name.replace("_", "-"), *map(str, listed)]
+    return command
+
+
+def call(program, settings, **paths):
+    """Run a program as its own process."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *arguments(program, settings, paths)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def succeed(program, settings, **paths):
+    """Run a program in this process, which saves its imports."""
+    command = arguments(program, settings, paths)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", command)
+        runpy.run_path(command[0], run_name="__main__")
+
+
+def chain(folder, regions, reading, tiles, intensity=None):
+    """Run all four programs on (path, role, region) and return what they logged."""
+    raw = list(dict.fromkeys(path for path, *_ in regions))
+    names = {path: path_to_source(path) for path in raw}
+    fields = {path: folder / f"{names[path]}.tif" for path in raw}
+    log = {"log": folder / "log.txt"}
+    for path in raw:
+        settings = {"source": names[path], "reading": reading}
+        sidecar = fields[path].with_suffix(".json")
+        succeed("ingest", settings, raw=path, field=fields[path], sidecar=sidecar, **log)
+    inputs = {"fields": list(fields.values())}
+    sidecars = {"sidecars": [path.with_suffix(".json") for path in fields.values()]}
+    quality = {"table": folder / "quality.tsv", "picture": folder / "quality.png"}
+    succeed("quality", {"thresholds": {}}, **inputs, **sidecars, **quality, **log)
+    listed = [
+        {"source": names[path], "group": names[path], "role": role, "region": region}
+        for path, role, region in regions
+    ]
+    settings = {"regions": listed, "split": {}, "intensity": intensity or {}}
+    outputs = {"split": folder / "split.tsv", "intensity": folder / "intensity.json"}
+    succeed("split", settings, **inputs, quality=folder / "quality.tsv", **outputs, **log)
+    made = {role: folder / f"{role}.tif" for role in ROLES}
+    made |= {f"{role}_table": folder / f"{role}.tsv" for role in ROLES}
+    made |= {"contact_sheet": folder / "contact_sheet.png"}
+    succeed("tiles", {"tiles": tiles}, **inputs, **sidecars, **outputs, **made, **log)
+    return log["log"].read_text()
+
+
+def test_the_chain_on_two_fields(tmp_path):
+    draw = np.random.default_rng(0)
+    image = draw.integers(500, 3500, (3, 2, 80, 90)).astype(np.uint16)
+    metadata = {"axes": "TCYX", "Channel": {"Name": ["DAPI", "BF"]}, "PhysicalSizeX": 0.5}
+    for number in range(2):
+        path = tmp_path / f"f{number}.ome.tif"
+        tifffile.imwrite(path, image + number, ome=True, metadata=metadata)
+    regions = [
+        (str(tmp_path / "f0.ome.tif"), "train", None),
+        (str(tmp_path / "f1.ome.tif"), "holdout", (0, 80, 20, 90)),
+    ]
+    chain(tmp_path, regions, {"channel": "BF"}, {"size": 64, "stride": 16})
+    train, empty, holdout = (read_stack(tmp_path / f"{role}.tif") for role in ROLES)
+    assert train.shape == (3 * 2 * 3, 64, 64) and empty.shape == (0, 64, 64)
+    assert holdout.shape == (3 * 2 * 2, 64, 64)
+    described = read_json(tmp_path / "intensity.json")
+    low, high = described["low"], described["high"]
+    row = read_table(tmp_path / "holdout.tsv")[-1]
+    y, x = int(row["y"]), int(row["x"])
+    counts = (image[int(row["plane"]), 1] + 1)[y : y + 64, x : x + 64].astype(float)
+    expected = np.rint(np.clip((counts - low) * (255 / (high - low)), 0, 255))
+    np.testing.assert_array_equal(holdout[-1], expected)
+    assert row["pixel_size_um"] == "0.5" and not described["one_field"]
+    percentiles = np.percentile(image[:, 1], (0.1, 99.9), method="inverted_cdf")
+    assert [low, high] == percentiles.tolist()
+    for name in ("quality.png", "contact_sheet.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_refusal_is_words_and_exit_code_2_and_leaves_nothing(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((4, 40, 40), "uint16"), photometric="minisblack")
+    outputs = {"field": tmp_path / "field.tif", "sidecar": tmp_path / "field.json"}
+    settings = {"source": "a", "reading": {}}
+    done = call("ingest", settings, raw=path, log=tmp_path / "log.txt", **outputs)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "does not say what its axes are" in (tmp_path / "log.txt").read_text()
+    assert not any(one.exists() for one in outputs.values())
+
+
+@pytest.mark.parametrize("program", ["ingest", "quality", "split", "tiles"])
+def test_help(program):
+    script = str(ROOT / "scripts" / f"{program}.py")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script, "--help"], env=environment, capture_output=True)
+    assert done.returncode == 0 and b"--settings" in done.stdout
+
+
+def test_the_demo_image(tmp_path):
+    package = find_spec("ndev_sampledata")
+    if package is None:
+        pytest.skip("ndev-sampledata is not installed")
+    folder = Path(next(iter(package.submodule_search_locations))) / "samples"
+    path = str(folder / "scratch-assay-labeled-10T-2Ch.tiff")
+    regions = [
+        (path, "train", (0, 210, 0, 256)),
+        (path, "validation", (0, 210, 256, 384)),
+        (path, "holdout", (0, 210, 384, 576)),
+    ]
+    messages = chain(tmp_path, regions, {"channel": "oblique"}, {"size": 128, "stride": 32})
+    assert "one field: differences cannot be told from chance" in messages
+    counts = [len(read_stack(tmp_path / f"{role}.tif")) for role in ROLES]
+    assert counts == [200, 40, 120]
+    sidecar = read_json(tmp_path / f"{path_to_source(path)}.json")
+    assert sidecar["pixel_size_um"] == 0.619 and sidecar["axes"] == "CTYX"
+    assert sidecar["planes"] == [{"C": 1, "T": t} for t in range(10)]
+    verdicts = {row["verdict"] for row in read_table(tmp_path / "quality.tsv")}
+    assert verdicts == {"accepted"}
+
+
+def test_what_the_check_finds_in_the_real_cho_images(tmp_path):
+    paths = sorted((REAL / "cho_brightfield").glob("*.png"))
+    if not paths:
+        pytest.skip("the real CHO images are not here")
+    regions = [(str(path), "auto", None) for path in paths]
+    messages = chain(tmp_path, regions, {}, {"size": 256, "stride": 128})
+    assert messages.count("a PNG file is no camera data") == 4
+    rows = read_table(tmp_path / "quality.tsv")
+    assert [row["verdict"] for row in rows] == ["warned"] * 4
+    assert all("8x8 pixels: JPEG" in row["reason"] for row in rows)
+    assert "21.7% of the pixels have the brightest value" in rows[1]["reason"]
+    assert ["background varies" in row["reason"] for row in rows] == [True, True, False, True]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata, write_stack
+from pipeline_lib.settings import UserError
+
+TYPES = [np.uint8, np.uint16, np.int16, np.uint32, np.float16, np.float32, np.float64]
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_stack_comes_back(tmp_path, data):
+    dtype = data.draw(st.sampled_from(TYPES))
+    sides = data.draw(st.tuples(st.integers(0, 4), st.integers(1, 9), st.integers(1, 9)))
+    colour = data.draw(st.booleans())
+    finite = {"allow_nan": False} if np.dtype(dtype).kind == "f" else {}
+    elements = arrays.from_dtype(np.dtype(dtype), **finite)
+    stack = data.draw(arrays.arrays(dtype, (*sides, 3) if colour else sides, elements=elements))
+    write_stack(tmp_path / "a.tif", stack, {"role": "train"})
+    back = read_stack(tmp_path / "a.tif")
+    assert back.dtype == stack.dtype and back.shape == stack.shape
+    np.testing.assert_array_equal(back, stack)
+    assert read_stack_metadata(tmp_path / "a.tif") == {"role": "train"}
+
+
+def test_any_viewer_opens_a_stack(tmp_path):
+    stack = np.random.default_rng(0).integers(0, 255, (5, 16, 24)).astype("uint8")
+    write_stack(tmp_path / "a.tif", stack)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), stack)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert len(tiff.pages) == 5
+
+
+def test_other_files_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((2, 8, 8), "uint8"))
+    with pytest.raises(UserError, match="not a stack of this workflow"):
+        read_stack(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (2, 8, 8, 4), (1, 2, 8, 8, 3)])
+def test_other_shapes_are_refused(tmp_path, shape):
+    with pytest.raises(UserError, match="N,Y,X"):
+        write_stack(tmp_path / "a.tif", np.zeros(shape, "uint8"))
+    assert not list(tmp_path.iterdir())
