@@ -8,6 +8,8 @@ import numpy.typing as npt
 from pipeline_lib.optics.scenes import Picture
 
 PERCENTILES = (0.1, 99.9)
+# Share of the shorter side that must fit where the background is near black or near white.
+DARK_SATURATION, BRIGHT_SATURATION = 0.4, 0.15
 
 
 def picture_to_8bit(picture: Picture) -> npt.NDArray[np.uint8]:
@@ -51,7 +53,8 @@ def display_limits(picture: Picture) -> tuple[float, float]:
         middle = (low + high) / 2
         return middle - width / 2, middle + width / 2
     darker, brighter = max(background - low, 0.0), max(high - background, 0.0)
-    needs = [darker / level if level > 0.15 else 0.0]
-    needs.append(brighter / (1 - level) if level < 0.85 else 0.0)
-    width = max(max(needs) * settings.display_range, floor)
+    dark_room = level if level > 0.15 else level / DARK_SATURATION
+    bright_room = 1 - level if level < 0.85 else (1 - level) / BRIGHT_SATURATION
+    needed = max(darker / dark_room, brighter / bright_room)
+    width = max(needed * settings.display_range, floor)
     return background - level * width, background + (1 - level) * width

@@ -163,7 +163,7 @@ def draw_adherent_cell(likeness: Likeness, angle: float) -> Body:
     curled = likeness.chance("curled", -0.1, 0.25)  # cells that let go are small and thick
     radius = likeness.draw("radius", 8.0, 16.0, 0.2) * (0.5 if curled else 1.0)
     elongation = likeness.draw("elongation", 1.1, 3.5, 0.2)
-    index = likeness.contrast * likeness.draw("index", 0.015, 0.03) * (3.0 if curled else 1.0)
+    index = likeness.contrast * likeness.draw("index", 0.02, 0.038) * (3.0 if curled else 1.0)
     outline = draw_outline(
         generator, radius, elongation, angle, likeness.draw("wobble", 0.03, 0.14)
     )

@@ -106,7 +106,7 @@ def draw_sheet(
     angles = direction + 0.5 * waves_to_values(flow, points) + generator.normal(0, 0.3, number)
     elongation = stretch * np.exp(generator.normal(0, 0.2, number))
     size = radius * np.exp(generator.normal(0, 0.12, number))
-    index = contrast * likeness.draw("index", 0.012, 0.03)
+    index = contrast * likeness.draw("index", 0.016, 0.036)
     return Sheet(
         points,
         np.stack([size * np.sqrt(elongation), size / np.sqrt(elongation)], axis=1),
@@ -177,22 +177,22 @@ def _draw_core(
 ) -> Body:
     """Draw the bulge, the nucleus, the spindle and the granules of a cell at (centre, angle)."""
     generator, (centre, angle) = likeness.generator, place
-    index = likeness.contrast * likeness.draw("index", 0.012, 0.03)
+    index = likeness.contrast * likeness.draw("index", 0.016, 0.036)
     width = radius_um * likeness.draw("bulge width", 0.6, 1.0)
     long = likeness.draw("bulge elongation", 1.1, 2.2, 0.2)
     outline = draw_outline(generator, width, long, angle, 0.08)
     parts: list[Blob | Capsule] = [
         Blob(outline, index * likeness.draw("bulge", 1.0, 7.0, 0.25), 1.5)
     ]
-    if likeness.chance("spindles", -0.2, 0.5):
+    if likeness.chance("spindles", -0.4, 0.4):
         spindle = Capsule(
             radius_um * likeness.draw("spindle length", 2.0, 4.5, 0.3),
             radius_um * likeness.draw("spindle width", 0.2, 0.45, 0.2),
             angle + generator.normal(0, 0.3),
-            index * likeness.draw("spindle height", 0.7, 3.5, 0.3),
+            index * likeness.draw("spindle height", 0.4, 2.5, 0.3),
             bend_per_um=generator.normal(0, 0.35) / radius_um,
             taper=generator.uniform(0.5, 0.9),
-            steepness=1.3,
+            steepness=1.8,
         )
         parts.append(spindle)
     offset = generator.normal(0, 0.1 * radius_um, 2)

@@ -42,6 +42,6 @@ def test_floor_keeps_an_empty_picture_quiet():
 
 
 def test_wider_range_means_less_contrast():
-    narrow = picture_to_8bit(picture(display_background=0.5, display_range=1.0))
-    wide = picture_to_8bit(picture(display_background=0.5, display_range=2.0))
+    narrow = picture_to_8bit(picture(display_background=0.5, display_range=1.0, display_floor=0.0))
+    wide = picture_to_8bit(picture(display_background=0.5, display_range=2.0, display_floor=0.0))
     assert wide.std() == pytest.approx(narrow.std() / 2, rel=0.1)
