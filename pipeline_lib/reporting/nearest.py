@@ -115,6 +115,7 @@ def copies_to_pairs(
     concept: str,
     manifest: pd.DataFrame,
     train: npt.NDArray[np.uint8],
+    views: Sequence[View],
     count: int = 12,
 ) -> list[Pair]:
     """Open the synthetic images that are most like a training tile.
@@ -129,6 +130,8 @@ def copies_to_pairs(
         The synthetic images with their columns ``key`` and ``path``.
     train : ndarray of uint8, shape (tiles, rows, columns)
         Training tiles.
+    views : sequence of View
+        Those of the concept's modality, which the table names by number.
     count : int
         Pairs to return at most.
 
@@ -140,17 +143,16 @@ def copies_to_pairs(
     own = copies[copies["concept"] == concept]
     nearest = own.sort_values("similarity", ascending=False, kind="stable").head(count)
     placed = nearest.merge(manifest[["key", "path"]], on="key", how="left")
-    return [_row_to_pair(row, train) for row in placed.to_dict("records")]
+    return [_row_to_pair(row, train, views) for row in placed.to_dict("records")]
 
 
-def _row_to_pair(row: dict[str, Any], train: npt.NDArray[np.uint8]) -> Pair:
+def _row_to_pair(row: dict[str, Any], train: npt.NDArray[np.uint8], views: Sequence[View]) -> Pair:
     """Open the pictures of one row."""
-    view = View(turns=row["turns"], flipped=bool(row["flipped"]))
     return Pair(
         index=row["index"],
         tile=row["tile"],
         synthetic=tifffile.imread(row["path"]),
-        training=apply_view(train[row["tile"]], view),
+        training=apply_view(train[row["tile"]], views[row["view"]]),
         similarity=row["similarity"],
         shift=(row["shift_y"], row["shift_x"]),
         copy=row["verdict"] == "copy",

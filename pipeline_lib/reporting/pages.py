@@ -102,6 +102,7 @@ class StudyView:
     runs: int
     sentences: Sequence[str]
     charts: Sequence[StudyChart]
+    columns: str
     head: Sequence[str]
     rows: Sequence[StudyRow]
     reading: Sequence[str]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_lib.files import installed_versions
+from pipeline_lib.imaging.views import modality_to_views
 from pipeline_lib.reporting.concept_views import concept_to_sheet_rows, concept_to_view
 from pipeline_lib.reporting.explanations import LIMITS, READING, data_to_limits
 from pipeline_lib.reporting.figures import training_to_png
@@ -143,12 +144,12 @@ def _concept_view(
     verdicts: Mapping[str, Verdict],
 ) -> ConceptView:
     """Make what the page shows of one concept."""
-    name = concept.concept
+    name, views = concept.concept, modality_to_views(concept.modality)
     own = files.concepts[name]
     nearest = Nearest(
         copies_to_sentence(files.copies, name),
         copies_to_counts(files.copies, name).compared,
-        copies_to_pairs(files.copies, name, own.tuned.manifest, own.train),
+        copies_to_pairs(files.copies, name, own.tuned.manifest, own.train, views),
     )
     return concept_to_view(
         name, own, files.metrics, verdicts[name], nearest, files.sidecars, stage.report.rows

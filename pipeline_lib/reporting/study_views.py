@@ -26,7 +26,7 @@ from pipeline_lib.reporting.verdicts import (
 from pipeline_lib.reporting.words import flags_to_notes, in_sentence, metric_to_words
 
 Key = tuple[str, str]
-HEADLINE_SETS = {"tuned": "", "untuned": " untuned", "floor": " floor", "vae": " VAE's cost"}
+HEADLINE_SETS = {"tuned": "tuned", "untuned": "untuned", "floor": "floor", "vae": "VAE's cost"}
 MISSING = SortableCell("", "")
 
 
@@ -81,9 +81,11 @@ def runs_to_view(
         runs=len(tables),
         sentences=_best_sentences(lines, extractor, headline),
         charts=_charts(lines, extractor, headline),
+        columns=f"Tuned, untuned, floor and VAE's cost: {in_sentence(headline)} to held-out real "
+        "tiles. The other metrics: of the tuned model. Intervals stand in brackets.",
         head=[
             *("run", "concept", *varied),
-            *(f"{headline}{words}" for words in HEADLINE_SETS.values()),
+            *HEADLINE_SETS.values(),
             "tuned / untuned",
             *(metric_to_words(*key).label for key in others),
             "notes",

@@ -285,8 +285,7 @@ def write_copies(path, concepts):
             "key": f"{index:016x}",
             "tile": 3 if index == 5 else index % 12,
             "source": f"{name}-frame-0dcfb4cd",
-            "turns": int(index == 5),
-            "flipped": False,
+            "view": int(index == 5),
             "shift_y": 0,
             "shift_x": 4 * (index == 7),
             "similarity": 0.98 if index == 5 else generator.uniform(0.2, 0.6),
@@ -294,6 +293,7 @@ def write_copies(path, concepts):
             "feature_tile": 0,
             "feature_distance": 3.0,
             "feature_threshold": 2.0,
+            "copy": index == 5,
             "verdict": "copy" if index == 5 else "new",
         }
         for name in concepts
