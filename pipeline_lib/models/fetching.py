@@ -213,7 +213,11 @@ def _single_file_to_pipeline(path: Path, downloads: Path) -> Any:
     if kind == "xl_base":
         return StableDiffusionXLPipeline.from_single_file(path, config=str(configuration))
     return StableDiffusionPipeline.from_single_file(
-        path, config=str(configuration), safety_checker=None, requires_safety_checker=False
+        path,
+        config=str(configuration),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
     )
 
 

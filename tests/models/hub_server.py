@@ -19,9 +19,9 @@ LARGE = ".safetensors"
 class Hub(ThreadingHTTPServer):
     """Serves one folder as one repository; large files from another address, as the hub does."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, repository: str, revision: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.folder = folder
+        self.folder, self.repository, self.revision = folder, repository, revision
         self.requests: list[str] = []
         self.cut: dict[str, int] = {}
         self.corrupt: set[str] = set()
@@ -71,9 +71,10 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         wanted = self.headers.get("Range", "")
         self.server.requests.append(f"{self.command} {path} {wanted}".strip())
-        if path == f"/api/models/{REPOSITORY}/tree/{REVISION}":
+        hub = self.server
+        if path == f"/api/models/{hub.repository}/tree/{hub.revision}":
             self._send(200, json.dumps(self.server.listing()).encode(), with_body)
-        elif path.startswith(prefix := f"/{REPOSITORY}/resolve/{REVISION}/"):
+        elif path.startswith(prefix := f"/{hub.repository}/resolve/{hub.revision}/"):
             self._resolve(path.removeprefix(prefix), with_body)
         elif path.startswith("/storage/"):
             self._content(path.removeprefix("/storage/"), with_body)
@@ -83,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _resolve(self, name: str, with_body: bool) -> None:
         """Answer for a file: small ones here, large ones elsewhere."""
         content = (self.server.folder / name).read_bytes()
-        headers = {"X-Repo-Commit": REVISION, "ETag": f'"{git_hash(content)}"'}
+        headers = {"X-Repo-Commit": self.server.revision, "ETag": f'"{git_hash(content)}"'}
         if not name.endswith(LARGE):
             self._send(200, content, with_body, headers)
             return
@@ -128,9 +129,11 @@ def git_hash(content: bytes) -> str:
 
 
 @contextmanager
-def serve_hub(folder: Path) -> Iterator[Hub]:
+def serve_hub(
+    folder: Path, repository: str = REPOSITORY, revision: str = REVISION
+) -> Iterator[Hub]:
     """Serve a folder for as long as the block lasts."""
-    hub = Hub(folder)
+    hub = Hub(folder, repository, revision)
     thread = threading.Thread(target=hub.serve_forever, daemon=True)
     thread.start()
     try:

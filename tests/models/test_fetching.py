@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline_lib.files import file_to_sha256, folder_to_sha256
-from pipeline_lib.models.fetching import fetch_model
+from pipeline_lib.models.fetching import PINNED_CONFIGURATIONS, fetch_model
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.settings import BaseModelEntry, UserError
 from tests.models.hub_server import REPOSITORY, REVISION, serve_hub
+from tests.models.original_layout import write_original_layout
 from tests.toy_models import build_toy_model
 
 PROJECT = Path(__file__).parents[2]
@@ -125,6 +127,31 @@ def test_a_folder_is_described_where_it_lies(toy_card, tmp_path):
     assert described["files"] == folder_to_sha256(root / "model")
     assert described["latent_channels"] == 8
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.long
+def test_a_single_file_becomes_the_model_that_it_was_made_from(tmp_path, monkeypatch):
+    source = build_toy_model(tmp_path / "source", "sd15")
+    write_original_layout(source, tmp_path / "v1.safetensors")
+    with serve_hub(source, *PINNED_CONFIGURATIONS["v1"]) as hub:
+        process, card = run_fetch(tmp_path, {"kind": "single_file", "path": "v1.safetensors"}, hub)
+    assert process.returncode == 0, process.stderr
+    assert not [line for line in hub.requests if "/storage/" in line]  # configurations alone
+    monkeypatch.chdir(tmp_path)
+    converted = load_model(card, device="cpu")
+    (tmp_path / "source.json").write_text(json.dumps({"folder": str(source)}))
+    wanted = load_model(tmp_path / "source.json", device="cpu")
+    assert converted.tokenizers[0].get_vocab() == wanted.tokenizers[0].get_vocab()
+    for part in ("unet", "vae"):
+        assert_equal_weights(getattr(converted, part), getattr(wanted, part))
+    assert_equal_weights(converted.text_encoders[0], wanted.text_encoders[0])
+
+
+def assert_equal_weights(found, wanted):
+    """Compare the weights of two modules."""
+    found, wanted = found.state_dict(), wanted.state_dict()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
 def test_missing_paths_and_pickles_are_refused(tmp_path):
