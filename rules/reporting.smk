@@ -6,6 +6,7 @@ rule release:
         shards=compared_shards(tuned=True),
         copies=results("metrics/{run}.copies.tsv"),
         intensities=of_datasets("datasets/{dataset}/intensity.json"),
+        tables=of_datasets("datasets/{dataset}/train.tsv"),
     output:
         release=directory(results("release/{run}")),
     log:
@@ -22,7 +23,8 @@ rule release:
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/release.py --settings {params.settings:q}'
         " --shards {params.shards} --copies {input.copies:q}"
-        " --intensities {input.intensities:q} --release {output.release:q} --log {log:q}"
+        " --intensities {input.intensities:q} --tables {input.tables:q}"
+        " --release {output.release:q} --log {log:q}"
 
 
 rule report:
