@@ -6,7 +6,7 @@ import argparse
 import json
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.files import atomic_path, file_to_sha256, provenance, write_json
+from pipeline_lib.files import atomic_path, file_to_sha256, provenance, value_to_sha256, write_json
 from pipeline_lib.imaging.stacks import read_stack, write_stack
 from pipeline_lib.imaging.views import View, modality_to_views
 from pipeline_lib.settings import LatentsStage
@@ -35,7 +35,9 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
     made = provenance(
         "latents",
         {**stage.model_dump(mode="json"), "version": RESULT_VERSION["latents"]},
-        **{name: file_to_sha256(getattr(paths, name)) for name in ("train", "validation")},
+        model=value_to_sha256(model.card["files"]),
+        train=file_to_sha256(paths.train),
+        validation=file_to_sha256(paths.validation),
     )
     views = {"train": modality_to_views(stage.modality), "validation": (View(),)}
     tensors = {}

@@ -50,7 +50,8 @@ def previews_to_sheet(folder: Path) -> npt.NDArray[np.uint8]:
     for file in sorted((folder / PREVIEWS).glob("step-*.tif")):
         _, step, concept = file.stem.split("-", 2)
         rows.append((f"step {int(step)}, {concept}", read_stack(file)))
-    return images_to_contact_sheet(rows)
+    columns = min(8, max(len(pictures) for _, pictures in rows))
+    return images_to_contact_sheet(rows, columns)
 
 
 def mark_finished(folder: Path) -> None:

@@ -193,13 +193,11 @@ class Trainer:
             prompts=torch.full_like(spread, prompt),
             subjects=FIXED_SAMPLES,
         )
-        errors = [
-            (prediction - target).square().flatten(1).mean(1)
-            for first in range(0, FIXED_SAMPLES, FIXED_BATCH)
-            for prediction, target in [
-                self._predict(whole.part(first, first + FIXED_BATCH), embedding)
-            ]
-        ]
+        errors = []
+        for first in range(0, FIXED_SAMPLES, FIXED_BATCH):
+            part = whole.part(first, first + FIXED_BATCH)
+            prediction, target = self._predict(part, embedding)
+            errors.append((prediction - target).square().flatten(1).mean(1))
         return float(torch.cat(errors).mean())
 
     @torch.no_grad()

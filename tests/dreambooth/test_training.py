@@ -75,7 +75,7 @@ def test_resumed_is_bit_for_bit_unbroken(bench: Workbench, tmp_path: Path, preci
 
 
 def test_both_parts_learn_and_the_loss_falls(bench: Workbench, tmp_path: Path) -> None:
-    trainer = make_trainer(bench, steps=40, batch_size=4, checkpoint_every=20, preview_every=99)
+    trainer = make_trainer(bench, steps=24, batch_size=4, checkpoint_every=12, preview_every=99)
     before = {name: weight.detach().clone() for name, weight in trainer.weights.items()}
     run_to(trainer, tmp_path)
     changed = {
@@ -234,12 +234,30 @@ def test_finished_key_is_reused_in_seconds(
     assert again == first
 
 
+def test_a_kill_between_training_and_export_costs_only_the_export(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = bench.stage(steps=2)
+    finetune_script.finetune(stage, bench.paths(tmp_path / "whole"))
+    paths = bench.paths(tmp_path / "cut")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(finetune_script, "make_card", raise_interrupt)
+        finetune_script.finetune(stage, paths)
+    monkeypatch.setattr(Trainer, "make_step", lambda *_: pytest.fail("trained again"))
+    finetune_script.finetune(stage, paths)
+    assert folder_to_sha256(paths.trained) == folder_to_sha256(tmp_path / "whole/model")
+
+
+def raise_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_other_settings_or_inputs_start_clean(bench: Workbench, tmp_path: Path) -> None:
     paths = bench.paths(tmp_path)
-    finetune_script.finetune(bench.stage(), paths)
-    finetune_script.finetune(bench.stage(seed=1), paths)
+    finetune_script.finetune(bench.stage(steps=1), paths)
+    finetune_script.finetune(bench.stage(steps=1, seed=1), paths)
     fewer = bench.paths(tmp_path, priors=bench.priors[:1])
-    finetune_script.finetune(bench.stage(), fewer)
+    finetune_script.finetune(bench.stage(steps=1), fewer)
     assert len(list(paths.state.iterdir())) == 3
 
 
