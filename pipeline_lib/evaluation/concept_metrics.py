@@ -52,8 +52,8 @@ class Described:
         return len(self.images)
 
     def first(self, count: int) -> Described:
-        """Return the first images."""
-        return Described(self.images.take(np.arange(count)), self.features[:count])
+        """Return the first images, all if there are fewer."""
+        return Described(self.images.take(np.arange(len(self))[:count]), self.features[:count])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, ndimage
+from scipy import fft
 from scipy.spatial.distance import cdist
 from skimage.transform import downscale_local_mean
 
@@ -19,9 +19,13 @@ Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 
-# Compared at this side: noise averages out, and a pair costs a fraction of a millisecond.
-COMPARED_SIDE = 64
+# All tiles and views are tried at the coarse side, the best of them again at the fine one: noise
+# averages out at both, and trying a pair at the coarse side costs some ten microseconds.
+COARSE_SIDE = 32
+FINE_SIDE = 64
+CANDIDATES = 8
 MINIMUM_OVERLAP = 0.5
+FLAT_DEVIATION = 0.01
 CHUNK = 64
 
 
@@ -63,7 +67,7 @@ def images_to_matches(images: Images, tiles: Images, views: Sequence[View]) -> M
     Returns
     -------
     Matches
-        All zero without training tiles.
+        In the images' order; all zero without training tiles.
 
     Raises
     ------
@@ -74,31 +78,53 @@ def images_to_matches(images: Images, tiles: Images, views: Sequence[View]) -> M
     -----
     Normalised cross-correlation by FFT, mean and norm taken over the overlap of each shift (Lewis
     1995; Padfield 2012, IEEE Trans. Image Process. 21, 2706). Both sides are reduced by local means
-    and lose their uneven light first. Shifts keep half of the area in common.
+    and lose their uneven light first. Shifts keep half of the area in common. All pairs are
+    compared coarsely, the best eight of each image finely.
     """
     if len(images) and len(tiles) and images.shape[1:] != tiles.shape[1:]:
         raise UserError(
             f"images are {images.shape[1]} x {images.shape[2]} pixels but training tiles are "
             f"{tiles.shape[1]} x {tiles.shape[2]}; set the same size for both"
         )
-    best = _no_matches(len(images))
-    factor = max(1, images.shape[1] // COMPARED_SIDE)
-    prepared = prepare_for_comparison(images, factor)
-    prepared_tiles = prepare_for_comparison(tiles, factor)
+    if not len(images) or not len(tiles):
+        nothing = np.zeros(len(images), int)
+        return Matches(nothing, nothing, np.zeros((len(images), 2), int), np.zeros(len(images)))
+    factors = [max(1, images.shape[1] // side) for side in (COARSE_SIDE, FINE_SIDE)]
+    coarse_tiles, fine_tiles = (prepare_for_comparison(tiles, factor) for factor in factors)
+    found = []
     for first in range(0, len(images), CHUNK):
-        chunk = _Correlator(prepared[first : first + CHUNK])
-        for number, view in enumerate(views):
-            for tile, pixels in enumerate(prepared_tiles):
-                chunk.compare(apply_view(pixels, view), tile, number)
-        chunk.store(best, first, factor)
-    return best
+        chunk = images[first : first + CHUNK]
+        coarse, fine = (_Correlator(prepare_for_comparison(chunk, factor)) for factor in factors)
+        candidates = _coarse_candidates(coarse, coarse_tiles, views)
+        found.append(_best_candidate(fine, fine_tiles, views, candidates))
+    numbers, shifts, similarities = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Matches(numbers // len(views), numbers % len(views), shifts * factors[1], similarities)
 
 
-def _no_matches(count: int) -> Matches:
-    """Return matches to be filled."""
-    return Matches(
-        np.zeros(count, int), np.zeros(count, int), np.zeros((count, 2), int), np.zeros(count)
+def _coarse_candidates(images: _Correlator, tiles: Float32Array, views: Sequence[View]) -> IntArray:
+    """Return the most similar tiles and views of each image, numbered tile by tile, (N, K)."""
+    similarities = np.stack(
+        [images.correlate(apply_view(tile[None], view))[0] for tile in tiles for view in views],
+        axis=1,
     )
+    kept = min(CANDIDATES, similarities.shape[1])
+    return np.argpartition(-similarities, kept - 1, axis=1)[:, :kept]
+
+
+def _best_candidate(
+    images: _Correlator, tiles: Float32Array, views: Sequence[View], candidates: IntArray
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return the number, shift and similarity of the best candidate of each image."""
+    compared = [
+        images.correlate(
+            np.stack([apply_view(tiles[n // len(views)], views[n % len(views)]) for n in numbers])
+        )
+        for numbers in candidates.T
+    ]
+    similarities = np.stack([values for values, _ in compared], axis=1)
+    rows, best = np.arange(len(candidates)), similarities.argmax(axis=1)
+    shifts = np.stack([moved for _, moved in compared], axis=1)[rows, best]
+    return candidates[rows, best], shifts, similarities[rows, best].astype(np.float64)
 
 
 def prepare_for_comparison(images: Images, factor: int) -> Float32Array:
@@ -114,29 +140,35 @@ def prepare_for_comparison(images: Images, factor: int) -> Float32Array:
     Returns
     -------
     ndarray
-        (N, Y / factor, X / factor) float32, each less its smooth background.
+        (N, Y / factor, X / factor) float32, each less the second-degree surface fitted to it.
     """
     rows, columns = (side - side % factor for side in images.shape[1:])
     reduced = downscale_local_mean(
         images[:, :rows, :columns].astype(np.float32), (1, factor, factor)
     )
-    sigma = reduced.shape[1] / 4
-    return reduced - ndimage.gaussian_filter(reduced, (0, sigma, sigma), mode="reflect")
+    surfaces = _surface_basis(*reduced.shape[1:])
+    pixels = reduced.reshape(len(reduced), -1)
+    return (pixels - (pixels @ surfaces) @ surfaces.T).reshape(reduced.shape)
+
+
+def _surface_basis(rows: int, columns: int) -> Float32Array:
+    """Return six orthonormal columns that span the surfaces of second degree, (rows columns, 6)."""
+    y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
+    surfaces = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    return np.linalg.qr(surfaces.reshape(-1, 6))[0].astype(np.float32)
 
 
 class _Correlator:
-    """Some images, and the best of the tiles that they were compared with so far."""
+    """Images that are ready to be compared with tiles at every shift."""
 
     def __init__(self, images: Float32Array) -> None:
-        count, self.side = len(images), images.shape[1]
+        self.side = images.shape[1]
         self.reach = self.side // 2
         # Shifts reach to `reach`: padding by so much keeps the circular correlation from wrapping.
         self.padded = fft.next_fast_len(self.side + self.reach, real=True)
         self.pixels = self._overlap_pixels()
         self.spectra = fft.rfft2(images, (self.padded, self.padded))
         self.means, self.norms = self._overlap_moments(images, mirrored=False)
-        self.similarities = np.full(count, -np.inf, np.float32)
-        self.tiles, self.views, self.places = (np.zeros(count, int) for _ in range(3))
 
     def _overlap_pixels(self) -> Float32Array:
         """Return how many pixels overlap at each shift, infinite where they are too few."""
@@ -154,40 +186,27 @@ class _Correlator:
         )
         scaled_means = sums / np.sqrt(self.pixels)
         energies = squares - np.square(scaled_means)
-        # A flat overlap has no direction to correlate with: its similarity is 0.
-        floor = 1e-6 * np.maximum(squares, 1e-6)
-        usable = (energies > floor) & np.isfinite(self.pixels)
-        norms = np.where(usable, 1 / np.sqrt(np.maximum(energies, floor)), 0.0)
+        # An overlap flat to a hundredth of a grey level has no direction: its similarity is 0.
+        floor = FLAT_DEVIATION**2 * self.pixels
+        norms = np.where(energies > floor, 1 / np.sqrt(np.maximum(energies, floor)), 0.0)
         return scaled_means.astype(np.float32), norms.astype(np.float32)
 
-    def compare(self, tile: Float32Array, tile_number: int, view_number: int) -> None:
-        """Compare all images with one viewed tile, and keep what is better."""
-        means, norms = self._overlap_moments(tile[None], mirrored=True)
-        placed = np.zeros((self.padded, self.padded), np.float32)
-        placed[: self.side, : self.side] = tile
+    def correlate(self, tiles: Float32Array) -> tuple[Float32Array, IntArray]:
+        """Compare the images with a tile each, or all with one: best similarities and shifts."""
+        means, norms = self._overlap_moments(tiles, mirrored=True)
+        placed = np.zeros((len(tiles), self.padded, self.padded), np.float32)
+        placed[:, : self.side, : self.side] = tiles
         # Moved back by `reach`, so that shifts from -reach to reach lie in one block from 0 on.
-        spectrum = fft.rfft2(np.roll(placed, (-self.reach, -self.reach), (0, 1))).conj()
+        placed = np.roll(placed, (-self.reach, -self.reach), (1, 2))
         shifts = 2 * self.reach + 1
-        rows = fft.ifft(self.spectra * spectrum, axis=1)[:, :shifts]
+        rows = fft.ifft(self.spectra * fft.rfft2(placed).conj(), axis=1)[:, :shifts]
         products = fft.irfft(rows, self.padded, axis=2)[:, :, :shifts] - self.means * means
         products *= self.norms
         products *= norms
         flat = products.reshape(len(products), -1)
         places = flat.argmax(axis=1)
-        values = flat[np.arange(len(flat)), places]
-        better = values > self.similarities
-        self.similarities[better], self.places[better] = values[better], places[better]
-        self.tiles[better], self.views[better] = tile_number, view_number
-
-    def store(self, matches: Matches, first: int, factor: int) -> None:
-        """Write the best matches to their places among all images'."""
-        if np.isneginf(self.similarities).any():
-            return
-        chosen = slice(first, first + len(self.similarities))
-        rows, columns = np.divmod(self.places, 2 * self.reach + 1)
-        matches.tiles[chosen], matches.views[chosen] = self.tiles, self.views
-        matches.shifts[chosen] = (np.stack([rows, columns], axis=1) - self.reach) * factor
-        matches.similarities[chosen] = np.clip(self.similarities, -1, 1)
+        moved = np.stack(np.divmod(places, shifts), axis=1) - self.reach
+        return np.clip(flat[np.arange(len(flat)), places], -1, 1), moved
 
 
 def _overlap_sums(images: npt.NDArray[np.floating], reach: int, mirrored: bool) -> FloatArray:

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pipeline_lib.evaluation.comparisons import (
+    IDENTICAL,
+    NOT_MEASURABLE,
+    RANK_DEFICIENT,
+    list_metrics,
+    measures_to_rows,
+)
+from pipeline_lib.evaluation.intervals import ONE_FIELD, images_to_blocks
+from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
+from pipeline_lib.evaluation.measurements import images_to_measures
+from pipeline_lib.evaluation.objects import fit_segmenter
+from tests.evaluation.shards import draw_fields
+
+DIMENSIONS = 6
+
+
+def describe(seed, images):
+    return np.random.default_rng(seed).normal(size=(len(images), DIMENSIONS))
+
+
+@pytest.fixture(scope="module")
+def holdout():
+    return draw_fields(0, 15, 64)
+
+
+@pytest.fixture(scope="module")
+def compare(holdout):
+    """Compare images with held-out tiles of five fields; return rows by metric."""
+    segmenter = fit_segmenter(holdout)
+
+    def rows_of(images, fields=5, features=None, **options):
+        reference = images_to_measures(
+            holdout, describe(0, holdout), np.arange(15) % fields, segmenter, 0.5
+        )
+        features = describe(1, images) if features is None else features
+        units = reference.units if options.get("paired") else images_to_blocks(len(images))
+        sample = images_to_measures(images, features, units, segmenter, 0.5)
+        rows = measures_to_rows(reference, sample, "tuned", "trial", "um", 0.95, **options)
+        return {row.metric: row for row in rows}
+
+    return rows_of
+
+
+def test_every_metric_has_a_finite_value_inside_its_interval(compare):
+    rows = compare(draw_fields(1, 20, 64))
+    assert list(rows) == ["kernel_distance", *(metric.name for metric in list_metrics("um"))]
+    for row in rows.values():
+        assert row.low <= row.value <= row.high, row
+        assert (row.n_reference, row.n_synthetic) == (15, 20)
+        assert row.extractor == ("trial" if row.metric.endswith("t_distance") else "none") or (
+            row.metric in ("kernel_distance", "frechet_distance", "object_diameter_distance_um")
+        )
+
+
+def test_extractor_stands_beside_the_distances_of_features_alone(compare):
+    rows = compare(draw_fields(1, 20, 64)).values()
+    assert {row.metric for row in rows if row.extractor == "trial"} == {
+        "kernel_distance",
+        "frechet_distance",
+    }
+
+
+def test_images_of_one_kind_have_ratios_near_one(compare):
+    rows = compare(draw_fields(2, 40, 64))
+    for row in rows.values():
+        if "ratio" in row.metric:
+            assert row.value == pytest.approx(1, abs=0.3), row
+
+
+def test_shifted_brightness_is_the_intensity_distance_and_the_background_shift(compare, holdout):
+    rows = compare(np.minimum(holdout, 235) + np.uint8(20), features=describe(0, holdout))
+    assert rows["intensity_distance"].value == pytest.approx(20, abs=0.5)
+    assert rows["background_shift"].value == pytest.approx(20)
+    assert rows["spectrum_distance"].value < 0.5
+
+
+def test_blur_shows_in_the_spectrum_and_not_in_the_background(compare, holdout):
+    other = draw_fields(3, 15, 64)
+    sharp, soft = compare(other), compare(ndimage.gaussian_filter(other, (0, 0.8, 0.8)))
+    assert soft["spectrum_distance"].value > 3 * sharp["spectrum_distance"].value
+    assert soft["power_ratio_2_to_4_px"].value < 0.3
+    assert soft["sharpness_ratio"].value < 0.3
+    assert soft["noise_ratio"].value < 0.5
+    assert abs(soft["background_shift"].value) < 2
+
+
+def test_more_objects_show_in_their_count(compare):
+    rows = compare(np.full((10, 64, 64), 128, np.uint8))
+    assert rows["object_count_ratio"].value == 0
+    diameters = rows["object_diameter_distance_um"]
+    assert np.isnan(diameters.value)
+    assert diameters.flags.split(";") == [NOT_MEASURABLE]
+
+
+def test_identical_images_are_flagged_in_every_row(compare, holdout):
+    images = draw_fields(4, 10, 64)
+    assert all(IDENTICAL not in row.flags for row in compare(images).values())
+    images[3] = holdout[7]
+    assert all(IDENTICAL in row.flags.split(";") for row in compare(images).values())
+
+
+def test_one_field_gives_no_interval_and_says_so(compare):
+    for row in compare(draw_fields(5, 10, 64), fields=1).values():
+        assert np.isnan([row.low, row.high]).all()
+        assert ONE_FIELD in row.flags.split(";")
+
+
+def test_a_rank_deficient_covariance_is_flagged_at_the_frechet_distance_alone(compare):
+    few, many = draw_fields(6, DIMENSIONS, 64), draw_fields(6, DIMENSIONS + 1, 64)
+    flagged = [name for name, row in compare(few).items() if RANK_DEFICIENT in row.flags]
+    assert flagged == ["frechet_distance"]
+    assert RANK_DEFICIENT not in compare(many)["frechet_distance"].flags
+
+
+def test_a_round_trip_is_compared_without_the_pairs_of_one_tile(compare, holdout):
+    features = describe(0, holdout)
+    soft = ndimage.gaussian_filter(holdout, (0, 0.6, 0.6))
+    row = compare(soft, features=features + 1e-4, paired=True)["kernel_distance"]
+    tiles = np.arange(15)
+    expected = features_to_kernel_distance(features, features + 1e-4, tiles, tiles)
+    assert row.value == pytest.approx(expected, abs=1e-12)
+    assert row.value > features_to_kernel_distance(features, features + 1e-4)
+
+
+def test_no_interval_of_a_distance_reaches_below_zero(compare):
+    rows = compare(draw_fields(7, 12, 64))
+    signed = {"kernel_distance", "background_shift"}
+    assert all(row.low >= 0 for name, row in rows.items() if name not in signed)
+    assert rows["kernel_distance"].low < 0

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pipeline_lib.evaluation.comparisons import FEW_IMAGES
+from pipeline_lib.evaluation.concept_metrics import (
+    ConceptSets,
+    Described,
+    evaluate_concept,
+    rows_to_table,
+)
+from pipeline_lib.evaluation.image_sets import ImageSet
+from pipeline_lib.settings import EvaluationSettings
+from tests.evaluation.shards import draw_fields
+
+EVALUATION = EvaluationSettings(copy_quantile=0.95)
+COLUMNS = [
+    *("metric", "extractor", "concept", "set", "reference", "value", "low", "high"),
+    *("n_reference", "n_synthetic", "flags"),
+]
+
+
+def described(seed, images, fields=4, shift=0.0):
+    names = tuple(str(number) for number in range(len(images)))
+    sources = tuple(f"field {number % fields}" for number in range(len(images)))
+    features = np.random.default_rng(seed).normal(shift, 1, (len(images), 5))
+    return Described(ImageSet(images, names, sources, sources), features.astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def sets():
+    holdout = draw_fields(1, 20, 64)
+    tuned = draw_fields(2, 9, 64)
+    train = draw_fields(0, 8, 64)
+    tuned[4] = train[5, ::-1]
+    return ConceptSets(
+        train=described(0, train),
+        holdout=described(1, holdout),
+        roundtrip=described(1, ndimage.gaussian_filter(holdout, (0, 0.7, 0.7)), shift=0.1),
+        tuned=described(2, tuned, shift=0.2),
+        untuned=described(3, draw_fields(3, 6, 64), shift=2.0),
+        pixel_size_um=0.5,
+    )
+
+
+@pytest.fixture(scope="module")
+def evaluated(sets):
+    rows, copies = evaluate_concept(sets, "brightfield", EVALUATION)
+    return rows_to_table(rows, "cells"), copies
+
+
+def test_the_table_has_the_columns_and_sets_that_the_report_reads(evaluated):
+    table, _ = evaluated
+    assert list(table.columns) == COLUMNS
+    kernel = table[table["metric"] == "kernel_distance"].set_index("set")
+    assert list(kernel.index) == ["tuned", "untuned", "floor", "vae"]
+    assert (kernel["reference"] == "holdout").all()
+    assert kernel["value"]["tuned"] < kernel["value"]["untuned"]
+    assert not table.duplicated(["metric", "extractor", "concept", "set", "reference"]).any()
+
+
+def test_tuned_and_untuned_are_compared_with_equally_many_images(evaluated):
+    table, copies = evaluated
+    distances = table[table["reference"] == "holdout"].groupby("set")["n_synthetic"].unique()
+    assert [counts.tolist() for counts in distances[["tuned", "untuned", "floor", "vae"]]] == [
+        *([6], [6], [8], [20])
+    ]
+    assert len(copies) == 9
+
+
+def test_the_planted_copy_is_found_and_counted(evaluated):
+    table, copies = evaluated
+    row = copies.iloc[4]
+    assert (row["copy"], row["verdict"], row["tile"], row["source"]) == (True, "copy", 5, "field 1")
+    assert row["similarity"] > 0.99 > row["threshold"]
+    shares = table[table["metric"] == "copy_share"].set_index("set")
+    assert shares["value"]["tuned"] == pytest.approx(copies["copy"].mean())
+    assert shares["value"]["floor"] <= 0.05
+    assert (shares["reference"] == "train").all()
+    assert shares["low"]["tuned"] < shares["value"]["tuned"] < shares["high"]["tuned"]
+
+
+def test_oblique_light_takes_a_flipped_tile_for_no_copy(sets):
+    _, copies = evaluate_concept(sets, "oblique", EVALUATION)
+    assert copies["verdict"][4] == "new"
+    assert (copies["view"] == 0).all()
+
+
+def test_without_held_out_tiles_rows_say_so_and_copies_are_unknown(sets):
+    rows, copies = evaluate_concept(
+        replace(sets, holdout=sets.holdout.first(0), roundtrip=sets.roundtrip.first(0)),
+        "brightfield",
+        EVALUATION,
+    )
+    distances = [row for row in rows if row.reference == "holdout"]
+    assert {row.set for row in distances} == {"tuned", "untuned", "floor", "vae"}
+    assert all(np.isnan(row.value) and FEW_IMAGES in row.flags for row in distances)
+    assert set(copies["verdict"]) == {"unknown"}
+
+
+def test_without_the_untuned_base_all_images_are_compared(sets):
+    rows, _ = evaluate_concept(
+        replace(sets, untuned=sets.untuned.first(0)), "brightfield", EVALUATION
+    )
+    kernel = {row.set: row for row in rows if row.metric == "kernel_distance"}
+    assert kernel["tuned"].n_synthetic == 9
+    assert np.isfinite(kernel["tuned"].value)
+    assert FEW_IMAGES in kernel["untuned"].flags

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline_lib.evaluation.image_sets import (
+    Features,
+    read_features,
+    read_images,
+    read_manifests,
+    read_tiles,
+    rows_to_images,
+    table_to_pixel_size,
+    write_features,
+)
+from pipeline_lib.settings import UserError
+from tests.evaluation.shards import draw_fields, write_shard, write_tiles
+
+
+def test_shards_are_read_by_index_without_blank_images_and_hidden_files(tmp_path):
+    images = draw_fields(0, 7, 64)
+    write_shard(tmp_path / "late", images[4:], first=4)
+    write_shard(tmp_path / "early", images[:4], bad=[2])
+    found = read_images([tmp_path / "late", tmp_path / "early"])
+    assert (found.images == images[[0, 1, 3, 4, 5, 6]]).all()
+    assert found.names[2] == "cells/cells-64px-subject/000003"
+    assert len(set(found.groups)) == 6
+
+
+def test_a_shard_given_twice_is_refused(tmp_path):
+    write_shard(tmp_path / "a", draw_fields(0, 2, 64))
+    with pytest.raises(UserError, match="000000 is in two of the shards"):
+        read_manifests([tmp_path / "a", tmp_path / "a"])
+
+
+def test_shards_without_a_usable_image_are_an_empty_set(tmp_path):
+    write_shard(tmp_path / "a", draw_fields(0, 2, 64), bad=[0, 1])
+    assert len(rows_to_images(read_manifests([tmp_path / "a"]))) == 0
+
+
+def test_tiles_come_with_groups_and_sources(tmp_path):
+    tiles = draw_fields(1, 3, 64)
+    write_tiles(tmp_path, "train", tiles, ["a", "a", "b"])
+    found = read_images([tmp_path / "train.tif"], tmp_path / "train.tsv")
+    assert (found.images == tiles).all()
+    assert found.sources == ("a", "a", "b")
+    assert found.names == ("0", "1", "2")
+    assert set(read_tiles(tmp_path / "train.tif").groups) == {""}
+    assert (found.take(np.array([2, 0])).images == tiles[[2, 0]]).all()
+
+
+def test_a_table_of_other_length_is_refused(tmp_path):
+    write_tiles(tmp_path, "train", draw_fields(1, 3, 64), ["a", "a", "b", "b"])
+    with pytest.raises(UserError, match=r"has 4 rows but .* has 3 tiles"):
+        read_tiles(tmp_path / "train.tif", tmp_path / "train.tsv")
+
+
+def test_other_paths_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"needs shard folders .* found nothing"):
+        read_images([])
+    with pytest.raises(UserError, match="needs shard folders"):
+        read_images([tmp_path])
+
+
+def test_pixel_size_is_known_only_if_all_tiles_agree(tmp_path):
+    write_tiles(tmp_path, "train", draw_fields(1, 2, 64), ["a", "b"])
+    table = tmp_path / "train.tsv"
+    assert table_to_pixel_size(table) == 0.5
+    text = table.read_text()
+    table.write_text(text.replace("\t0.5\t", "\t\t", 1))
+    assert table_to_pixel_size(table) is None
+    table.write_text(text.replace("\t0.5\t", "\t0.7\t", 1))
+    assert table_to_pixel_size(table) is None
+
+
+def test_features_are_found_by_name_in_any_order(tmp_path):
+    write_shard(tmp_path / "a", draw_fields(0, 3, 64))
+    images = read_images([tmp_path / "a"])
+    values = np.arange(6, dtype=np.float32).reshape(3, 2)
+    made = Features(values[::-1], images.names[::-1], {"extractor": "trial"})
+    write_features(tmp_path / "f.npz", made, images.groups)
+    found = read_features(tmp_path / "f.npz", "trial")
+    assert (found.of(images) == values).all()
+    assert found.metadata == made.metadata
+    with pytest.raises(UserError, match="features of trial, needed are those of other"):
+        read_features(tmp_path / "f.npz", "other")
+    short = Features(values[:1], images.names[:1], {})
+    with pytest.raises(UserError, match=r"no features of image .*000001 and 1 more"):
+        short.of(images)

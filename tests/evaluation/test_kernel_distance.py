@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_lib.evaluation.kernel_distance import (
+    features_to_kernel_distance,
+    features_to_kernel_sums,
+)
+
+
+def slow_mean(x, y, x_origins, y_origins):
+    """Mean kernel over pairs of different origins, one pair at a time."""
+    values = [
+        (float(np.dot(a, b)) / len(a) + 1) ** 3
+        for a, p in zip(x, x_origins, strict=True)
+        for b, q in zip(y, y_origins, strict=True)
+        if p != q
+    ]
+    return sum(values) / len(values)
+
+
+def slow_distance(x, y, p, q):
+    return slow_mean(x, x, p, p) + slow_mean(y, y, q, q) - 2 * slow_mean(x, y, p, q)
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (5, 9), (12, 3)])
+def test_equals_the_sum_over_single_pairs(counts):
+    generator = np.random.default_rng(sum(counts))
+    x, y = (generator.normal(size=(count, 7)) for count in counts)
+    p, q = np.arange(counts[0]), 100 + np.arange(counts[1])
+    assert features_to_kernel_distance(x, y) == pytest.approx(slow_distance(x, y, p, q), rel=1e-12)
+
+
+def test_origins_leave_out_pairs_within_and_across():
+    generator = np.random.default_rng(1)
+    x, y = generator.normal(size=(6, 4)), generator.normal(size=(8, 4))
+    p, q = np.array([0, 0, 1, 2, 3, 4]), np.array([4, 5, 5, 0, 6, 7, 8, 9])
+    assert features_to_kernel_distance(x, y, p, q) == pytest.approx(slow_distance(x, y, p, q))
+
+
+def test_chunks_of_rows_do_not_change_the_value(monkeypatch):
+    generator = np.random.default_rng(2)
+    x, y = generator.normal(size=(23, 5)), generator.normal(size=(11, 5))
+    whole = features_to_kernel_distance(x, y)
+    monkeypatch.setattr("pipeline_lib.evaluation.kernel_distance.CHUNK_ROWS", 4)
+    assert features_to_kernel_distance(x, y) == pytest.approx(whole, rel=1e-12)
+
+
+def test_two_halves_of_one_sample_average_to_zero():
+    generator = np.random.default_rng(3)
+    sample = generator.normal(size=(40, 6))
+    shifted = features_to_kernel_distance(sample[:20], sample[20:] + 0.5)
+    values = []
+    for _ in range(400):
+        order = generator.permutation(40)
+        values.append(features_to_kernel_distance(sample[order[:20]], sample[order[20:]]))
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(400)
+    assert min(values) < 0 < shifted
+    assert abs(np.mean(values)) < 0.05 * shifted
+
+
+def test_a_faithful_round_trip_looks_too_near_unless_its_pairs_are_left_out():
+    generator = np.random.default_rng(4)
+    kept, left_out = [], []
+    for _ in range(200):
+        x = generator.normal(size=(12, 6))
+        y = x + generator.normal(scale=1e-3, size=x.shape)
+        kept.append(features_to_kernel_distance(x, y))
+        left_out.append(features_to_kernel_distance(x, y, np.arange(12), np.arange(12)))
+    assert np.mean(kept) < -10 * np.std(kept) / np.sqrt(200)
+    assert abs(np.mean(left_out)) < 0.01 * abs(np.mean(kept))
+
+
+@given(st.integers(0, 1000), st.integers(2, 6), st.integers(2, 6))
+def test_is_symmetric_and_blind_to_order(seed, first, second):
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(first, 3)), generator.normal(size=(second, 3))
+    value = features_to_kernel_distance(x, y)
+    assert features_to_kernel_distance(y, x) == pytest.approx(value, abs=1e-12)
+    assert features_to_kernel_distance(x[::-1], y) == pytest.approx(value, abs=1e-12)
+
+
+def test_a_unit_left_out_equals_its_images_left_out():
+    generator = np.random.default_rng(5)
+    x, y = generator.normal(size=(9, 4)), generator.normal(size=(10, 4))
+    units = np.array([0, 0, 1, 1, 1, 2, 2, 2, 2])
+    blocks = np.arange(10) % 3
+    sums = features_to_kernel_sums(x, y, units, blocks)
+    kept = np.array([True, False, True])
+    assert sums.distance(kept, np.ones(3, bool)) == pytest.approx(
+        features_to_kernel_distance(x[units != 1], y)
+    )
+    assert sums.distance(kept, kept) == pytest.approx(
+        features_to_kernel_distance(x[units != 1], y[blocks != 1])
+    )
+
+
+def test_one_image_has_no_distance():
+    assert np.isnan(features_to_kernel_distance(np.ones((1, 3)), np.ones((4, 3))))

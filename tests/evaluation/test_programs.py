@@ -1,0 +1,166 @@
+"""The programs features, metrics and release, run by hand one after the other."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from scipy import ndimage
+
+from pipeline_lib.files import write_json
+from pipeline_lib.imaging.intensity import IntensityMap, intensity_to_record
+from pipeline_lib.imaging.stacks import write_stack
+from pipeline_lib.imaging.writing import read_provenance
+from tests.evaluation.shards import draw_fields, write_shard, write_tiles
+
+ROOT = Path(__file__).resolve().parents[2]
+CONCEPT = {"concept": "cells", "dataset": "cells", "modality": "brightfield"}
+LOW, HIGH = 1000.0, 3550.0
+ROLES = ("train", "holdout", "roundtrip", "tuned", "untuned")
+
+
+def call(program, settings, **paths):
+    """Run a program in this process and return its exit code."""
+    arguments = [f"{program}.py", "--settings", json.dumps(settings)]
+    for name, value in paths.items():
+        values = value if isinstance(value, list) else [value]
+        arguments += [f"--{name.replace('_', '-')}", *map(str, values)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", arguments)
+        try:
+            runpy.run_path(str(ROOT / "scripts" / arguments[0]), run_name="__main__")
+        except SystemExit as end:
+            return end.code
+    return 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Everything from tiles and shards to metrics, copies and release."""
+    folder = tmp_path_factory.mktemp("run")
+    train, holdout = draw_fields(0, 6, 64), draw_fields(1, 12, 64)
+    tuned = draw_fields(2, 6, 64)
+    tuned[3] = train[2, :, ::-1]
+    write_tiles(folder, "train", train, list("aabbcc"))
+    write_tiles(folder, "holdout", holdout, list("ddddeeeeffff"))
+    write_stack(folder / "roundtrip.tif", ndimage.gaussian_filter(holdout, (0, 0.7, 0.7)))
+    write_shard(folder / "tuned-0", tuned[:4], bad=[1])
+    write_shard(folder / "tuned-1", tuned[4:], first=4)
+    write_shard(folder / "untuned-0", 255 - draw_fields(3, 6, 64) // 2)
+    write_json(folder / "intensity.json", intensity_to_record(IntensityMap(LOW, HIGH)))
+    images = {role: [folder / f"{role}.tif"] for role in ROLES[:3]}
+    images |= {role: sorted(folder.glob(f"{role}-*")) for role in ROLES[3:]}
+    tables = {"train": [folder / "train.tsv"], "roundtrip": [folder / "holdout.tsv"]}
+    for role in ROLES:
+        code = call(
+            "features",
+            {"extractor": "efficientnet-lite0"},
+            images=images[role],
+            tables=tables.get(role, []),
+            features=folder / f"{role}.npz",
+        )
+        assert code == 0
+    assert measure(folder) == 0
+    assert give_out(folder, "camera") == 0
+    return folder
+
+
+def measure(folder, **changes):
+    """Run the program `metrics`."""
+    paths = {f"{role}_features": [folder / f"{role}.npz"] for role in ROLES}
+    paths |= {f"{role}_tiles": [folder / f"{role}.tif"] for role in ROLES[:2]}
+    paths |= {f"{role}_tables": [folder / f"{role}.tsv"] for role in ROLES[:2]}
+    paths |= {f"{role}_shards": sorted(folder.glob(f"{role}-*")) for role in ROLES[3:]}
+    paths |= {"roundtrips": [folder / "roundtrip.tif"]}
+    paths |= {"metrics": folder / "metrics.csv", "copies": folder / "copies.tsv"}
+    settings = {"run": "trial", "concepts": [CONCEPT], "evaluation": {"copy_quantile": 0.9}}
+    return call("metrics", settings, **(paths | changes))
+
+
+def give_out(folder, scale):
+    """Run the program `release`."""
+    return call(
+        "release",
+        {"run": "trial", "release": {"scale": scale}},
+        shards=sorted(folder.glob("tuned-*")),
+        copies=folder / "copies.tsv",
+        intensities=[folder / "intensity.json"],
+        tables=[folder / "train.tsv"],
+        release=folder / "release",
+    )
+
+
+def test_features_say_what_made_them(folder):
+    with np.load(folder / "tuned.npz", allow_pickle=False) as arrays:
+        metadata = json.loads(str(arrays["metadata"]))
+        assert arrays["features"].shape == (5, 1280)
+        assert arrays["features"].dtype == np.float32
+        assert len(arrays["names"]) == len(arrays["groups"]) == 5
+    assert metadata["extractor"] == "efficientnet-lite0"
+    assert metadata["weights_sha256"].startswith("579344248a93e230")
+    with np.load(folder / "train.npz") as arrays:
+        assert "".join(arrays["groups"]) == "aabbcc"
+
+
+def test_metrics_hold_every_set_and_the_intervals(folder):
+    table = pd.read_csv(folder / "metrics.csv")
+    kernel = table[table["metric"] == "kernel_distance"].set_index("set")
+    assert list(kernel.index) == ["tuned", "untuned", "floor", "vae"]
+    assert set(kernel["extractor"]) == {"efficientnet-lite0"}
+    assert kernel["value"]["tuned"] < 0.5 * kernel["value"]["untuned"]
+    assert kernel[["low", "high"]].notna().all(axis=None)
+    assert kernel["n_synthetic"].tolist() == [5, 5, 6, 12]
+
+
+def test_the_planted_copy_is_named_with_its_key_and_held_back(folder):
+    copies = pd.read_csv(folder / "copies.tsv", sep="\t", dtype={"key": str})
+    row = copies[copies["index"] == 3].iloc[0]
+    assert (row["key"], row["tile"], row["source"], row["verdict"]) == (
+        *("0000000000000003", 2, "b", "copy"),
+    )
+    assert copies["index"].tolist() == [0, 2, 3, 4, 5]
+    held_back = pd.read_csv(folder / "release/held_back.tsv", sep="\t")
+    reasons = dict(zip(held_back["index"], held_back["why"], strict=True))
+    assert reasons[1].startswith("blank")
+    assert reasons[3].startswith("copy of training tile 2 of b")
+
+
+def test_released_images_are_camera_counts_with_scale_and_origin(folder):
+    manifest = pd.read_parquet(folder / "release/manifest.parquet")
+    release = folder / "release"
+    files = {path.relative_to(release).as_posix() for path in release.rglob("*.tif")}
+    assert set(manifest["file"]) == files
+    row = manifest.iloc[0]
+    path = release / row["file"]
+    pixels = tifffile.imread(path)
+    original = tifffile.imread(folder / "tuned-0" / "000000.tif")
+    assert pixels.dtype == np.uint16
+    assert (pixels == np.rint(LOW + original.astype(float) * (HIGH - LOW) / 255)).all()
+    assert row["pixel_size_um"] == 0.5
+    origin = read_provenance(path)
+    assert origin["synthetic"] is True
+    assert origin["release"] == {"run": "trial", "scale": "camera", "low": LOW, "high": HIGH}
+    with tifffile.TiffFile(path) as tiff:
+        assert 'PhysicalSizeX="0.5"' in tiff.ome_metadata
+
+
+def test_a_release_replaces_the_one_before(folder):
+    assert give_out(folder, "8bit") == 0
+    manifest = pd.read_parquet(folder / "release/manifest.parquet")
+    pixels = tifffile.imread(folder / "release" / manifest["file"].iloc[0])
+    assert (pixels == tifffile.imread(folder / "tuned-0" / "000000.tif")).all()
+    assert set(manifest["scale"]) == {"8bit"}
+
+
+def test_wrong_lists_are_refused_in_words(folder, capfd):
+    assert measure(folder, train_tiles=[folder / "train.tif"] * 2) == 2
+    assert measure(folder, untuned_shards=[]) == 2
+    said = capfd.readouterr().err
+    assert "--train-tiles needs one path for each of the 1 concepts, found 2" in said
+    assert "--untuned-shards needs at least one shard folder" in said

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_lib.evaluation.image_sets import read_manifests
+from pipeline_lib.evaluation.releases import by_concept, choose_released, grey_to_scale
+from pipeline_lib.imaging.intensity import IntensityMap
+from pipeline_lib.settings import UserError
+from tests.evaluation.shards import draw_fields, write_shard
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards") / "a"
+    write_shard(folder, draw_fields(0, 6, 64), bad=[1])
+    return read_manifests([folder])
+
+
+@pytest.fixture
+def copies():
+    verdicts = {0: "new", 2: "copy", 3: "near", 4: "unknown"}
+    return pd.DataFrame(
+        {
+            "concept": "cells",
+            "prompt_name": "cells-64px-subject",
+            "index": list(verdicts),
+            "verdict": list(verdicts.values()),
+            "similarity": 0.9,
+            "threshold": 0.8,
+            "tile": 7,
+            "source": "field",
+        }
+    )
+
+
+def test_what_is_held_back_has_its_reason(rows, copies):
+    accepted, held_back = choose_released(rows, copies, hold_back_copies=True)
+    assert accepted["index"].tolist() == [0, 3]
+    assert dict(zip(held_back["index"], held_back["why"], strict=True)) == {
+        1: "blank: grey levels vary by 0.00, less than 1",
+        2: "copy of training tile 7 of field: similarity 0.900 above 0.800",
+        4: "no held-out image tells how near a copy is",
+        5: "not compared with the training images",
+    }
+
+
+def test_copies_go_out_only_if_asked_for_and_broken_images_never(rows, copies):
+    accepted, held_back = choose_released(rows, copies, hold_back_copies=False)
+    assert accepted["index"].tolist() == [0, 2, 3, 4, 5]
+    assert held_back["index"].tolist() == [1]
+
+
+@given(st.floats(0, 60000), st.floats(1, 5000))
+def test_camera_scale_undoes_the_intensity_map_to_half_a_count(low, width):
+    intensity = IntensityMap(low, low + width)
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    counts = grey_to_scale(grey, intensity, "camera")
+    assert counts.dtype == np.uint16
+    assert np.abs(counts - intensity.inverse(grey)).max() <= 0.5
+    if width > 255:
+        assert (intensity.apply(counts) == grey).all()
+
+
+def test_8_bit_scale_is_the_image_itself():
+    grey = draw_fields(1, 1, 64)[0]
+    assert grey_to_scale(grey, IntensityMap(0, 1000), "8bit") is grey
+
+
+def test_a_path_for_each_concept_is_needed():
+    paths = [Path("a.json"), Path("b.json")]
+    assert by_concept(["x", "y"], paths, "--intensities")["y"] == Path("b.json")
+    with pytest.raises(UserError, match=r"--intensities needs one path .* x, y, found 1"):
+        by_concept(["x", "y"], paths[:1], "--intensities")
