@@ -11,6 +11,7 @@ from scipy import fft
 from scipy.spatial.distance import cdist
 from skimage.transform import downscale_local_mean
 
+from pipeline_lib.evaluation.surfaces import subtract_surfaces
 from pipeline_lib.imaging.views import View, apply_view
 from pipeline_lib.settings import UserError
 
@@ -146,16 +147,7 @@ def prepare_for_comparison(images: Images, factor: int) -> Float32Array:
     reduced = downscale_local_mean(
         images[:, :rows, :columns].astype(np.float32), (1, factor, factor)
     )
-    surfaces = _surface_basis(*reduced.shape[1:])
-    pixels = reduced.reshape(len(reduced), -1)
-    return (pixels - (pixels @ surfaces) @ surfaces.T).reshape(reduced.shape)
-
-
-def _surface_basis(rows: int, columns: int) -> Float32Array:
-    """Return six orthonormal columns that span the surfaces of second degree, (rows columns, 6)."""
-    y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
-    surfaces = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    return np.linalg.qr(surfaces.reshape(-1, 6))[0].astype(np.float32)
+    return subtract_surfaces(reduced)
 
 
 class _Correlator:

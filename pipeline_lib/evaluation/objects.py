@@ -86,6 +86,7 @@ def images_to_contrast(images: Images) -> npt.NDArray[np.float32]:
     """
     values = images.astype(np.float32)
     broad = max(images.shape[1:]) * BACKGROUND_SHARE
+    # A fitted surface would be bent by a single dark cell; the local mean only dips around it.
     even = values - ndimage.gaussian_filter(values, (0, broad, broad))
     distances = np.square(even - np.median(even, axis=(1, 2), keepdims=True))
     return np.sqrt(ndimage.gaussian_filter(distances, (0, SMOOTHING_PX, SMOOTHING_PX)))
