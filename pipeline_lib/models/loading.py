@@ -1,8 +1,4 @@
-"""A base model or a trained one, from the disk into memory.
-
-Classes are imported from the submodules of diffusers that define them: the package's own namespace
-costs three seconds more at import.
-"""
+"""A base model or a trained one, from the disk into memory."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers import CLIPTokenizer
 from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
@@ -175,7 +172,6 @@ def _part(kind: type, folder: Path, dtype: torch.dtype, device: torch.device) ->
             "because they can run code. Convert the model with safetensors first"
         )
     name = "dtype" if kind.__module__.startswith("transformers") else "torch_dtype"
-    part = kind.from_pretrained(
-        folder, use_safetensors=True, local_files_only=True, **{name: dtype}
-    )
-    return part.to(device).eval().requires_grad_(False)
+    name = "torch_dtype" if issubclass(kind, ModelMixin) else "dtype"
+    given = {"use_safetensors": True, "local_files_only": True, name: dtype}
+    return kind.from_pretrained(folder, **given).to(device).eval().requires_grad_(False)
