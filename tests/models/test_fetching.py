@@ -61,7 +61,7 @@ def run_fetch(tmp_path, entry, hub=None, **environment):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     return process, card
 

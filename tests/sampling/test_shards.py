@@ -94,7 +94,7 @@ def run_script(card):
             env=os.environ | {"PYTHONPATH": str(PROJECT)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
 
     return run
