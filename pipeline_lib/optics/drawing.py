@@ -133,7 +133,9 @@ def draw_scene_settings(
         well_edge=bool(generator.uniform() < habit.well_edge),
         display_background=_draw_level(generator, oblique, defocus > 0.5 * depth),
         display_range=_log_uniform(generator, *habit.display_range),
-        display_floor=float(generator.choice([0.0, 0.03, 0.1, 0.3], p=[0.1, 0.3, 0.4, 0.2])),
+        display_floor=float(
+            generator.choice([0.0, 0.03, 0.1, 0.3, 0.6], p=[0.07, 0.2, 0.38, 0.3, 0.05])
+        ),
         source_rings=source_rings + oblique,
     )
 

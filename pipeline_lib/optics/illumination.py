@@ -19,7 +19,24 @@ def shading_to_map(
     rows: Positions,
     columns: Positions,
 ) -> FloatImage:
-    """Slow unevenness of the lamp: a factor about 1 with standard deviation `amount`."""
+    """Sample the lamp's slow unevenness.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Where the numbers come from.
+    amount : float
+        Standard deviation.
+    region : Region
+        The field; sizes and places follow from it.
+    rows, columns : ndarray
+        Where to sample, micrometres.
+
+    Returns
+    -------
+    ndarray of float32, (rows, columns)
+        A factor about 1.
+    """
     extent = max(region.high[0] - region.low[0], region.high[1] - region.low[1])
     waves = draw_waves(generator, 0.8 * extent, 4 * extent, 5)
     return np.float32(1) + np.float32(amount) * waves_to_map(waves, rows, columns)
@@ -32,7 +49,24 @@ def vignette_to_map(
     rows: Positions,
     columns: Positions,
 ) -> FloatImage:
-    """Fall-off by `amount` at a corner's distance from a centre that is not quite central."""
+    """Sample the fall-off from a centre that is not quite central.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Where the numbers come from.
+    amount : float
+        Loss at a corner's distance from the centre.
+    region : Region
+        The field; sizes and places follow from it.
+    rows, columns : ndarray
+        Where to sample, micrometres.
+
+    Returns
+    -------
+    ndarray of float32, (rows, columns)
+        A factor of at most 1.
+    """
     low, high = np.array(region.low), np.array(region.high)
     centre = (low + high) / 2 + generator.normal(0, 0.15, 2) * (high - low)
     squared = (rows[:, None] - centre[0]) ** 2 + (columns - centre[1]) ** 2
@@ -48,10 +82,28 @@ def dust_to_map(
     rows: Positions,
     columns: Positions,
 ) -> FloatImage:
-    """Rings of specks far from focus.
+    """Sample the rings of specks far from focus.
 
     A small dark speck at distance z gives the in-line hologram 1 - a cos(pi r^2 / (lambda z) + b)
     under an envelope that the width of the source sets.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Where the numbers come from.
+    number : int
+        How many specks.
+    size_um : float
+        Typical radius of their rings.
+    region : Region
+        The field; sizes and places follow from it.
+    rows, columns : ndarray
+        Where to sample, micrometres.
+
+    Returns
+    -------
+    ndarray of float32, (rows, columns)
+        A factor, 1 away from the specks.
     """
     total = np.ones((len(rows), len(columns)), np.float32)
     for place in region.draw_points(generator, number):
@@ -72,7 +124,22 @@ def dust_to_map(
 def well_edge_to_map(
     generator: np.random.Generator, region: Region, rows: Positions, columns: Positions
 ) -> FloatImage:
-    """Broad dark and bright band of a well's wall and meniscus, with streaks along it."""
+    """Sample the broad dark and bright band of a well's wall and meniscus, with streaks along it.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Where the numbers come from.
+    region : Region
+        The field; sizes and places follow from it.
+    rows, columns : ndarray
+        Where to sample, micrometres.
+
+    Returns
+    -------
+    ndarray of float32, (rows, columns)
+        A factor, at least 0.02.
+    """
     low, high = np.array(region.low), np.array(region.high)
     extent = float((high - low).mean())
     angle, bend = generator.uniform(0, 2 * np.pi), extent * np.exp(generator.uniform(0.7, 3))

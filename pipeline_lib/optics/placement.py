@@ -18,11 +18,11 @@ CANDIDATES = 8  # places tried for each object
 # Share of the area covered, lowest and highest.
 DENSITIES = ("sparse", "medium", "dense")
 KIND_TO_COVERAGE = {
-    "budding yeast": ((0.02, 0.07), (0.12, 0.25), (0.4, 0.65)),
-    "rod bacteria": ((0.015, 0.06), (0.1, 0.22), (0.35, 0.65)),
-    "suspension cells": ((0.015, 0.07), (0.12, 0.25), (0.38, 0.6)),
-    "adherent cells": ((0.04, 0.14), (0.2, 0.4), (0.55, 0.85)),
-    "beads": ((0.01, 0.05), (0.08, 0.2), (0.3, 0.55)),
+    "budding yeast": ((0.006, 0.07), (0.12, 0.25), (0.4, 0.65)),
+    "rod bacteria": ((0.003, 0.06), (0.1, 0.22), (0.35, 0.65)),
+    "suspension cells": ((0.004, 0.07), (0.12, 0.25), (0.38, 0.6)),
+    "adherent cells": ((0.02, 0.14), (0.2, 0.4), (0.55, 0.85)),
+    "beads": ((0.003, 0.05), (0.08, 0.2), (0.3, 0.55)),
 }
 # About the size of the larger objects.
 KIND_TO_BUCKET_UM = {
@@ -125,24 +125,27 @@ def draw_bodies(
         Placed objects, as many as the density asks for and as found room.
     """
     low, high = KIND_TO_COVERAGE[kind][DENSITIES.index(density)]
-    wanted = generator.uniform(low, high) * region.area_um2
+    share = np.exp(generator.uniform(np.log(low), np.log(high)))
+    wanted = share * region.area_um2
     order = generator.uniform(0, 1.5) if density == "dense" else generator.uniform(2, 10)
     flow = draw_waves(generator, 20.0, 80.0, 6)
     clustered = generator.uniform() < 0.4
     occupancy = Occupancy(KIND_TO_BUCKET_UM[kind])
     bodies: list[Body] = []
     likeness = Likeness(generator, contrast)
-    while wanted > 0:
+    while True:
         points = _draw_candidates(generator, region, bodies, clustered)
         local = waves_to_values(flow, points[0])
         body = KIND_TO_DRAW[kind](likeness, local + order * generator.normal())
-        wanted -= np.pi / 4 * body.diameter_um**2
+        area = np.pi / 4 * body.diameter_um**2
+        if generator.uniform() * area > wanted:  # the last one by chance: the mean is right
+            return bodies
+        wanted -= area
         footprint = _footprint(body, KIND_TO_SPACING.get(kind, 1.0))
         place = next((point for point in points if occupancy.has_room(footprint, point)), None)
         if place is not None:
             bodies.append(body.at((float(place[0]), float(place[1]))))
             occupancy.take(footprint, place)
-    return bodies
 
 
 def _draw_candidates(
