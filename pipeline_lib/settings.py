@@ -343,7 +343,9 @@ class Configuration(Settings):
         "a {modality} microscopy image of {subject}",
         description="Prompt of the training images, with {subject} and, if wanted, {modality}.",
     )
-    sampling: SamplingSettings = Field(SamplingSettings(), description="Bulk sampling.")
+    sampling: SamplingSettings = Field(
+        SamplingSettings(), description="How many synthetic images are made, and how."
+    )
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="Evaluation.")
     release: ReleaseSettings = Field(ReleaseSettings(), description="Release.")
     report: ReportSettings = Field(ReportSettings(), description="Report.")

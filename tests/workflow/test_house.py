@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.schemas import generated_files, normalised, read_pins
+from pipeline_lib.schemas import normalised, read_pins
 from tests.workflow.workspace import ROOT, Workspace, environment
 
 
@@ -50,15 +50,6 @@ def test_a_wrong_configuration_ends_before_any_job(fresh: Workspace, tmp_path: P
     assert "configuration: training.stepz" in said
     assert "Traceback" not in said
     assert not (workspace.folder / "results").exists()
-
-
-def test_generated_files_are_up_to_date() -> None:
-    stale = [
-        str(path)
-        for path, text in generated_files(ROOT).items()
-        if path.read_text(encoding="utf-8") != text
-    ]
-    assert stale == [], "run `make schemas`"
 
 
 def test_constraints_pin_what_is_installed() -> None:

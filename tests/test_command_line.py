@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = """
+from pipeline_lib.command_line import run_stage
+from pipeline_lib.settings import FeaturesStage, UserError
+
+def work(stage, paths):
+    if stage.batch_size == 7:
+        raise UserError("seven is refused; set batch_size to 8")
+    if stage.batch_size == 13:
+        raise RuntimeError("a fault of ours")
+    print(stage.batch_size, [path.name for path in paths.images], paths.features.name)
+
+run_stage("Do it.", FeaturesStage, {"images...": "several", "features": "one"}, work)
+"""
+
+
+def run(tmp_path: Path, settings: str, *images: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            *(sys.executable, "-c", PROGRAM, "--settings", settings, "--features", "x.npz"),
+            *("--log", str(tmp_path / "logs/a.log"), "--images", *images),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_settings_and_paths_reach_the_work(tmp_path: Path) -> None:
+    done = run(tmp_path, '{"extractor": "efficientnet-lite0"}', "a.tif", "b.tif")
+    assert done.stdout.strip() == "32 ['a.tif', 'b.tif'] x.npz"
+    assert done.returncode == 0
+
+
+def test_long_lists_come_from_a_file(tmp_path: Path) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_text("a.tif\nb c.tif\n")
+    done = run(tmp_path, '{"extractor": "efficientnet-lite0"}', f"@{listing}")
+    assert "['a.tif', 'b c.tif']" in done.stdout
+
+
+def test_wrong_settings_are_named_without_a_traceback(tmp_path: Path) -> None:
+    done = run(tmp_path, '{"extractor": "efficientnet-lite0", "batch": 3}')
+    assert done.returncode == 2
+    assert "--settings: batch: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_user_error_is_a_message_in_the_terminal_and_the_log(tmp_path: Path) -> None:
+    done = run(tmp_path, '{"extractor": "efficientnet-lite0", "batch_size": 7}')
+    assert done.returncode == 2
+    assert "seven is refused" in done.stderr
+    assert "seven is refused" in (tmp_path / "logs/a.log").read_text()
+    assert "Traceback" not in done.stderr
+
+
+def test_a_fault_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
+    done = run(tmp_path, '{"extractor": "efficientnet-lite0", "batch_size": 13}')
+    assert done.returncode == 1
+    assert "a fault of ours" in (tmp_path / "logs/a.log").read_text()
