@@ -14,16 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import tifffile
 from tqdm import tqdm
 
 from pipeline_lib.command_line import USER_ERROR_EXIT
-from pipeline_lib.files import atomic_path, provenance, write_json, write_text
+from pipeline_lib.files import atomic_path, provenance, write_json
+from pipeline_lib.imaging.tables import write_table
 from pipeline_lib.optics import KINDS, Picture, draw_scene_settings, simulate_picture
 from pipeline_lib.optics.placement import DENSITIES
 from pipeline_lib.optics.scenes import ILLUMINATIONS
 from pipeline_lib.settings import UserError
+
+OBJECT_COLUMNS = ("mask", "label", "row_um", "column_um", "diameter_um")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -108,14 +110,14 @@ def picture_to_object_rows(name: str, picture: Picture) -> list[dict[str, object
     """Return the truth of a picture's objects as rows."""
     truth = zip(picture.centres_um, picture.diameters_um, strict=True)
     return [
-        {
-            "mask": f"masks/{name}.tif",
-            "label": label,
-            "row_um": centre[0],
-            "column_um": centre[1],
-            "diameter_um": diameter,
-        }
-        for label, (centre, diameter) in enumerate(truth, start=1)
+        dict(
+            zip(
+                OBJECT_COLUMNS,
+                (f"masks/{name}.tif", label, float(row), float(column), float(diameter)),
+                strict=True,
+            )
+        )
+        for label, ((row, column), diameter) in enumerate(truth, start=1)
     ]
 
 
@@ -132,13 +134,8 @@ def main() -> None:
         write_picture(arguments.out, name, picture)
         pictures.append(picture_to_row(name, picture))
         objects.extend(picture_to_object_rows(name, picture))
-    columns = ["mask", "label", "row_um", "column_um", "diameter_um"]
-    for table, rows in (
-        ("pictures", pd.DataFrame(pictures)),
-        ("objects", pd.DataFrame(objects, columns=columns)),
-    ):
-        text = rows.to_csv(sep="\t", index=False, float_format="%.6g")
-        write_text(arguments.out / f"{table}.tsv", text)
+    write_table(arguments.out / "pictures.tsv", list(pictures[0]), pictures)
+    write_table(arguments.out / "objects.tsv", OBJECT_COLUMNS, objects)
     chosen = {name: value for name, value in vars(arguments).items() if name != "out"}
     made = {"synthetic": True, **provenance("simulate", chosen)}
     write_json(arguments.out / "provenance.json", made)

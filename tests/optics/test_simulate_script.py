@@ -64,5 +64,4 @@ def test_wrong_arguments_end_with_a_message(tmp_path):
     done = simulate(tmp_path, "--rows", "4", "--number", "1")
     assert done.returncode == 2
     assert "at least 8 rows" in done.stderr and "Traceback" not in done.stderr
-    assert "invalid choice: 'moss'" in simulate(tmp_path, "--kind", "moss").stderr
     assert not (tmp_path / "pictures.tsv").exists()
