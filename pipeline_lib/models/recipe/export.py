@@ -1,0 +1,99 @@
+"""From trained parts to a folder that an unmodified StableDiffusionPipeline loads."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pandas as pd
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from pipeline_lib.files import atomic_path, write_json, write_text
+from pipeline_lib.models.recipe.card import recipe_to_card
+from pipeline_lib.models.recipe.denoiser import (
+    recipe_to_scheduler,
+    recipe_to_text_encoder,
+    recipe_to_unet,
+)
+from pipeline_lib.models.recipe.settings import Recipe
+from pipeline_lib.models.recipe.storage import read_tensors
+from pipeline_lib.models.recipe.training import state_to_averaged
+
+TRAININGS = ("autoencoder", "decoder", "denoiser")
+
+
+def export_build(recipe: Recipe, build: Path, folder: Path) -> None:
+    """Write the model of a build folder, with its card, recipe and course of training.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        All settings.
+    build : Path
+        Holds ``vae/``, ``tokenizer/`` and the states of trainings; the denoiser may still be in
+        training, the decoder's second one missing.
+    folder : Path
+        The model; appears whole or not at all.
+    """
+    autoencoder = AutoencoderKL.from_pretrained(build / "vae")
+    if (build / "decoder.safetensors").exists():
+        state_to_averaged(build / "decoder.safetensors", "autoencoder", autoencoder)
+    tokenizer = CLIPTokenizer.from_pretrained(build / "tokenizer")
+    side = recipe.pictures.size // 2 ** (len(recipe.autoencoder.channels) - 1)
+    unet = recipe_to_unet(recipe.denoiser, autoencoder.config.latent_channels, side)
+    text_encoder = recipe_to_text_encoder(recipe.denoiser, tokenizer)
+    state = build / "denoiser.safetensors"
+    state_to_averaged(state, "unet", unet)
+    steps = state_to_averaged(state, "text_encoder", text_encoder)
+    scheduler = recipe_to_scheduler(recipe.denoiser)
+    with atomic_path(folder) as beside:
+        export_model(beside, autoencoder, unet, text_encoder, tokenizer, scheduler)
+        write_text(beside / "README.md", recipe_to_card(recipe, steps))
+        write_json(beside / "recipe.json", recipe.model_dump(mode="json"))
+        courses = [_course(build, name) for name in TRAININGS]
+        pd.concat(courses).to_csv(beside / "training.csv", index=False, float_format="%.5g")
+
+
+def export_model(
+    folder: Path,
+    autoencoder: AutoencoderKL,
+    unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    scheduler: DDIMScheduler,
+) -> None:
+    """Write a Stable Diffusion pipeline, small and loadable without any option.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    autoencoder, unet, text_encoder, tokenizer, scheduler
+        The parts. UNet and autoencoder are stored in half precision and come back in single; a
+        text encoder stored in half would come back in half and clash with the UNet.
+    """
+    pipeline = StableDiffusionPipeline(
+        vae=copy.deepcopy(autoencoder).half(),
+        text_encoder=copy.deepcopy(text_encoder).float(),
+        tokenizer=tokenizer,
+        unet=copy.deepcopy(unet).half(),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+
+
+def _course(build: Path, name: str) -> pd.DataFrame:
+    """Return the history of a training, empty if it has none."""
+    path = build / f"{name}.safetensors"
+    texts = read_tensors(path)[1] if path.exists() else {"history": "[]"}
+    course = pd.DataFrame(json.loads(texts["history"]))
+    course.insert(0, "part", name)
+    return course

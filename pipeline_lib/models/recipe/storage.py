@@ -1,0 +1,90 @@
+"""The recipe's intermediate files: shards of pictures, cached latents, states of trainings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import save_file
+
+from pipeline_lib.files import atomic_path
+from pipeline_lib.models.recipe.pictures import CaptionedPictures, simulate_pictures
+from pipeline_lib.models.recipe.settings import PictureRecipe
+
+
+def shard_ranges(recipe: PictureRecipe) -> list[tuple[int, int]]:
+    """Return the ranges of picture numbers, one a file."""
+    starts = range(0, recipe.count, recipe.shard)
+    return [(start, min(start + recipe.shard, recipe.count)) for start in starts]
+
+
+def shard_path(folder: Path, start: int) -> Path:
+    """Return the file of the shard that begins with a picture's number."""
+    return folder / f"{start:06d}.safetensors"
+
+
+def make_shard(recipe: PictureRecipe, folder: Path, start: int, stop: int) -> Path:
+    """Simulate a shard unless its file exists.
+
+    Parameters
+    ----------
+    recipe : PictureRecipe
+        Which pictures.
+    folder : Path
+        Where shards lie.
+    start, stop : int
+        Range of picture numbers.
+
+    Returns
+    -------
+    Path
+        The shard: `images` uint8, captions and kinds as JSON in its metadata.
+    """
+    path = shard_path(folder, start)
+    if path.exists():
+        return path
+    pictures = simulate_pictures(recipe, start, stop)
+    texts = {"captions": json.dumps(pictures.captions), "kinds": json.dumps(pictures.kinds)}
+    with atomic_path(path) as beside:
+        save_arrays({"images": pictures.images}, beside, metadata=texts)
+    return path
+
+
+def read_shards(paths: Sequence[Path]) -> CaptionedPictures:
+    """Read shards of pictures.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files of `make_shard`.
+
+    Returns
+    -------
+    CaptionedPictures
+        All of them, in the order of the paths.
+    """
+    images, captions, kinds = [], [], []
+    for path in paths:
+        with safe_open(path, framework="numpy") as shard:
+            images.append(shard.get_tensor("images"))
+            captions += json.loads(shard.metadata()["captions"])
+            kinds += json.loads(shard.metadata()["kinds"])
+    return CaptionedPictures(np.concatenate(images), captions, kinds)
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **texts: str) -> None:
+    """Write tensors and texts into one safetensors file, atomically."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as beside:
+        save_file(contiguous, beside, metadata=texts)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read the tensors and texts of a safetensors file."""
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
