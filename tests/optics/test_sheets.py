@@ -29,7 +29,7 @@ def test_every_pixel_belongs_to_the_nearest_cell_in_the_cell_s_own_measure():
 def test_dense_is_closed_and_sparse_is_not():
     def covered(density):
         shares = []
-        for seed in range(6):
+        for seed in range(3):
             sheet = draw_sheet(np.random.default_rng(seed), 1.0, density, REGION)
             shares.append(np.mean(sheet_to_maps(sheet, ROWS, COLUMNS)[1] > 0))
         return np.mean(shares)
