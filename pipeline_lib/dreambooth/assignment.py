@@ -53,7 +53,7 @@ def _stated_or_next(concept: TrainedConcept, free: Any) -> str:
     token = next(free, None)
     if token is None:
         raise UserError(
-            f"no identifier is left for concept {concept.concept}: raise identifiers.candidates, "
+            f"no identifier is left for concept {concept.concept}: raise identifier_candidates, "
             "or state one in the `identifiers` column of runs.tsv."
         )
     return token
