@@ -33,13 +33,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{uuid.uuid4().hex[:8]}-{target.name}")
+    beside, before = (target.with_name(f".{uuid.uuid4().hex[:8]}-{target.name}") for _ in range(2))
     try:
         yield beside
         _flush(beside)
+        # No call replaces a full folder: moved away first, it never stands there half removed.
         if target.is_dir():
-            shutil.rmtree(target)
+            target.replace(before)
         beside.replace(target)
+        _remove(before)
     finally:
         _remove(beside)
 
