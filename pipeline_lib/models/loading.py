@@ -171,7 +171,6 @@ def _part(kind: type, folder: Path, dtype: torch.dtype, device: torch.device) ->
             f"{folder} holds no .safetensors file; pickled weights (.bin, .ckpt) are not loaded "
             "because they can run code. Convert the model with safetensors first"
         )
-    name = "dtype" if kind.__module__.startswith("transformers") else "torch_dtype"
     name = "torch_dtype" if issubclass(kind, ModelMixin) else "dtype"
     given = {"use_safetensors": True, "local_files_only": True, name: dtype}
     return kind.from_pretrained(folder, **given).to(device).eval().requires_grad_(False)
