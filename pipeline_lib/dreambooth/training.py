@@ -112,7 +112,7 @@ def training_steps(trainer: Trainer, folder: Path, stop: StopRequest) -> Iterato
 
 
 def resume(trainer: Trainer, folder: Path) -> tuple[int, int, float]:
-    """Load the newest whole checkpoint whose log is there.
+    """Load the newest whole checkpoint, if there is one.
 
     Parameters
     ----------
