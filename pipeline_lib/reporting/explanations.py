@@ -72,10 +72,11 @@ def data_to_limits(
     train, holdout = set(train_sources), set(holdout_sources)
     if train & holdout:
         limits.append(SHARED_SOURCE)
-    elif len(holdout) == 1:
-        limits.append(ONE_SOURCE.format(role="held-out"))
-    elif len(train) == 1:
-        limits.append(ONE_SOURCE.format(role="training"))
+    else:
+        roles = {"held-out": holdout, "training": train}
+        limits += [
+            ONE_SOURCE.format(role=role) for role, fields in roles.items() if len(fields) == 1
+        ]
     if modality in ("oblique", "dic"):
         limits.append(DIRECTED_LIGHT.format(modality=modality))
     return limits

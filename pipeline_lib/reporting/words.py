@@ -43,7 +43,7 @@ METRICS = {
     "copy_share": MetricWords(
         "Share of copies",
         "Share of images that are more like a training tile than hardly any held-out real tile is; "
-        "by the threshold's making, about 0.01 of the held-out tiles are (floor).",
+        "by the threshold's making, a few of the held-out tiles are too (floor).",
         "Smaller is better, down to the floor",
     ),
     "near_share": MetricWords(
