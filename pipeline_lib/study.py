@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from pipeline_lib.command_line import validation_to_message
 from pipeline_lib.imaging.sources import path_to_source
+from pipeline_lib.imaging.splitting import box_to_text, boxes_overlap
 from pipeline_lib.settings import (
     BaseModelEntry,
     Concept,
@@ -290,15 +291,16 @@ def _row_to_region(row: SampleRow, source: str, relative: str) -> SourceRegion:
 def _add_region(
     regions: list[SourceRegion], region: SourceRegion, where: str, relative: str
 ) -> None:
-    """Add a region; regions of one file must not overlap."""
+    """Add a region; regions of one file must not overlap, files of one group share a role."""
     for earlier in regions:
-        if earlier.source == region.source and _overlap(earlier.region, region.region):
+        one_file = earlier.source == region.source
+        if one_file and _overlap(earlier.region, region.region):
             raise UserError(
                 f"{where}: region: {relative} is named twice with overlapping regions "
                 f"({_written(earlier.region)} and {_written(region.region)}); pixels may stand in "
                 "one row only"
             )
-        if earlier.group == region.group and earlier.role != region.role and not region.region:
+        if not one_file and earlier.group == region.group and earlier.role != region.role:
             raise UserError(
                 f"{where}: role: group `{region.group}` has role {earlier.role} in an earlier row "
                 f"and {region.role} here; a group stays together"
@@ -310,16 +312,12 @@ def _overlap(
     first: tuple[int, int, int, int] | None, second: tuple[int, int, int, int] | None
 ) -> bool:
     """Tell whether two regions share a pixel; none means all of the field."""
-    if first is None or second is None:
-        return True
-    rows = first[0] < second[1] and second[0] < first[1]
-    columns = first[2] < second[3] and second[2] < first[3]
-    return rows and columns
+    return first is None or second is None or boxes_overlap(first, second)
 
 
 def _written(region: tuple[int, int, int, int] | None) -> str:
     """Return a region as the sheet writes it."""
-    return "{}:{},{}:{}".format(*region) if region else "all of it"
+    return box_to_text(region) if region else "all of it"
 
 
 # --- runs.tsv ------------------------------------------------------------------------------------

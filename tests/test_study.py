@@ -217,6 +217,10 @@ WRONG = {
         set_samples("round\tr1.tif\tw1\ttrain\nround\tr2.tif\tw1\tholdout\n"),
         r"row 3: role: group `w1` has role train in an earlier row and holdout here",
     ),
+    "group on both sides by regions of two files": (
+        set_samples("round\tr1.tif\tw1\ttrain\t0:9,0:9\nround\tr2.tif\tw1\tholdout\t0:9,0:9\n"),
+        r"row 3: role: group `w1` has role train in an earlier row and holdout here",
+    ),
     "nothing to train on": (
         set_samples("round\tr*.tif\t\tholdout\n" + LONG),
         r"concept `round` \(run `first`\) has no row with role train or auto",

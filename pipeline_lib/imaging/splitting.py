@@ -131,22 +131,22 @@ def _refuse_overlaps(
         by_source.setdefault(region.source, []).append(box)
     for source, listed in by_source.items():
         for one, other in combinations(listed, 2):
-            if _overlap(one, other):
+            if boxes_overlap(one, other):
                 raise UserError(
-                    f"{source}: regions {_written(one)} and {_written(other)} overlap; the same "
-                    "pixels must not stand in two rows of samples.tsv (an empty `region` is the "
+                    f"{source}: regions {box_to_text(one)} and {box_to_text(other)} overlap; the "
+                    "same pixels must not stand in two rows of samples.tsv (an empty `region` is the "
                     "whole field)"
                 )
 
 
-def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    """Tell whether two boxes share a pixel."""
+def boxes_overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    """Tell whether two boxes, y0, y1, x0, x1 with ends excluded, share a pixel."""
     rows = max(one[0], other[0]) < min(one[1], other[1])
     return rows and max(one[2], other[2]) < min(one[3], other[3])
 
 
-def _written(box: tuple[int, int, int, int]) -> str:
-    """Return a box as samples.tsv writes it."""
+def box_to_text(box: tuple[int, int, int, int]) -> str:
+    """Return a box, y0, y1, x0, x1, as samples.tsv writes it."""
     return f"{box[0]}:{box[1]},{box[2]}:{box[3]}"
 
 
