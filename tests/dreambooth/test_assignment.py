@@ -26,7 +26,7 @@ def test_one_identifier_for_two_concepts_is_refused() -> None:
 
 
 def test_too_few_candidates_are_told() -> None:
-    with pytest.raises(UserError, match=r"concept c1.*identifiers\.candidates"):
+    with pytest.raises(UserError, match=r"concept c1.*identifier_candidates"):
         assign_identifiers(concepts("auto", "auto"), ["zx", "brightfield"])
 
 
