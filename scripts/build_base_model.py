@@ -1,9 +1,8 @@
 """Train the embedded base model by its recipe, from simulated pictures to a folder to load.
 
-Stages, in this order: pictures, tokenizer, autoencoder, latents, decoder, denoiser, export, check.
-All intermediate results lie in the build folder; what is there is not made again, and a training
-that was interrupted goes on where it was. `export` may be run before the denoiser is done, for a
-look at it, and uses the decoder's second training if there is one.
+Stages, in this order: pictures, tokenizer, autoencoder, latents, denoiser, export, check. All
+intermediate results lie in the build folder; what is there is not made again, and a training that
+was interrupted goes on where it was. `export` may be run before the denoiser is done, for a look.
 """
 
 from __future__ import annotations
@@ -117,17 +116,6 @@ def make_latents(recipe: Recipe, build: Path, model: Path) -> None:
     write_latents(recipe, _pictures(recipe, build), build)
 
 
-def make_decoder(recipe: Recipe, build: Path, model: Path) -> None:
-    """Train the decoder further, for the texture of noise."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    from pipeline_lib.models.recipe.decoder import train_decoder
-
-    autoencoder = AutoencoderKL.from_pretrained(build / "vae")
-    state = build / "decoder.safetensors"
-    train_decoder(recipe, autoencoder, _pictures(recipe, build).images, state)
-
-
 def make_denoiser(recipe: Recipe, build: Path, model: Path) -> None:
     """Train UNet and text encoder."""
     from transformers import CLIPTokenizer
@@ -166,7 +154,6 @@ STAGES: dict[str, Callable[[Recipe, Path, Path], None]] = {
     "tokenizer": make_tokenizer,
     "autoencoder": make_autoencoder,
     "latents": make_latents,
-    "decoder": make_decoder,
     "denoiser": make_denoiser,
     "export": make_model,
     "check": check_model,

@@ -1,4 +1,4 @@
-"""The autoencoder: architecture and first training, for what pictures show."""
+"""The autoencoder: architecture, losses and training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from pipeline_lib.models.recipe.pictures import ByteStack, pictures_to_crops
 from pipeline_lib.models.recipe.settings import AutoencoderRecipe, Recipe
-from pipeline_lib.models.recipe.textures import spectrum_difference
+from pipeline_lib.models.recipe.spectra import spectrum_difference
 from pipeline_lib.models.recipe.training import (
     Gradients,
     Losses,

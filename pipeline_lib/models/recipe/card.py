@@ -20,11 +20,10 @@ by DreamBooth where there is neither a GPU nor a model hub.
 - **Trained on simulated pictures only**: {count} of this project's own simulator
   (`pipeline_lib/optics`), {views} views of each. Kinds: {kinds}; from sparse to dense, in front of,
   in and behind focus, in brightfield and oblique light. It has seen no photograph.
-- **Training**: autoencoder {autoencoder_steps} steps of {autoencoder_batch} crops, its decoder
-  {decoder_steps} more; UNet and text encoder together {denoiser_steps} of {denoiser_planned} steps
-  of {denoiser_batch} latents, velocity prediction, zero terminal signal, {dropout:.0%} empty
-  captions, averaged weights. `recipe.json` has all settings, `training.csv` the losses.
-  `make base-model` makes it anew.
+- **Training**: autoencoder {autoencoder_steps} steps of {autoencoder_batch} crops; UNet and text
+  encoder together {denoiser_steps} of {denoiser_planned} steps of {denoiser_batch} latents,
+  velocity prediction, zero terminal signal, {dropout:.0%} empty captions, averaged weights.
+  `recipe.json` has all settings, `training.csv` the losses. `make base-model` makes it anew.
 - **Prompts** look like `a brightfield microscopy image of dense rod bacteria, in focus`,
   `an oblique microscopy image of sparse adherent cells, behind focus, bright background`.
 - **Identifiers**: the last tokens of the vocabulary are {rare} words of three consonants that no
@@ -67,7 +66,6 @@ def recipe_to_card(recipe: Recipe, steps: int) -> str:
         kinds=", ".join(KINDS),
         autoencoder_steps=recipe.autoencoder.steps,
         autoencoder_batch=recipe.autoencoder.batch,
-        decoder_steps=recipe.decoder.steps,
         denoiser_steps=steps,
         denoiser_planned=recipe.denoiser.steps,
         denoiser_batch=recipe.denoiser.batch,

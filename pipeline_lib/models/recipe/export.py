@@ -24,7 +24,7 @@ from pipeline_lib.models.recipe.settings import Recipe
 from pipeline_lib.models.recipe.storage import read_tensors
 from pipeline_lib.models.recipe.training import state_to_averaged
 
-TRAININGS = ("autoencoder", "decoder", "denoiser")
+TRAININGS = ("autoencoder", "denoiser")
 
 
 def export_build(recipe: Recipe, build: Path, folder: Path) -> None:
@@ -35,14 +35,11 @@ def export_build(recipe: Recipe, build: Path, folder: Path) -> None:
     recipe : Recipe
         All settings.
     build : Path
-        Holds ``vae/``, ``tokenizer/`` and the states of trainings; the denoiser may still be in
-        training, the decoder's second one missing.
+        Holds ``vae/``, ``tokenizer/`` and both states; the denoiser may still be in training.
     folder : Path
         The model; appears whole or not at all.
     """
     autoencoder = AutoencoderKL.from_pretrained(build / "vae")
-    if (build / "decoder.safetensors").exists():
-        state_to_averaged(build / "decoder.safetensors", "autoencoder", autoencoder)
     tokenizer = CLIPTokenizer.from_pretrained(build / "tokenizer")
     side = recipe.pictures.size // 2 ** (len(recipe.autoencoder.channels) - 1)
     unet = recipe_to_unet(recipe.denoiser, autoencoder.config.latent_channels, side)
@@ -91,9 +88,8 @@ def export_model(
 
 
 def _course(build: Path, name: str) -> pd.DataFrame:
-    """Return the history of a training, empty if it has none."""
-    path = build / f"{name}.safetensors"
-    texts = read_tensors(path)[1] if path.exists() else {"history": "[]"}
+    """Return the history of a training."""
+    _, texts = read_tensors(build / f"{name}.safetensors")
     course = pd.DataFrame(json.loads(texts["history"]))
     course.insert(0, "part", name)
     return course

@@ -61,34 +61,6 @@ class AutoencoderRecipe(Settings):
     seed: int = Field(1, ge=0, description="Seed of weights, crops and latent noise.")
 
 
-class DecoderRecipe(Settings):
-    """The decoder's second training, with the encoder frozen, for the texture of noise."""
-
-    steps: int = Field(600, gt=0, description="Optimizer steps.")
-    batch: int = Field(12, gt=0, description="Crops in a step.")
-    learning_rate: float = Field(5e-4, gt=0, description="Peak learning rate.")
-    warmup: int = Field(20, ge=0, description="Steps of linear growth of the learning rate.")
-    ema_decay: float = Field(0.99, ge=0, lt=1, description="Decay of the averaged weights.")
-    absolute_weight: float = Field(
-        0.25, ge=0, description="Weight of the absolute error; that of blurred pictures is 1."
-    )
-    spectrum_weight: float = Field(
-        0.05, ge=0, description="Weight of the difference of logarithmic local power spectra."
-    )
-    adversarial_weight: float = Field(
-        0.5,
-        ge=0,
-        description="Size of the adversarial gradient at the picture in units of the other "
-        "losses' gradient.",
-    )
-    adversarial_start: Fraction = Field(
-        0.3, description="Share of the steps after which the adversarial loss begins."
-    )
-    discriminator_channels: int = Field(32, gt=0, description="Width of the discriminator.")
-    discriminator_rate: float = Field(2e-4, gt=0, description="Its learning rate.")
-    seed: int = Field(3, ge=0, description="Seed of the discriminator, crops and latent noise.")
-
-
 class DenoiserRecipe(Settings):
     """Architecture and training of the UNet and the text encoder."""
 
@@ -104,7 +76,7 @@ class DenoiserRecipe(Settings):
     text_width: int = Field(128, gt=0, description="Width of the text encoder.")
     text_layers: int = Field(3, gt=0, description="Layers of the text encoder.")
     text_heads: int = Field(4, gt=0, description="Heads of the text encoder's attention.")
-    steps: int = Field(1600, gt=0, description="Optimizer steps.")
+    steps: int = Field(2800, gt=0, description="Optimizer steps.")
     batch: int = Field(32, gt=0, description="Latents in a step.")
     learning_rate: float = Field(8e-4, gt=0, description="Peak learning rate.")
     warmup: int = Field(100, ge=0, description="Steps of linear growth of the learning rate.")
@@ -121,7 +93,6 @@ class Recipe(Settings):
     pictures: PictureRecipe = Field(PictureRecipe(), description="Simulated pictures.")
     tokenizer: TokenizerRecipe = Field(TokenizerRecipe(), description="Vocabulary.")
     autoencoder: AutoencoderRecipe = Field(AutoencoderRecipe(), description="Autoencoder.")
-    decoder: DecoderRecipe = Field(DecoderRecipe(), description="The decoder's texture.")
     denoiser: DenoiserRecipe = Field(DenoiserRecipe(), description="UNet and text encoder.")
     device: str = Field("cpu", description="Torch device that trains: cpu, cuda, cuda:1 ...")
     precision: Literal["float32", "bfloat16"] = Field(

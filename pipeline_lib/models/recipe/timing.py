@@ -25,7 +25,7 @@ from pipeline_lib.models.recipe.tokenizer import train_tokenizer
 from pipeline_lib.models.recipe.training import one_core_threads
 
 TIMED_STEPS = 4
-SHARES = {"autoencoder": 0.35, "decoder": 0.1, "denoiser": 0.55}
+SHARES = {"autoencoder": 0.45, "denoiser": 0.55}
 
 
 def minutes_to_recipe(recipe: Recipe, minutes: float) -> Recipe:
@@ -41,11 +41,9 @@ def minutes_to_recipe(recipe: Recipe, minutes: float) -> Recipe:
     Returns
     -------
     Recipe
-        With steps that take about so long; those of the decoder's second training, which are as
-        dear as the autoencoder's, are in proportion.
+        With steps that take about so long.
     """
-    autoencoder, denoiser = _autoencoder_seconds(recipe), _denoiser_seconds(recipe)
-    seconds = {"autoencoder": autoencoder, "decoder": autoencoder, "denoiser": denoiser}
+    seconds = {"autoencoder": _autoencoder_seconds(recipe), "denoiser": _denoiser_seconds(recipe)}
     changed = recipe.model_dump()
     for part, share in SHARES.items():
         changed[part]["steps"] = max(int(60 * minutes * share / seconds[part]), 1)

@@ -19,14 +19,6 @@ TINY = {
         "learning_rate": 5e-3,
         "ema_decay": 0.8,
     },
-    "decoder": {
-        "steps": 12,
-        "batch": 4,
-        "warmup": 2,
-        "ema_decay": 0.8,
-        "adversarial_start": 0.5,
-        "discriminator_channels": 8,
-    },
     "denoiser": {
         "channels": [32, 32],
         "attention": [False, True],

@@ -33,13 +33,13 @@ def built(recipe, tmp_path_factory):
     """The whole recipe on the smallest settings, by the command that users give."""
     folder = tmp_path_factory.mktemp("base")
     tiny = recipe.model_dump(mode="json") | {"workers": 1}
-    for part in ("autoencoder", "decoder", "denoiser"):
+    for part in ("autoencoder", "denoiser"):
         tiny[part] |= {"steps": 4}
     done = build(
         *("--settings", json.dumps(tiny)),
         *("--build", folder / "build", "--model", folder / "model"),
         *("--stages", "pictures", "tokenizer", "autoencoder", "latents"),
-        *("decoder", "denoiser", "export"),
+        *("denoiser", "export"),
     )
     assert done.returncode == 0, done.stderr
     return folder
