@@ -134,8 +134,8 @@ def _refuse_overlaps(
             if boxes_overlap(one, other):
                 raise UserError(
                     f"{source}: regions {box_to_text(one)} and {box_to_text(other)} overlap; the "
-                    "same pixels must not stand in two rows of samples.tsv (an empty `region` is the "
-                    "whole field)"
+                    "same pixels must not stand in two rows of samples.tsv (an empty `region` is "
+                    "the whole field)"
                 )
 
 
