@@ -28,7 +28,8 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
     from safetensors.torch import save_file
     from tqdm import tqdm
 
-    from pipeline_lib.dreambooth.latents import round_trip, round_trip_figures, tiles_to_moments
+    from pipeline_lib.dreambooth.latents import round_trip, tiles_to_moments
+    from pipeline_lib.evaluation.round_trips import round_trip_figures
     from pipeline_lib.models.loading import load_model
 
     model = load_model(paths.model)

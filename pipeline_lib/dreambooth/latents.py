@@ -1,10 +1,9 @@
-"""The latent cache: VAE mean and standard deviation of every valid view, and the VAE's own cost."""
+"""The latent cache: VAE mean and deviation of every valid view; and tiles sent through the VAE."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from pipeline_lib.models.loading import BaseModel
 
 GreyStack = npt.NDArray[np.uint8]
-SPECTRUM_BANDS = 4
 
 
 def tiles_to_moments(
@@ -106,82 +104,3 @@ def round_trip(model: BaseModel, tiles: GreyStack, batch_size: int) -> GreyStack
         mean, _ = images_to_moments(model, tiles[part])
         decoded[part] = rgb_to_grey(latents_to_images(model, scale_latents(model, mean)))
     return decoded
-
-
-def round_trip_figures(tiles: GreyStack, decoded: GreyStack) -> dict[str, Any]:
-    """Say how much the VAE alone loses.
-
-    Parameters
-    ----------
-    tiles, decoded : ndarray
-        Tiles and their round trip, (tiles, height, width), 8 bits.
-
-    Returns
-    -------
-    dict
-        ``tiles``: how many. Of no tiles only that. Else ``psnr_db``: mean, lowest and highest peak
-        signal-to-noise ratio of a tile (a perfect one counts as 99). ``power_kept``: power of the
-        round trip over that of the tiles in bands of spatial frequency from low to high, each an
-        octave, the last one ending at 0.5 cycles a pixel; 1 is lossless, below 1 is blur.
-        ``mean_grey_change``: in grey levels.
-    """
-    if not len(tiles):
-        return {"tiles": 0}
-    difference = decoded.astype(np.float64) - tiles
-    squared = np.maximum((difference**2).mean(axis=(1, 2)), 255**2 / 10**9.9)
-    psnr = 10 * np.log10(255**2 / squared)
-    return {
-        "tiles": len(tiles),
-        "psnr_db": {
-            "mean": float(psnr.mean()),
-            "lowest": float(psnr.min()),
-            "highest": float(psnr.max()),
-        },
-        "power_kept": band_power_ratios(tiles, decoded),
-        "mean_grey_change": float(difference.mean()),
-    }
-
-
-def band_power_ratios(tiles: GreyStack, decoded: GreyStack) -> list[dict[str, float | None]]:
-    """Return the ratio of power in octaves of spatial frequency.
-
-    Parameters
-    ----------
-    tiles, decoded : ndarray
-        (tiles, height, width).
-
-    Returns
-    -------
-    list of dict
-        ``from`` and ``to`` in cycles a pixel, ``ratio`` (none where the tiles have no power).
-    """
-    before, after = stack_to_power(tiles), stack_to_power(decoded)
-    frequency = np.hypot(np.fft.fftfreq(tiles.shape[1])[:, None], np.fft.rfftfreq(tiles.shape[2]))
-    edges = 0.5 ** np.arange(SPECTRUM_BANDS + 1, 0, -1)
-    bands = []
-    for low, high in pairwise(edges):
-        inside = (frequency > low) & (frequency <= high)
-        power = before[inside].sum()
-        ratio = float(after[inside].sum() / power) if power > 0 else None
-        bands.append({"from": float(low), "to": float(high), "ratio": ratio})
-    return bands
-
-
-def stack_to_power(stack: GreyStack) -> npt.NDArray[np.float64]:
-    """Return the mean power spectrum of a stack, each picture less its mean, under a Hann window.
-
-    Parameters
-    ----------
-    stack : ndarray
-        (tiles, height, width).
-
-    Returns
-    -------
-    ndarray
-        Power at the frequencies of `numpy.fft.rfft2`, (height, width // 2 + 1).
-    """
-    window = np.outer(np.hanning(stack.shape[1]), np.hanning(stack.shape[2]))
-    power = np.zeros((stack.shape[1], stack.shape[2] // 2 + 1))
-    for picture in stack:
-        power += np.abs(np.fft.rfft2((picture - picture.mean()) * window)) ** 2
-    return power / len(stack)

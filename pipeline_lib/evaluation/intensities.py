@@ -32,6 +32,11 @@ def images_to_histograms(images: Images) -> FloatArray:
     return np.array(counts, np.float64).reshape(-1, GREY_LEVELS) / pixels
 
 
+def images_to_grey_shares(images: Images) -> FloatArray:
+    """Return the share of pixels at each grey level of a set of images, (256,)."""
+    return images_to_histograms(images).mean(axis=0)
+
+
 def histograms_to_wasserstein(reference: FloatArray, sample: FloatArray) -> float:
     """Return the Wasserstein-1 distance of two grey-value distributions.
 

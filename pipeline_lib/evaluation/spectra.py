@@ -11,6 +11,7 @@ FloatArray = npt.NDArray[np.float64]
 
 # Rounding to whole grey levels leaves this power in every bin; nothing below it was in the image.
 ROUNDING_POWER = 1 / 12
+CHUNK = 16
 BANDS = ((2, 4), (4, 8), (8, 16), (16, 32))
 GRID_PERIOD = 8
 # Beyond the reach of the Hann window's main lobe, which is one bin to each side.
@@ -63,6 +64,24 @@ def power_to_radial(power: npt.NDArray[np.floating]) -> FloatArray:
     ]
     means = power[:, inside].astype(np.float64) @ membership / membership.sum(axis=0)
     return np.maximum(means, ROUNDING_POWER)
+
+
+def images_to_mean_spectrum(images: npt.NDArray[np.number]) -> FloatArray:
+    """Return the mean radial power spectrum of a set of images.
+
+    Parameters
+    ----------
+    images : ndarray
+        (N, S, S) grey values of any type, N at least 1; taken a few at a time to save memory.
+
+    Returns
+    -------
+    ndarray
+        (S // 2,) float64, the mean of `power_to_radial` over the images.
+    """
+    chunks = (images[first : first + CHUNK] for first in range(0, len(images), CHUNK))
+    sums = (power_to_radial(images_to_power(chunk)).sum(axis=0) for chunk in chunks)
+    return sum(sums, np.zeros(images.shape[1] // 2)) / len(images)
 
 
 def spectra_to_distance(reference: FloatArray, sample: FloatArray) -> float:

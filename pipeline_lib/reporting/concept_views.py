@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline_lib.reporting.curves import images_to_grey_shares, images_to_mean_spectrum
+from pipeline_lib.evaluation.intensities import images_to_grey_shares
+from pipeline_lib.evaluation.spectra import images_to_mean_spectrum
 from pipeline_lib.reporting.figures import (
     distances_to_png,
     histograms_to_png,

@@ -7,7 +7,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from skimage.transform import downscale_local_mean
 
-from pipeline_lib.reporting.curves import images_to_grey_shares, images_to_mean_spectrum
+from pipeline_lib.evaluation.intensities import images_to_grey_shares
+from pipeline_lib.evaluation.spectra import images_to_mean_spectrum
 from pipeline_lib.reporting.figures import (
     distances_to_png,
     histograms_to_png,
