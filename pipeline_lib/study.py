@@ -424,8 +424,15 @@ def _run_priors(
     names = names * count if len(names) == 1 else names
     if len(names) != count:
         raise UserError(f"{where}: found {len(names)} priors for {count} datasets; give 1 or each")
+    of_prompt: dict[str, str] = {}
     for name in names:
         prior = look_up(name, configuration.priors, "prior", where)
+        if of_prompt.setdefault(prior.class_prompt, name) != name:
+            raise UserError(
+                f"{where}: `{of_prompt[prior.class_prompt]}` and `{name}` have one class prompt, "
+                "by which training knows class images; give this run one of them, or change "
+                f"priors.{name}.class_prompt"
+            )
         if prior.size != size:
             raise UserError(
                 f"{where}: the images of prior `{name}` have {prior.size} pixels, the tiles {size};"

@@ -26,6 +26,7 @@ CONFIG: dict[str, Any] = {
     "priors": {
         "class": {"class_prompt": "an image of cells", "size": 64},
         "small": {"class_prompt": "an image of cells", "size": 32},
+        "again": {"class_prompt": "an image of cells", "size": 64, "guidance": 2},
     },
 }
 BASES = {"toy": {"kind": "folder", "path": "toy"}, "gone": {"kind": "folder", "path": "nowhere"}}
@@ -267,6 +268,10 @@ WRONG = {
     "prior of another size": (
         set_runs("a\ttoy\tround-64\tsmall\n"),
         r"priors: the images of prior `small` have 32 pixels, the tiles 64; set priors\.small",
+    ),
+    "two priors of one class prompt": (
+        set_runs("a\ttoy\tround-64,long-64\tclass,again\n"),
+        r"row 2: priors: `class` and `again` have one class prompt",
     ),
     "wrong number of priors": (
         set_runs("a\ttoy\tround-64\tclass,class\n"),
