@@ -27,7 +27,6 @@ class ModelDescription:
     prediction_type: str
     latent_channels: int
     downsampling: int
-    latent_size: int
     zero_empty_prompt: bool
     scheduler_config: dict[str, Any]
 
@@ -65,7 +64,6 @@ def folder_to_description(folder: Path | str) -> ModelDescription:
         prediction_type=scheduler.get("prediction_type", "epsilon"),
         latent_channels=vae["latent_channels"],
         downsampling=2 ** (len(vae["block_out_channels"]) - 1),
-        latent_size=configurations["unet"].get("sample_size") or 64,
         zero_empty_prompt=index.exists()
         and bool(read_json(index).get("force_zeros_for_empty_prompt", False)),
         scheduler_config=scheduler,
