@@ -211,16 +211,20 @@ class Trainer:
         """
         count = max(1, self.settings.preview_count // len(self.data.subjects))
         pictures = {}
-        with self.average.applied(), self._autocast():
+        with self.average.applied():
             for subject in self.data.subjects:
                 keys = [
                     key_of("preview", self.settings.seed, subject.name, k) for k in range(count)
                 ]
-                batches = draw_batches(
-                    self.model, subject.prompt, keys, PREVIEW_SAMPLER, self.size, count
-                )
-                drawn = [latents_to_images(self.model, latents) for latents in batches]
-                pictures[subject.name] = rgb_to_grey(np.concatenate(drawn))
+                with self._autocast():  # not the autoencoder: half precision costs grey levels
+                    latents = torch.cat(
+                        [
+                            *draw_batches(
+                                self.model, subject.prompt, keys, PREVIEW_SAMPLER, self.size, count
+                            )
+                        ]
+                    )
+                pictures[subject.name] = rgb_to_grey(latents_to_images(self.model, latents))
         return pictures
 
     def tensors(self) -> dict[str, torch.Tensor]:
