@@ -31,6 +31,7 @@ rule all:
     input:
         run_files("report/{run}/index.html"),
         run_files("release/{run}"),
+        all_sample_shards(),
         results("report/study/index.html"),
 
 

@@ -255,7 +255,9 @@ class SamplingSettings(Settings):
 
     sampler: SamplerSettings = Field(SamplerSettings(), description="How images are drawn.")
     prompts: dict[Slug, Prompt] = Field(
-        {"subject": Prompt()}, min_length=1, description="Prompts by name."
+        {"subject": Prompt()},
+        min_length=1,
+        description="Prompts by name; all are sampled.",
     )
     images_per_shard: int = Field(
         500, gt=0, description="Images made by one job; a larger total only adds shards."
@@ -269,8 +271,12 @@ class EvaluationSettings(Settings):
     """What is measured, and how."""
 
     extractor: Extractor = Field("efficientnet-lite0", description="Feature extractor.")
-    prompt: Slug = Field("subject", description="The prompt whose images are compared with real.")
-    confidence: Fraction = Field(0.95, description="Level of the intervals.")
+    prompt: Slug = Field(
+        "subject",
+        description="The prompt whose images are compared with real ones, searched for copies and "
+        "released; those of other prompts are only sampled.",
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="Level of the intervals.")
     copy_quantile: Fraction = Field(
         0.99,
         description="A synthetic image is a copy when it is nearer to a training tile than this "
@@ -543,6 +549,7 @@ class ReleaseStage(Settings):
     """Settings of one run's release."""
 
     run: Slug = Field(..., description="Name of the run.")
+    concepts: tuple[Slug, ...] = Field(..., min_length=1, description="Its concepts.")
     release: ReleaseSettings = Field(..., description="What is given out.")
 
 

@@ -128,7 +128,8 @@ def metrics_stage(study: Study, run: str) -> MetricsStage:
 
 def release_stage(study: Study, run: str) -> ReleaseStage:
     """Return the settings of one run's release."""
-    return ReleaseStage(run=run, release=study.configuration.release)
+    concepts = tuple(one.concept for one in study.runs[run].concepts)
+    return ReleaseStage(run=run, concepts=concepts, release=study.configuration.release)
 
 
 def report_stage(study: Study, run: str) -> ReportStage:

@@ -14,9 +14,9 @@ from pipeline_lib.settings import ReleaseStage
 PATHS = {
     "shards...": "shards of the tuned model, of all concepts",
     "copies": "nearest training tile and verdict of each image, .tsv",
-    "intensities...": "intensity map of each concept in the run's order, .json",
-    "tables...": "table of the training tiles of each concept in the run's order, .tsv; without "
-    "them the images have no pixel size",
+    "intensities...": "intensity map of each concept in the settings' order, .json",
+    "tables...": "table of the training tiles of each concept, likewise, .tsv; without them the "
+    "images have no pixel size",
     "release": "folder to write",
 }
 
@@ -34,7 +34,7 @@ def work(stage: ReleaseStage, paths: argparse.Namespace) -> None:
     copies = pd.read_csv(paths.copies, sep="\t", dtype={"key": str})
     rows = read_manifests(paths.shards)
     accepted, held_back = choose_released(rows, copies, stage.release.hold_back_copies)
-    maps, pixel_sizes = read_scales(list(dict.fromkeys(copies["concept"])), paths)
+    maps, pixel_sizes = read_scales(stage.concepts, paths)
     with atomic_path(paths.release) as beside:
         beside.mkdir()
         records = [

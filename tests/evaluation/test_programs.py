@@ -87,7 +87,7 @@ def give_out(folder, scale):
     """Run the program `release`."""
     return call(
         "release",
-        {"run": "trial", "release": {"scale": scale}},
+        {"run": "trial", "concepts": [CONCEPT["concept"]], "release": {"scale": scale}},
         shards=sorted(folder.glob("tuned-*")),
         copies=folder / "copies.tsv",
         intensities=[folder / "intensity.json"],
