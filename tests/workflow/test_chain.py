@@ -91,7 +91,7 @@ def test_tuned_and_untuned_use_the_same_keys(finished: Workspace) -> None:
 def test_every_set_is_measured_for_every_run(finished: Workspace) -> None:
     for run in ("first", "second"):
         metrics = pd.read_csv(finished.path(f"metrics/{run}.csv"))
-        kernel = metrics[metrics["metric"] == "kernel distance"]
+        kernel = metrics[metrics["metric"] == "kernel_distance"]
         assert set(kernel["set"]) >= {"tuned", "untuned", "floor", "vae"}
         assert "FID" not in finished.path(f"report/{run}/verdict.txt").read_text()
 
