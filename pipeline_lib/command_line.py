@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -44,9 +45,11 @@ def run_stage(
     parser = _parser(description, paths)
     arguments = parser.parse_args()
     _log_to(arguments.log)
+    begun = time.monotonic()
     try:
         stage = settings.model_validate_json(arguments.settings)
         work(stage, arguments)
+        logging.info("%s: done in %.1f s", parser.prog, time.monotonic() - begun)
     except ValidationError as error:
         _fail(validation_to_message(error, "--settings"))
     except UserError as error:
