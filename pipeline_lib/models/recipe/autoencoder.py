@@ -222,10 +222,8 @@ def _piece_to_gradients(training: Training, crops: Crops, recipe: Recipe) -> Gra
         + ours.spectrum_weight * losses["spectrum"]
         + ours.kl_weight * losses["divergence"]
     )
-    gradients = loss_to_gradients(total, training.optimizers["autoencoder"])
-    return Gradients(
-        {"autoencoder": gradients}, {name: float(loss.detach()) for name, loss in losses.items()}
-    )
+    gradients = loss_to_gradients(total, training.optimizers)
+    return Gradients(gradients, {name: float(loss.detach()) for name, loss in losses.items()})
 
 
 def encode_grey(autoencoder: AutoencoderKL, grey: Tensor) -> tuple[Tensor, Tensor]:

@@ -75,6 +75,9 @@ class DenoiserRecipe(Settings):
     norm_groups: int = Field(16, gt=0, description="Groups of the group normalisation.")
     text_width: int = Field(128, gt=0, description="Width of the text encoder.")
     text_layers: int = Field(3, gt=0, description="Layers of the text encoder.")
+    text_rate_share: float = Field(
+        0.3, gt=0, description="Learning rate of the text encoder in units of the UNet's."
+    )
     text_heads: int = Field(4, gt=0, description="Heads of the text encoder's attention.")
     steps: int = Field(2800, gt=0, description="Optimizer steps.")
     batch: int = Field(32, gt=0, description="Latents in a step.")

@@ -168,10 +168,12 @@ def pieces_to_gradients(
 
 
 def loss_to_gradients(
-    loss: torch.Tensor, optimizer: torch.optim.Optimizer
-) -> tuple[torch.Tensor, ...]:
-    """Return a loss's gradients by what an optimizer trains, in its order."""
-    return torch.autograd.grad(loss, optimizer_to_parameters(optimizer))
+    loss: torch.Tensor, optimizers: dict[str, torch.optim.Optimizer]
+) -> dict[str, tuple[torch.Tensor, ...]]:
+    """Return a loss's gradients by what each optimizer trains, in its order."""
+    parameters = {name: optimizer_to_parameters(value) for name, value in optimizers.items()}
+    gradients = iter(torch.autograd.grad(loss, [p for ps in parameters.values() for p in ps]))
+    return {name: tuple(next(gradients) for _ in ps) for name, ps in parameters.items()}
 
 
 def one_core_threads(number: int) -> Executor:

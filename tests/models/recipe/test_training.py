@@ -5,7 +5,11 @@ import pytest
 import torch
 
 from pipeline_lib.models.recipe.autoencoder import bytes_to_grey, train_autoencoder
-from pipeline_lib.models.recipe.denoiser import CaptionedLatents, train_denoiser
+from pipeline_lib.models.recipe.denoiser import (
+    CaptionedLatents,
+    recipe_to_text_encoder,
+    train_denoiser,
+)
 from pipeline_lib.models.recipe.spectra import spectrum_difference
 from pipeline_lib.models.recipe.tokenizer import train_tokenizer
 from pipeline_lib.models.recipe.training import step_to_learning_rate, update_average
@@ -74,8 +78,8 @@ def test_rare_tokens_are_never_moved(recipe, latents, tokenizer, tmp_path):
     trained = train_denoiser(recipe, latents, tokenizer, tmp_path / "s.safetensors")
     encoder = trained.modules["text_encoder"]
     table = encoder.get_input_embeddings().weight.detach()
-    torch.manual_seed(recipe.denoiser.seed + 1)
-    fresh = type(encoder)(encoder.config).get_input_embeddings().weight.detach()
+    untrained = recipe_to_text_encoder(recipe.denoiser, tokenizer)
+    fresh = untrained.get_input_embeddings().weight.detach()
     rare = slice(len(tokenizer) - 2 - 2 * recipe.tokenizer.rare_tokens, len(tokenizer) - 2)
     assert torch.equal(table[rare], fresh[rare])
     used = tokenizer("cells").input_ids[1]
