@@ -24,6 +24,7 @@ from pipeline_lib.models.recipe.settings import Recipe
 from pipeline_lib.models.recipe.storage import read_tensors
 from pipeline_lib.models.recipe.training import state_to_averaged
 
+NAME = "brightfield-tiny"
 TRAININGS = ("autoencoder", "denoiser")
 
 
@@ -74,6 +75,7 @@ def export_model(
         The parts. UNet and autoencoder are stored in half precision and come back in single; a
         text encoder stored in half would come back in half and clash with the UNet.
     """
+    autoencoder.register_to_config(_name_or_path=NAME)  # else the path it was read from
     pipeline = StableDiffusionPipeline(
         vae=copy.deepcopy(autoencoder).half(),
         text_encoder=copy.deepcopy(text_encoder).float(),

@@ -60,6 +60,7 @@ def test_it_is_stored_small_and_described(built):
     model = built / "model"
     assert (model / "README.md").read_text().startswith("---\nlicense: mit")
     assert (model / "training.csv").read_text().count("denoiser") == 1
+    assert not any(str(built) in path.read_text() for path in model.rglob("*.json"))
     description = folder_to_description(model)
     assert description.architecture == "tiny"
     assert description.downsampling == 4
