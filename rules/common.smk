@@ -31,7 +31,7 @@ shell.prefix(
 )
 
 try:
-    STUDY = load_study(config, Path.cwd(), WORKFLOW_FOLDER)
+    STUDY = load_study(config, Path(), WORKFLOW_FOLDER)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
