@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml envs/constraints.txt
 	touch $(STAMP)
 
 demo: install
-	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES)
+	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES) --resources gpu=$(CORES)
 
 test: install
 	pytest
