@@ -1,7 +1,7 @@
 """Train the embedded base model by its recipe, from simulated pictures to a folder to load.
 
-Stages, in this order: pictures, tokenizer, autoencoder, latents, denoiser, export, check. All
-intermediate results lie in the build folder; what is there is not made again, and a training that
+Stages, in this order: pictures, tokenizer, decoder, denoiser, export, check. All intermediate
+results lie in the build folder; what is there is not made again, and a training that
 was interrupted goes on where it was. `export` may be run before the denoiser is done, for a look.
 """
 
@@ -100,31 +100,31 @@ def make_tokenizer(recipe: Recipe, build: Path, model: Path) -> None:
         tokenizer.save_pretrained(beside)
 
 
-def make_autoencoder(recipe: Recipe, build: Path, model: Path) -> None:
-    """Train the autoencoder."""
-    from pipeline_lib.models.recipe.autoencoder import train_autoencoder
+def make_decoder(recipe: Recipe, build: Path, model: Path) -> None:
+    """Train the decoder, and write the autoencoder with its constructed encoder."""
+    from pipeline_lib.models.recipe.autoencoder import train_decoder
+    from pipeline_lib.models.recipe.export import export_autoencoder
 
-    train_autoencoder(recipe, _pictures(recipe, build).images, build / "autoencoder.safetensors")
-
-
-def make_latents(recipe: Recipe, build: Path, model: Path) -> None:
-    """Whiten the autoencoder and encode all pictures once."""
-    if (build / "latents.safetensors").exists():
-        return
-    from pipeline_lib.models.recipe.latents import write_latents
-
-    write_latents(recipe, _pictures(recipe, build), build)
+    images = _pictures(recipe, build).images
+    train_decoder(recipe, images, build / "decoder.safetensors")
+    export_autoencoder(recipe, images, build)
 
 
 def make_denoiser(recipe: Recipe, build: Path, model: Path) -> None:
-    """Train UNet and text encoder."""
+    """Train UNet and text encoder, and draw a sheet of pictures now and then."""
     from transformers import CLIPTokenizer
 
+    from pipeline_lib.models.recipe.checking import draw_progress
     from pipeline_lib.models.recipe.denoiser import train_denoiser
-    from pipeline_lib.models.recipe.latents import read_latents
 
     tokenizer = CLIPTokenizer.from_pretrained(build / "tokenizer")
-    train_denoiser(recipe, read_latents(build), tokenizer, build / "denoiser.safetensors")
+    train_denoiser(
+        recipe,
+        _pictures(recipe, build),
+        tokenizer,
+        build / "denoiser.safetensors",
+        partial(draw_progress, recipe, build),
+    )
 
 
 def make_model(recipe: Recipe, build: Path, model: Path) -> None:
@@ -142,18 +142,18 @@ def check_model(recipe: Recipe, build: Path, model: Path) -> None:
 
 
 def _pictures(recipe: Recipe, build: Path) -> CaptionedPictures:
-    """Read the simulated pictures."""
+    """Read the simulated pictures but the noisiest."""
+    from pipeline_lib.models.recipe.pictures import leave_out_noisiest
     from pipeline_lib.models.recipe.storage import read_shards, shard_path, shard_ranges
 
-    folder = build / "pictures"
-    return read_shards([shard_path(folder, start) for start, _ in shard_ranges(recipe.pictures)])
+    paths = [shard_path(build / "pictures", start) for start, _ in shard_ranges(recipe.pictures)]
+    return leave_out_noisiest(read_shards(paths), recipe.pictures.noisiest)
 
 
 STAGES: dict[str, Callable[[Recipe, Path, Path], None]] = {
     "pictures": make_pictures,
     "tokenizer": make_tokenizer,
-    "autoencoder": make_autoencoder,
-    "latents": make_latents,
+    "decoder": make_decoder,
     "denoiser": make_denoiser,
     "export": make_model,
     "check": check_model,

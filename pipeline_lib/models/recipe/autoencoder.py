@@ -1,4 +1,4 @@
-"""The autoencoder: architecture, losses and training."""
+"""The autoencoder: a constructed encoder, and the training of its decoder."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline_lib.models.recipe.pictures import ByteStack, pictures_to_crops
-from pipeline_lib.models.recipe.settings import AutoencoderRecipe, Recipe
-from pipeline_lib.models.recipe.spectra import spectrum_difference
+from pipeline_lib.models.recipe.cosines import (
+    LatentScale,
+    coefficients_to_scale,
+    pictures_to_coefficients,
+    pictures_to_latents,
+)
+from pipeline_lib.models.recipe.encoder import construct_encoder
+from pipeline_lib.models.recipe.pictures import ByteStack, FloatImage, pictures_to_crops
+from pipeline_lib.models.recipe.settings import LATENT_CHANNELS, AutoencoderRecipe, Recipe
 from pipeline_lib.models.recipe.training import (
     Gradients,
     Losses,
@@ -34,31 +40,35 @@ from pipeline_lib.models.recipe.training import (
 
 BETAS = (0.9, 0.99)
 LARGEST_NORM = 1.0
-FIRST_LOG_VARIANCE = -6.0
+SCALED_BY = 3000  # pictures that the latents' scale is measured on
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Grey crops (N, 1, rows, columns) from -1 to 1, and noise of the shape of their latents."""
+    """Grey crops (N, 1, rows, columns) from -1 to 1, and their latents."""
 
     grey: Tensor
-    noise: Tensor
+    latents: Tensor
 
     def pieces(self, number: int) -> list[Crops]:
         """Return equal shares."""
-        pairs = zip(self.grey.chunk(number), self.noise.chunk(number), strict=True)
-        return [Crops(grey, noise) for grey, noise in pairs]
+        pairs = zip(self.grey.chunk(number), self.latents.chunk(number), strict=True)
+        return [Crops(grey, latents) for grey, latents in pairs]
 
 
-def recipe_to_autoencoder(recipe: AutoencoderRecipe, size: int) -> AutoencoderKL:
-    """Build an untrained autoencoder.
+def recipe_to_autoencoder(
+    recipe: AutoencoderRecipe, size: int, scale: LatentScale
+) -> AutoencoderKL:
+    """Build an autoencoder: its encoder is finished, its decoder is not trained.
 
     Parameters
     ----------
     recipe : AutoencoderRecipe
-        Architecture and seed.
+        Architecture, constant and seed.
     size : int
         Usual side of a picture; a note in the configuration alone.
+    scale : LatentScale
+        Of `pictures_to_scale`.
 
     Returns
     -------
@@ -70,7 +80,7 @@ def recipe_to_autoencoder(recipe: AutoencoderRecipe, size: int) -> AutoencoderKL
     autoencoder = AutoencoderKL(
         in_channels=3,
         out_channels=3,
-        latent_channels=recipe.latent_channels,
+        latent_channels=LATENT_CHANNELS,
         block_out_channels=recipe.channels,
         layers_per_block=recipe.blocks,
         down_block_types=("DownEncoderBlock2D",) * depth,
@@ -78,23 +88,26 @@ def recipe_to_autoencoder(recipe: AutoencoderRecipe, size: int) -> AutoencoderKL
         norm_num_groups=recipe.norm_groups,
         mid_block_add_attention=False,
         sample_size=size,
+        scaling_factor=1.0,
         force_upcast=False,
     )
-    # Latents drawn with a deviation of 1, the usual start, drown what the encoder says at first.
-    quantise = autoencoder.quant_conv
-    with torch.no_grad():
-        quantise.weight[recipe.latent_channels :] = 0
-        quantise.bias[recipe.latent_channels :] = FIRST_LOG_VARIANCE
+    construct_encoder(autoencoder, scale, recipe.constant)
     return autoencoder
 
 
-def bytes_to_grey(images: ByteStack) -> Tensor:
-    """Return uint8 pictures (N, rows, columns) as float32 (N, 1, rows, columns) from -1 to 1."""
-    return torch.from_numpy(np.ascontiguousarray(images)).float()[:, None] / 127.5 - 1
+def pictures_to_scale(recipe: AutoencoderRecipe, images: ByteStack) -> LatentScale:
+    """Choose the latents' scale by the first of the training's pictures."""
+    coefficients = pictures_to_coefficients(bytes_to_grey(images[:SCALED_BY]))
+    return coefficients_to_scale(coefficients, recipe.scale_power)
 
 
-def train_autoencoder(recipe: Recipe, images: ByteStack, state: Path) -> Training:
-    """Train the autoencoder, or go on with it.
+def bytes_to_grey(images: ByteStack) -> FloatImage:
+    """Return uint8 pictures as float32 from -1 to 1."""
+    return images.astype(np.float32) / 127.5 - 1
+
+
+def train_decoder(recipe: Recipe, images: ByteStack, state: Path) -> Training:
+    """Train the decoder, or go on with it.
 
     Parameters
     ----------
@@ -108,64 +121,61 @@ def train_autoencoder(recipe: Recipe, images: ByteStack, state: Path) -> Trainin
     Returns
     -------
     Training
-        Finished; the autoencoder to use is ``averaged["autoencoder"]``.
+        Finished; the decoder to use is ``averaged["decoder"]``.
     """
     ours = recipe.autoencoder
-    training = autoencoder_training(recipe)
+    scale = pictures_to_scale(ours, images)
+    training = decoder_training(recipe, scale)
     with one_core_threads(recipe.parts) as pool:
 
         def take_step(training: Training) -> Losses:
-            crops = draw_crops(images, recipe, ours.batch, ours.seed, training.step)
-            return take_autoencoder_step(training, crops, recipe, pool)
+            crops = draw_crops(images, ours, scale, training.step)
+            return take_decoder_step(training, crops, recipe, pool)
 
-        train(training, take_step, ours.steps, state, recipe.checkpoint_every, "autoencoder")
+        train(training, take_step, ours.steps, state, recipe.checkpoint_every, "decoder")
     return training
 
 
-def autoencoder_training(recipe: Recipe) -> Training:
-    """Return the untrained autoencoder with its optimizer."""
+def decoder_training(recipe: Recipe, scale: LatentScale) -> Training:
+    """Return the untrained decoder with its optimizer."""
     ours = recipe.autoencoder
-    autoencoder = recipe_to_autoencoder(ours, recipe.pictures.size)
-    autoencoder = autoencoder.to(recipe.device, memory_format=torch.channels_last)
-    optimizer = parameters_to_optimizer([autoencoder], ours.learning_rate, 0.0, BETAS)
+    decoder = recipe_to_autoencoder(ours, recipe.pictures.size, scale).decoder
+    decoder = decoder.to(recipe.device, memory_format=torch.channels_last)
+    optimizer = parameters_to_optimizer([decoder], ours.learning_rate, 0.0, BETAS)
     return Training(
-        {"autoencoder": autoencoder},
-        {"autoencoder": optimizer},
-        {"autoencoder": module_to_average(autoencoder)},
+        {"decoder": decoder}, {"decoder": optimizer}, {"decoder": module_to_average(decoder)}
     )
 
 
-def draw_crops(images: ByteStack, recipe: Recipe, batch: int, seed: int, step: int) -> Crops:
+def draw_crops(
+    images: ByteStack, recipe: AutoencoderRecipe, scale: LatentScale, step: int
+) -> Crops:
     """Draw the inputs of a step, a function of seed and step alone.
 
     Parameters
     ----------
     images : ndarray of uint8, (pictures, rows, columns)
         Simulated pictures.
-    recipe : Recipe
-        Side of the crops, shape of the latents.
-    batch : int
-        Number of crops.
-    seed, step : int
-        Seed of the training and number of the step.
+    recipe : AutoencoderRecipe
+        Number and side of the crops, seed.
+    scale : LatentScale
+        The encoder's.
+    step : int
+        Number of the step.
 
     Returns
     -------
     Crops
-        Grey values from -1 to 1 and latent noise.
+        Grey values from -1 to 1 and what the encoder makes of them.
     """
-    ours = recipe.autoencoder
-    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, step])))
-    grey = bytes_to_grey(pictures_to_crops(images, batch, ours.crop, generator))
-    side = ours.crop // 2 ** (len(ours.channels) - 1)
-    noise = generator.standard_normal((batch, ours.latent_channels, side, side), np.float32)
-    return Crops(grey, torch.from_numpy(noise))
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([recipe.seed, step])))
+    grey = bytes_to_grey(pictures_to_crops(images, recipe.batch, recipe.crop, generator))
+    latents = torch.from_numpy(pictures_to_latents(grey, scale))
+    return Crops(torch.from_numpy(grey)[:, None], latents)
 
 
-def take_autoencoder_step(
-    training: Training, crops: Crops, recipe: Recipe, pool: Executor
-) -> Losses:
-    """Do one step of the autoencoder.
+def take_decoder_step(training: Training, crops: Crops, recipe: Recipe, pool: Executor) -> Losses:
+    """Do one step of the decoder.
 
     Parameters
     ----------
@@ -185,54 +195,38 @@ def take_autoencoder_step(
     """
     ours = recipe.autoencoder
     rate = step_to_learning_rate(training.step, ours.steps, ours.learning_rate, ours.warmup)
-    set_learning_rate(training.optimizers["autoencoder"], rate)
+    set_learning_rate(training.optimizers["decoder"], rate)
 
     def work(piece: Crops) -> Gradients:
         return _piece_to_gradients(training, piece, recipe)
 
     gradients = pieces_to_gradients(work, crops.pieces(recipe.parts), pool)
-    descend(training, gradients, LARGEST_NORM)
+    descend(training, gradients, LARGEST_NORM, pool)
     update_average(
-        training.averaged["autoencoder"],
-        training.modules["autoencoder"],
-        training.step,
-        ours.ema_decay,
+        training.averaged["decoder"], training.modules["decoder"], training.step, ours.ema_decay
     )
     return gradients.losses
 
 
 def _piece_to_gradients(training: Training, crops: Crops, recipe: Recipe) -> Gradients:
     """Return losses and gradients of some crops."""
-    ours = recipe.autoencoder
     target = crops.grey.to(recipe.device)
-    autoencoder = training.modules["autoencoder"]
+    latents = crops.latents.to(recipe.device, memory_format=torch.channels_last)
     with in_precision(recipe):
-        mean, log_variance = encode_grey(autoencoder, target)
-        drawn = mean + (0.5 * log_variance).exp() * crops.noise.to(recipe.device)
-        decoded = decode_grey(autoencoder, drawn)
+        decoded = training.modules["decoder"](latents)
+    decoded = decoded.float().mean(1, keepdim=True)
     losses = {
         "absolute": functional.l1_loss(decoded, target),
         "squared": functional.mse_loss(decoded, target),
-        "spectrum": spectrum_difference(decoded, target, ours.spectrum_window),
-        "divergence": 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(),
     }
-    total = (
-        losses["absolute"]
-        + ours.squared_weight * losses["squared"]
-        + ours.spectrum_weight * losses["spectrum"]
-        + ours.kl_weight * losses["divergence"]
-    )
-    gradients = loss_to_gradients(total, training.optimizers)
+    total = losses["absolute"] + recipe.autoencoder.squared_weight * losses["squared"]
+    gradients = loss_to_gradients(total, training)
     return Gradients(gradients, {name: float(loss.detach()) for name, loss in losses.items()})
 
 
-def encode_grey(autoencoder: AutoencoderKL, grey: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and logarithmic variance of the latents of grey pictures."""
-    pictures = grey.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-    latents = autoencoder.encode(pictures).latent_dist
-    return latents.mean.float(), latents.logvar.float()
-
-
-def decode_grey(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
-    """Return the grey pictures of latents, the mean of the three channels."""
-    return autoencoder.decode(latents).sample.float().mean(1, keepdim=True)
+@torch.no_grad()
+def make_grey(decoder: nn.Module) -> None:
+    """Let a decoder give its three output channels' mean in each of them."""
+    last = decoder.conv_out
+    last.weight.copy_(last.weight.mean(0, keepdim=True).expand_as(last.weight).clone())
+    last.bias.copy_(last.bias.mean().expand_as(last.bias).clone())

@@ -18,14 +18,19 @@ layout of Stable Diffusion. It is the embedded base model of Brightbooth: someth
 by DreamBooth where there is neither a GPU nor a model hub.
 
 - **Trained on simulated pictures only**: {count} of this project's own simulator
-  (`pipeline_lib/optics`), {views} views of each. Kinds: {kinds}; from sparse to dense, in front of,
-  in and behind focus, in brightfield and oblique light. It has seen no photograph.
-- **Training**: autoencoder {autoencoder_steps} steps of {autoencoder_batch} crops; UNet and text
-  encoder together {denoiser_steps} of {denoiser_planned} steps of {denoiser_batch} latents,
-  velocity prediction, zero terminal signal, {dropout:.0%} empty captions, averaged weights.
-  `recipe.json` has all settings, `training.csv` the losses. `make base-model` makes it anew.
+  (`pipeline_lib/optics`), the noisiest {noisiest:.0%} left out, in all turns and flips. It has seen
+  no photograph.
+- **Kinds**: {kinds}; from sparse to dense, in front of, in and behind focus, in brightfield and
+  oblique light.
+- **Autoencoder**: the encoder is a cosine transform of the half-size picture by construction; the
+  decoder was trained, {decoder_steps} steps of {decoder_batch} crops. It loses the camera's noise,
+  which Brightbooth measures on real images and gives back.
+- **Denoiser**: UNet and text encoder were trained together, {denoiser_steps} of {denoiser_planned}
+  steps of {denoiser_batch} latents: velocity prediction, zero terminal signal, {dropout:.0%} empty
+  captions, averaged weights.
+- `recipe.json` has all settings, `training.csv` the losses. `make base-model` makes it anew.
 - **Prompts** look like `a brightfield microscopy image of dense rod bacteria, in focus`,
-  `an oblique microscopy image of sparse adherent cells, behind focus, bright background`.
+  `an oblique microscopy image of sparse adherent cells, behind focus`.
 - **Identifiers**: the last tokens of the vocabulary are {rare} words of three consonants that no
   caption holds; use them for DreamBooth.
 - **Licence**: MIT.
@@ -62,10 +67,10 @@ def recipe_to_card(recipe: Recipe, steps: int) -> str:
     return CARD.format(
         size=recipe.pictures.size,
         count=recipe.pictures.count,
-        views=recipe.pictures.views,
+        noisiest=recipe.pictures.noisiest,
         kinds=", ".join(KINDS),
-        autoencoder_steps=recipe.autoencoder.steps,
-        autoencoder_batch=recipe.autoencoder.batch,
+        decoder_steps=recipe.autoencoder.steps,
+        decoder_batch=recipe.autoencoder.batch,
         denoiser_steps=steps,
         denoiser_planned=recipe.denoiser.steps,
         denoiser_batch=recipe.denoiser.batch,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,16 @@ import numpy as np
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from torch import Tensor
+from scipy import stats
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from pipeline_lib.models.recipe.autoencoder import bytes_to_grey, pictures_to_scale
 from pipeline_lib.models.recipe.captions import vary_caption
-from pipeline_lib.models.recipe.settings import DenoiserRecipe, Recipe
+from pipeline_lib.models.recipe.cosines import CELL, LatentScale, pictures_to_latents
+from pipeline_lib.models.recipe.pictures import WAYS, CaptionedPictures, turn_picture
+from pipeline_lib.models.recipe.settings import LATENT_CHANNELS, DenoiserRecipe, Recipe
 from pipeline_lib.models.recipe.training import (
     Gradients,
     Losses,
@@ -26,6 +30,7 @@ from pipeline_lib.models.recipe.training import (
     loss_to_gradients,
     module_to_average,
     one_core_threads,
+    parameters_to_muon,
     parameters_to_optimizer,
     pieces_to_gradients,
     set_learning_rate,
@@ -37,23 +42,6 @@ from pipeline_lib.models.recipe.training import (
 BETAS = (0.9, 0.99)
 LARGEST_NORM = 1.0
 WORD_DEVIATION = 0.3
-
-
-@dataclass(frozen=True)
-class CaptionedLatents:
-    """What the denoiser learns from.
-
-    Parameters
-    ----------
-    mean, std : Tensor of float16, (pictures, channels, rows, columns)
-        Moments of the latents' distributions; the latents have mean 0 and deviation 1.
-    captions : list of str
-        One a picture.
-    """
-
-    mean: Tensor
-    std: Tensor
-    captions: list[str]
 
 
 @dataclass(frozen=True)
@@ -76,15 +64,15 @@ class Batch:
         )
 
 
-def recipe_to_unet(recipe: DenoiserRecipe, channels: int, side: int) -> UNet2DConditionModel:
+def recipe_to_unet(recipe: DenoiserRecipe, size: int) -> UNet2DConditionModel:
     """Build an untrained UNet.
 
     Parameters
     ----------
     recipe : DenoiserRecipe
         Architecture and seed.
-    channels, side : int
-        Channels and usual side of a latent.
+    size : int
+        Usual side of a picture in pixels.
 
     Returns
     -------
@@ -95,9 +83,9 @@ def recipe_to_unet(recipe: DenoiserRecipe, channels: int, side: int) -> UNet2DCo
     down = ["CrossAttnDownBlock2D" if wanted else "DownBlock2D" for wanted in recipe.attention]
     up = ["CrossAttnUpBlock2D" if wanted else "UpBlock2D" for wanted in recipe.attention[::-1]]
     return UNet2DConditionModel(
-        sample_size=side,
-        in_channels=channels,
-        out_channels=channels,
+        sample_size=size // CELL,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
         block_out_channels=recipe.channels,
         layers_per_block=recipe.blocks,
         down_block_types=tuple(down),
@@ -174,9 +162,10 @@ def recipe_to_scheduler(recipe: DenoiserRecipe) -> DDIMScheduler:
 
 def train_denoiser(
     recipe: Recipe,
-    latents: CaptionedLatents,
+    pictures: CaptionedPictures,
     tokenizer: CLIPTokenizer,
     state: Path,
+    look: Callable[[Training], None] | None = None,
 ) -> Training:
     """Train UNet and text encoder, or go on with them.
 
@@ -184,51 +173,74 @@ def train_denoiser(
     ----------
     recipe : Recipe
         All settings.
-    latents : CaptionedLatents
+    pictures : CaptionedPictures
         What is learnt from.
     tokenizer : CLIPTokenizer
         Reads the captions.
     state : Path
         File of the training's state.
+    look : callable, optional
+        Called every so many steps as the recipe says, to draw some pictures.
 
     Returns
     -------
     Training
         Finished; the models to use are ``averaged["unet"]`` and ``averaged["text_encoder"]``.
     """
-    training = denoiser_training(recipe, latents.mean.shape[1], latents.mean.shape[-1], tokenizer)
-    kept = recipe_to_scheduler(recipe.denoiser).alphas_cumprod
-
-    steps = recipe.denoiser.steps
+    ours = recipe.denoiser
+    training = denoiser_training(recipe, tokenizer)
+    scale = pictures_to_scale(recipe.autoencoder, pictures.images)
+    kept = recipe_to_scheduler(ours).alphas_cumprod
     with one_core_threads(recipe.parts) as pool:
 
         def take_step(training: Training) -> Losses:
-            batch = draw_batch(recipe.denoiser, latents, tokenizer, kept, training.step)
+            batch = draw_batch(ours, pictures, scale, tokenizer, kept, training.step)
             return take_denoiser_step(training, batch, recipe, pool)
 
-        train(training, take_step, steps, state, recipe.checkpoint_every, "denoiser")
+        every = recipe.checkpoint_every
+        train(training, take_step, ours.steps, state, every, "denoiser", look, recipe.sheet_every)
     return training
 
 
-def denoiser_training(
-    recipe: Recipe, channels: int, side: int, tokenizer: CLIPTokenizer
-) -> Training:
+def denoiser_training(recipe: Recipe, tokenizer: CLIPTokenizer) -> Training:
     """Return untrained UNet and text encoder with their optimizers."""
     ours = recipe.denoiser
-    unet = recipe_to_unet(ours, channels, side).to(recipe.device)
+    unet = recipe_to_unet(ours, recipe.pictures.size).to(recipe.device)
     text_encoder = recipe_to_text_encoder(ours, tokenizer).to(recipe.device).train()
     modules = {"unet": unet, "text_encoder": text_encoder}
+    matrices = _equal_shares(_inner_matrices(unet), recipe.parts)
     optimizers = {
-        name: parameters_to_optimizer([module], ours.learning_rate, ours.weight_decay, BETAS)
-        for name, module in modules.items()
+        name: parameters_to_muon(share, ours.matrix_rate, ours.weight_decay)
+        for name, share in matrices.items()
     }
+    inner = {id(parameter) for share in matrices.values() for parameter in share}
+    for name, module in modules.items():
+        optimizers[name] = parameters_to_optimizer(
+            [module], ours.learning_rate, ours.weight_decay, BETAS, without=inner
+        )
     averaged = {name: module_to_average(module) for name, module in modules.items()}
-    return Training(modules, optimizers, averaged)
+    return Training(modules, optimizers, averaged, flattened=matrices)
+
+
+def _inner_matrices(unet: nn.Module) -> list[nn.Parameter]:
+    """Return all of a UNet's matrices and filters but those of its first and last convolution."""
+    return [
+        parameter
+        for name, parameter in unet.named_parameters()
+        if parameter.ndim >= 2 and name.split(".")[0] not in ("conv_in", "conv_out")
+    ]
+
+
+def _equal_shares(matrices: list[nn.Parameter], number: int) -> dict[str, list[nn.Parameter]]:
+    """Share matrices out by their size, so that threads work on them for the same time."""
+    largest_first = sorted(matrices, key=lambda matrix: -matrix.numel())
+    return {f"matrices-{share}": largest_first[share::number] for share in range(number)}
 
 
 def draw_batch(
     recipe: DenoiserRecipe,
-    latents: CaptionedLatents,
+    pictures: CaptionedPictures,
+    scale: LatentScale,
     tokenizer: CLIPTokenizer,
     kept: Tensor,
     step: int,
@@ -238,9 +250,11 @@ def draw_batch(
     Parameters
     ----------
     recipe : DenoiserRecipe
-        Batch size, caption dropout, seed.
-    latents : CaptionedLatents
-        What is drawn from.
+        Batch size, caption dropout, time steps, seed.
+    pictures : CaptionedPictures
+        What is drawn from; every picture in all eight turns and flips.
+    scale : LatentScale
+        The encoder's.
     tokenizer : CLIPTokenizer
         Reads the captions.
     kept : Tensor, (timesteps,)
@@ -251,22 +265,53 @@ def draw_batch(
     Returns
     -------
     Batch
-        Timesteps are spread evenly over the batch, which steadies the loss.
+        Latents, noised.
     """
     sequence = np.random.SeedSequence([recipe.seed, step])
     generator = np.random.Generator(np.random.Philox(sequence))
-    numbers = generator.integers(len(latents.captions), size=recipe.batch)
-    mean, std = latents.mean[numbers].float(), latents.std[numbers].float()
-    shape = (2, *mean.shape)
-    draw, noise = torch.from_numpy(generator.standard_normal(shape, dtype=np.float32))
-    places = (np.arange(recipe.batch) + generator.uniform()) / recipe.batch
-    timesteps = torch.from_numpy((places * recipe.train_timesteps).astype(np.int64))
-    tokens = _draw_tokens(recipe, [latents.captions[n] for n in numbers], tokenizer, generator)
-    clean = mean + std * draw
+    numbers = generator.integers(len(pictures.captions), size=recipe.batch)
+    ways = generator.integers(WAYS, size=recipe.batch)
+    turned = [
+        turn_picture(pictures.images[number], way)
+        for number, way in zip(numbers, ways, strict=True)
+    ]
+    clean = torch.from_numpy(pictures_to_latents(bytes_to_grey(np.stack(turned)), scale))
+    noise = torch.from_numpy(generator.standard_normal(clean.shape, dtype=np.float32))
+    timesteps = draw_timesteps(recipe, kept, generator)
+    tokens = _draw_tokens(recipe, [pictures.captions[n] for n in numbers], tokenizer, generator)
     signal = kept[timesteps].sqrt().view(-1, 1, 1, 1)
     loss = (1 - kept[timesteps]).sqrt().view(-1, 1, 1, 1)
     noised, velocity = signal * clean + loss * noise, signal * noise - loss * clean
     return Batch(noised, timesteps, tokens, velocity)
+
+
+def draw_timesteps(recipe: DenoiserRecipe, kept: Tensor, generator: np.random.Generator) -> Tensor:
+    """Draw a batch's time steps: most with normal log-SNR, some uniformly.
+
+    Parameters
+    ----------
+    recipe : DenoiserRecipe
+        Batch size, mean and deviation of the logarithmic signal-to-noise ratio (as in EDM, arXiv
+        2206.00364), share of uniform ones.
+    kept : Tensor, (timesteps,)
+        Share of the signal's variance that each timestep keeps; falls.
+    generator : numpy.random.Generator
+        Source of all choices.
+
+    Returns
+    -------
+    Tensor of int64, (batch,)
+        Spread evenly over the quantiles within the batch, which steadies the loss.
+    """
+    places = (np.arange(recipe.batch) + generator.uniform()) / recipe.batch
+    wanted = stats.norm.ppf(places, recipe.log_snr_mean, recipe.log_snr_deviation)
+    share = kept.double().clamp(1e-12, 1 - 1e-12)
+    log_snr = torch.log(share / (1 - share)).numpy()
+    timesteps = np.minimum(np.searchsorted(-log_snr, -wanted), len(log_snr) - 1)
+    some = round(recipe.batch * recipe.uniform_timesteps)
+    chosen = generator.choice(recipe.batch, some, replace=False)
+    timesteps[chosen] = generator.integers(len(log_snr), size=some)
+    return torch.from_numpy(timesteps)
 
 
 def _draw_tokens(
@@ -303,18 +348,27 @@ def take_denoiser_step(training: Training, batch: Batch, recipe: Recipe, pool: E
         The mean squared error of the velocity.
     """
     ours = recipe.denoiser
-    rate = step_to_learning_rate(training.step, ours.steps, ours.learning_rate, ours.warmup)
-    set_learning_rate(training.optimizers["unet"], rate)
-    set_learning_rate(training.optimizers["text_encoder"], rate * ours.text_rate_share)
+    course = step_to_learning_rate(training.step, ours.steps, 1.0, ours.warmup)
+    for name, optimizer in training.optimizers.items():
+        set_learning_rate(optimizer, course * _peak_rate(ours, name))
 
     def work(part: int) -> Gradients:
         return _piece_to_gradients(training, batch.piece(part, recipe.parts), recipe)
 
     gradients = pieces_to_gradients(work, range(recipe.parts), pool)
-    descend(training, gradients, LARGEST_NORM)
+    descend(training, gradients, LARGEST_NORM, pool)
     for name, module in training.modules.items():
         update_average(training.averaged[name], module, training.step, ours.ema_decay)
     return gradients.losses
+
+
+def _peak_rate(recipe: DenoiserRecipe, optimizer: str) -> float:
+    """Return the peak rate of one of the optimizers of `denoiser_training`."""
+    named = {
+        "unet": recipe.learning_rate,
+        "text_encoder": recipe.learning_rate * recipe.text_rate_share,
+    }
+    return named.get(optimizer, recipe.matrix_rate)
 
 
 def _piece_to_gradients(training: Training, piece: Batch, recipe: Recipe) -> Gradients:
@@ -325,5 +379,5 @@ def _piece_to_gradients(training: Training, piece: Batch, recipe: Recipe) -> Gra
             piece.latents.to(recipe.device), piece.timesteps.to(recipe.device), prompts
         ).sample
     loss = functional.mse_loss(predicted.float(), piece.velocity.to(recipe.device))
-    gradients = loss_to_gradients(loss, training.optimizers)
+    gradients = loss_to_gradients(loss, training)
     return Gradients(gradients, {"velocity": float(loss.detach())})

@@ -14,18 +14,44 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from pipeline_lib.files import atomic_path, write_json, write_text
+from pipeline_lib.models.recipe.autoencoder import (
+    make_grey,
+    pictures_to_scale,
+    recipe_to_autoencoder,
+)
 from pipeline_lib.models.recipe.card import recipe_to_card
 from pipeline_lib.models.recipe.denoiser import (
     recipe_to_scheduler,
     recipe_to_text_encoder,
     recipe_to_unet,
 )
+from pipeline_lib.models.recipe.pictures import ByteStack
 from pipeline_lib.models.recipe.settings import Recipe
 from pipeline_lib.models.recipe.storage import read_tensors
 from pipeline_lib.models.recipe.training import state_to_averaged
 
 NAME = "brightfield-tiny"
-TRAININGS = ("autoencoder", "denoiser")
+TRAININGS = ("decoder", "denoiser")
+
+
+def export_autoencoder(recipe: Recipe, images: ByteStack, build: Path) -> None:
+    """Join the constructed encoder and the trained decoder.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        All settings.
+    images : ndarray of uint8, (pictures, rows, columns)
+        The training's pictures, which say the latents' scale.
+    build : Path
+        Reads ``decoder.safetensors``, writes ``vae/``.
+    """
+    scale = pictures_to_scale(recipe.autoencoder, images)
+    autoencoder = recipe_to_autoencoder(recipe.autoencoder, recipe.pictures.size, scale)
+    state_to_averaged(build / "decoder.safetensors", "decoder", autoencoder.decoder)
+    make_grey(autoencoder.decoder)
+    with atomic_path(build / "vae") as beside:
+        autoencoder.save_pretrained(beside)
 
 
 def export_build(recipe: Recipe, build: Path, folder: Path) -> None:
@@ -42,8 +68,7 @@ def export_build(recipe: Recipe, build: Path, folder: Path) -> None:
     """
     autoencoder = AutoencoderKL.from_pretrained(build / "vae")
     tokenizer = CLIPTokenizer.from_pretrained(build / "tokenizer")
-    side = recipe.pictures.size // 2 ** (len(recipe.autoencoder.channels) - 1)
-    unet = recipe_to_unet(recipe.denoiser, autoencoder.config.latent_channels, side)
+    unet = recipe_to_unet(recipe.denoiser, recipe.pictures.size)
     text_encoder = recipe_to_text_encoder(recipe.denoiser, tokenizer)
     state = build / "denoiser.safetensors"
     state_to_averaged(state, "unet", unet)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, stats
 
+from pipeline_lib.imaging.intensity import IntensityMap, images_to_percentiles
 from pipeline_lib.models.recipe.settings import PictureRecipe
-from pipeline_lib.optics import draw_scene_settings, picture_to_8bit, simulate_picture
+from pipeline_lib.optics import draw_scene_settings, simulate_picture
 
 ByteStack = npt.NDArray[np.uint8]
 FloatImage = npt.NDArray[np.float32]
+
+STRETCH = (0.2, 99.8)  # percentiles of a picture that become black and white
+WAYS = 8  # turns and flips of a square
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,23 @@ class CaptionedPictures:
         One a picture.
     kinds : list of str
         The kind of object, one of `pipeline_lib.optics.KINDS`.
+    noise : ndarray of float32, (pictures,)
+        Deviation of the camera's noise, grey levels.
     """
 
     images: ByteStack
     captions: list[str]
     kinds: list[str]
+    noise: npt.NDArray[np.float32]
+
+    def __getitem__(self, numbers: npt.NDArray[np.integer]) -> CaptionedPictures:
+        """Return some of the pictures."""
+        return CaptionedPictures(
+            self.images[numbers],
+            [self.captions[number] for number in numbers],
+            [self.kinds[number] for number in numbers],
+            self.noise[numbers],
+        )
 
 
 def simulate_pictures(recipe: PictureRecipe, start: int, stop: int) -> CaptionedPictures:
@@ -49,40 +65,81 @@ def simulate_pictures(recipe: PictureRecipe, start: int, stop: int) -> Captioned
     CaptionedPictures
         In the order of their numbers.
     """
-    images, captions, kinds = [], [], []
-    for number in range(start, stop):
-        key = (recipe.seed, number)
-        settings = draw_scene_settings(key, shape=(recipe.size, recipe.size))
-        picture = simulate_picture(key, settings)
-        images.append(picture_to_8bit(picture))
-        captions.append(picture.caption)
-        kinds.append(settings.kind)
-    return CaptionedPictures(np.stack(images), captions, kinds)
+    drawn = [_simulate(recipe, number) for number in range(start, stop)]
+    images, captions, kinds, noise = zip(*drawn, strict=True)
+    return CaptionedPictures(
+        np.stack(images), list(captions), list(kinds), np.asarray(noise, np.float32)
+    )
 
 
-def turn_pictures(images: ByteStack, seed: int, view: int) -> ByteStack:
-    """Turn and flip square pictures, each in its own way.
+def _simulate(recipe: PictureRecipe, number: int) -> tuple[ByteStack, str, str, float]:
+    """Return grey levels, caption, kind and noise of one picture.
+
+    Real pictures are stretched when they are ingested, which undoes what a caption could say of
+    their background: so are these, and their captions do not speak of it.
+    """
+    key = (recipe.seed, number)
+    drawn = draw_scene_settings(key, shape=(recipe.size, recipe.size))
+    picture = simulate_picture(key, replace(drawn, display_background=None))
+    low, high = images_to_percentiles([picture.image], STRETCH)
+    stretch = IntensityMap(low, max(high, low + 1))
+    noise = image_to_noise(picture.image) * 255 / (stretch.high - stretch.low)
+    return stretch.apply(picture.image), picture.caption, drawn.kind, noise
+
+
+def image_to_noise(image: FloatImage) -> float:
+    """Return the deviation of a picture's white noise.
 
     Parameters
     ----------
-    images : ndarray of uint8, (pictures, side, side)
-        Pictures. No caption says where oblique light comes from, so that all eight ways are true.
-    seed : int
-        Seed of the ways.
-    view : int
-        0 leaves the pictures as they are; each of 1 to 7 is another way for every picture.
+    image : ndarray, (rows, columns)
+        A picture.
 
     Returns
     -------
-    ndarray of uint8, (pictures, side, side)
-        Turned pictures.
+    float
+        From the median of mixed second differences, which structure hardly moves.
     """
-    first = np.random.Generator(np.random.Philox(seed)).integers(7, size=len(images))
-    ways = (first + view - 1) % 7 + 1 if view else np.zeros(len(images), int)
-    turned = [np.rot90(image, way % 4) for image, way in zip(images, ways, strict=True)]
-    return np.stack(
-        [image[:, ::-1] if way >= 4 else image for image, way in zip(turned, ways, strict=True)]
-    )
+    mixed = np.diff(np.diff(image.astype(np.float64), axis=0), axis=1) / 2
+    return float(stats.median_abs_deviation(mixed, axis=None, scale="normal"))
+
+
+def leave_out_noisiest(pictures: CaptionedPictures, share: float) -> CaptionedPictures:
+    """Leave out the noisiest pictures, in which little else can be seen.
+
+    Parameters
+    ----------
+    pictures : CaptionedPictures
+        All pictures.
+    share : float
+        0 to 1: how many of them are left out.
+
+    Returns
+    -------
+    CaptionedPictures
+        The others, in their order.
+    """
+    kept = len(pictures.noise) - int(share * len(pictures.noise))
+    return pictures[np.sort(np.argsort(pictures.noise, kind="stable")[:kept])]
+
+
+def turn_picture(image: ByteStack, way: int) -> ByteStack:
+    """Turn and flip a square picture.
+
+    Parameters
+    ----------
+    image : ndarray, (side, side)
+        A picture. No caption says where oblique light comes from, so that all eight ways are true.
+    way : int
+        0 to 7; 0 leaves it as it is.
+
+    Returns
+    -------
+    ndarray, (side, side)
+        A view of the picture.
+    """
+    turned = np.rot90(image, way % 4)
+    return turned[:, ::-1] if way >= 4 else turned
 
 
 def pictures_to_crops(
@@ -117,9 +174,9 @@ def _draw_crop(
 ) -> npt.NDArray[np.uint8]:
     """Cut, turn and perhaps change one crop."""
     row, column = (int(generator.integers(side - size + 1)) for side in image.shape)
-    crop = np.rot90(image[row : row + size, column : column + size], int(generator.integers(4)))
-    if generator.uniform() < 0.5:
-        crop = crop[:, ::-1]
+    crop = turn_picture(
+        image[row : row + size, column : column + size], int(generator.integers(WAYS))
+    )
     if generator.uniform() < 0.5:
         return np.ascontiguousarray(crop)
     changed = _change_levels(crop.astype(np.float32), generator)

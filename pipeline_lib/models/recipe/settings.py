@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline_lib.settings import Fraction, Settings
+
+BLOCK = 4  # side of the blocks of half-size pixels whose cosine coefficients are a latent
+LATENT_CHANNELS = BLOCK**2
 
 
 class PictureRecipe(Settings):
     """Which simulated pictures the model learns from."""
 
     seed: int = Field(20260, ge=0, description="Part of the key of every picture.")
-    count: int = Field(8000, gt=0, description="Number of captioned pictures.")
-    views: int = Field(
-        2, gt=0, le=8, description="Turned or flipped views of each that the denoiser learns from."
+    count: int = Field(12_000, gt=0, description="Number of captioned pictures.")
+    noisiest: Fraction = Field(
+        0.09, lt=1, description="Share of the pictures, the noisiest ones, that is left out."
     )
     shard: int = Field(500, gt=0, description="Pictures in a file, and in a worker's task.")
     size: int = Field(128, ge=32, multiple_of=8, description="Side of a picture in pixels.")
@@ -36,36 +39,55 @@ class TokenizerRecipe(Settings):
 
 
 class AutoencoderRecipe(Settings):
-    """Architecture and training of the autoencoder."""
+    """Architecture of the autoencoder, its constructed encoder, and the decoder's training."""
 
-    channels: tuple[int, ...] = Field(
+    channels: tuple[int, int, int, int] = Field(
         (24, 40, 64, 96), description="Channels at full, half, quarter and eighth resolution."
     )
     blocks: int = Field(1, gt=0, description="Residual blocks per resolution of the encoder.")
-    latent_channels: int = Field(8, gt=0, description="Channels of a latent.")
-    norm_groups: int = Field(8, gt=0, description="Groups of the group normalisation.")
-    steps: int = Field(1600, gt=0, description="Optimizer steps.")
+    norm_groups: int = Field(8, gt=0, le=16, description="Groups of the group normalisation.")
+    constant: float = Field(
+        64.0,
+        gt=1,
+        description="What stands beside the encoder's values so that group normalisation divides "
+        "by a constant; values lie between -1 and 1.",
+    )
+    scale_power: Fraction = Field(
+        0.25, description="A latent channel's scale is its deviation to this power."
+    )
+    steps: int = Field(4000, gt=0, description="Optimizer steps.")
     batch: int = Field(12, gt=0, description="Crops in a step.")
     crop: int = Field(96, ge=32, multiple_of=8, description="Side of a crop in pixels.")
-    learning_rate: float = Field(1.2e-3, gt=0, description="Peak learning rate.")
-    warmup: int = Field(100, ge=0, description="Steps of linear growth of the learning rate.")
-    ema_decay: float = Field(0.998, ge=0, lt=1, description="Decay of the averaged weights.")
+    learning_rate: float = Field(1.5e-3, gt=0, description="Peak learning rate.")
+    warmup: int = Field(50, ge=0, description="Steps of linear growth of the learning rate.")
+    ema_decay: float = Field(0.995, ge=0, lt=1, description="Decay of the averaged weights.")
     squared_weight: float = Field(
-        2.0, ge=0, description="Weight of the squared error; that of the absolute error is 1."
+        4.0, ge=0, description="Weight of the squared error; that of the absolute error is 1."
     )
-    kl_weight: float = Field(3e-5, ge=0, description="Weight of the divergence per latent value.")
-    spectrum_weight: float = Field(
-        0.01, ge=0, description="Weight of the difference of logarithmic local power spectra."
-    )
-    spectrum_window: int = Field(16, gt=0, description="Side of the spectrum's windows, pixels.")
-    seed: int = Field(1, ge=0, description="Seed of weights, crops and latent noise.")
+    seed: int = Field(1, ge=0, description="Seed of weights and crops.")
+
+    @model_validator(mode="after")
+    def _room_for_the_encoder(self) -> AutoencoderRecipe:
+        """Refuse channels in which the constructed encoder's values find no place."""
+        _, second, third, last = self.channels
+        each, values = last // self.norm_groups, LATENT_CHANNELS // self.norm_groups
+        if LATENT_CHANNELS % self.norm_groups or any(c % self.norm_groups for c in self.channels):
+            raise ValueError(f"norm_groups must divide {LATENT_CHANNELS} and all channels")
+        if second < 4 or third < LATENT_CHANNELS or last == third:
+            raise ValueError("channels need at least 4, 16 and other than 16 at the last three")
+        if each < 2 * values + 2 or each % 2:
+            raise ValueError(
+                f"a group of the last resolution has {each} channels, but its {values} values "
+                f"need an even number of at least {2 * values + 2}"
+            )
+        return self
 
 
 class DenoiserRecipe(Settings):
     """Architecture and training of the UNet and the text encoder."""
 
     channels: tuple[int, ...] = Field(
-        (112, 144, 144), description="Channels of the UNet's resolutions, finest first."
+        (128, 144, 144), description="Channels of the UNet's resolutions, finest first."
     )
     attention: tuple[bool, ...] = Field(
         (False, True, True), description="Which resolutions attend to the prompt."
@@ -76,17 +98,29 @@ class DenoiserRecipe(Settings):
     text_width: int = Field(128, gt=0, description="Width of the text encoder.")
     text_layers: int = Field(3, gt=0, description="Layers of the text encoder.")
     text_rate_share: float = Field(
-        0.3, gt=0, description="Learning rate of the text encoder in units of the UNet's."
+        0.3, gt=0, description="Rate of the text encoder as a share of `learning_rate`."
     )
     text_heads: int = Field(4, gt=0, description="Heads of the text encoder's attention.")
-    steps: int = Field(2800, gt=0, description="Optimizer steps.")
-    batch: int = Field(32, gt=0, description="Latents in a step.")
-    learning_rate: float = Field(8e-4, gt=0, description="Peak learning rate.")
+    steps: int = Field(6200, gt=0, description="Optimizer steps.")
+    batch: int = Field(24, gt=0, description="Latents in a step.")
+    matrix_rate: float = Field(
+        2.5e-3, gt=0, description="Peak rate of the UNet's matrices and filters, under Muon."
+    )
+    learning_rate: float = Field(
+        7e-4, gt=0, description="Peak rate of the UNet's other parameters, under AdamW."
+    )
     warmup: int = Field(100, ge=0, description="Steps of linear growth of the learning rate.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of matrices.")
     ema_decay: float = Field(0.998, ge=0, lt=1, description="Decay of the averaged weights.")
     caption_dropout: Fraction = Field(0.1, description="Share of captions left empty.")
     train_timesteps: int = Field(1000, gt=1, description="Number of noise levels.")
+    log_snr_mean: float = Field(
+        0.0, description="Mean of the logarithmic signal-to-noise ratio that is trained."
+    )
+    log_snr_deviation: float = Field(2.0, gt=0, description="Its standard deviation.")
+    uniform_timesteps: Fraction = Field(
+        0.125, description="Share of a batch whose time steps are drawn uniformly instead."
+    )
     seed: int = Field(2, ge=0, description="Seed of weights, order, noise and timesteps.")
 
 
@@ -106,6 +140,9 @@ class Recipe(Settings):
         gt=0,
         description="Pieces of a batch that threads work on at once, one core each; 1 on a GPU. "
         "Far steadier than one piece on several cores where other programs use the cores too.",
+    )
+    sheet_every: int = Field(
+        1000, gt=0, description="Steps of the denoiser between sheets of pictures to look at."
     )
     checkpoint_every: int = Field(200, gt=0, description="Steps between checkpoints.")
     workers: int = Field(2, gt=0, description="Processes that simulate pictures.")

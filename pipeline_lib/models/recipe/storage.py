@@ -43,7 +43,7 @@ def make_shard(recipe: PictureRecipe, folder: Path, start: int, stop: int) -> Pa
     Returns
     -------
     Path
-        The shard: `images` uint8, captions and kinds as JSON in its metadata.
+        The shard: `images` uint8, `noise` float32, captions and kinds as JSON in its metadata.
     """
     path = shard_path(folder, start)
     if path.exists():
@@ -51,7 +51,8 @@ def make_shard(recipe: PictureRecipe, folder: Path, start: int, stop: int) -> Pa
     pictures = simulate_pictures(recipe, start, stop)
     texts = {"captions": json.dumps(pictures.captions), "kinds": json.dumps(pictures.kinds)}
     with atomic_path(path) as beside:
-        save_arrays({"images": pictures.images}, beside, metadata=texts)
+        arrays = {"images": pictures.images, "noise": pictures.noise}
+        save_arrays(arrays, beside, metadata=texts)
     return path
 
 
@@ -68,13 +69,14 @@ def read_shards(paths: Sequence[Path]) -> CaptionedPictures:
     CaptionedPictures
         All of them, in the order of the paths.
     """
-    images, captions, kinds = [], [], []
+    images, captions, kinds, noise = [], [], [], []
     for path in paths:
         with safe_open(path, framework="numpy") as shard:
             images.append(shard.get_tensor("images"))
+            noise.append(shard.get_tensor("noise"))
             captions += json.loads(shard.metadata()["captions"])
             kinds += json.loads(shard.metadata()["kinds"])
-    return CaptionedPictures(np.concatenate(images), captions, kinds)
+    return CaptionedPictures(np.concatenate(images), captions, kinds, np.concatenate(noise))
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **texts: str) -> None:

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,8 @@ class Training:
         Steps done.
     history : list of dict
         Mean losses of every few steps, with the step and the seconds since the start.
+    flattened : dict of str to list of torch.nn.Parameter
+        For an optimizer that trains flat views, the modules' parameters behind them, in its order.
     """
 
     modules: dict[str, nn.Module]
@@ -48,6 +50,12 @@ class Training:
     averaged: dict[str, nn.Module]
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    flattened: dict[str, list[nn.Parameter]] = field(default_factory=dict)
+
+    def trained_by(self, name: str) -> list[nn.Parameter]:
+        """Return the modules' parameters that an optimizer trains, in its order."""
+        own = optimizer_to_parameters(self.optimizers[name])
+        return self.flattened.get(name, own)
 
 
 def module_to_average(module: nn.Module) -> nn.Module:
@@ -101,7 +109,11 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def parameters_to_optimizer(
-    modules: Iterable[nn.Module], rate: float, decay: float, betas: tuple[float, float]
+    modules: Iterable[nn.Module],
+    rate: float,
+    decay: float,
+    betas: tuple[float, float],
+    without: Container[int] = (),
 ) -> torch.optim.Optimizer:
     """Return AdamW that decays matrices and filters alone: no biases, gains or embeddings.
 
@@ -113,6 +125,8 @@ def parameters_to_optimizer(
         Learning rate and weight decay.
     betas : tuple of float
         Decay of the gradient's moments.
+    without : container of int
+        `id` of parameters that another optimizer trains.
 
     Returns
     -------
@@ -122,9 +136,35 @@ def parameters_to_optimizer(
     decayed, free = [], []
     for module in modules:
         for name, parameter in module.named_parameters():
+            if id(parameter) in without:
+                continue
             (free if parameter.ndim < 2 or "embedding" in name else decayed).append(parameter)
     groups = [{"params": decayed, "weight_decay": decay}, {"params": free, "weight_decay": 0.0}]
     return torch.optim.AdamW([g for g in groups if g["params"]], rate, betas=betas, fused=True)
+
+
+def parameters_to_muon(
+    parameters: Sequence[nn.Parameter], rate: float, decay: float
+) -> torch.optim.Optimizer:
+    """Return Muon over matrices and filters, a filter as a matrix with a row for each output.
+
+    Parameters
+    ----------
+    parameters : sequence of torch.nn.Parameter
+        Of two or more dimensions, contiguous.
+    rate, decay : float
+        Learning rate, of AdamW's size, and weight decay.
+
+    Returns
+    -------
+    torch.optim.Optimizer
+        Muon (Jordan et al. 2024) with the updates' size of arXiv 2502.16982. It trains flat views:
+        what it does to them, it does to the parameters.
+    """
+    views = [nn.Parameter(parameter.detach().flatten(1)) for parameter in parameters]
+    return torch.optim.Muon(
+        views, rate, weight_decay=decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
 
 
 @dataclass(frozen=True)
@@ -168,10 +208,10 @@ def pieces_to_gradients(
 
 
 def loss_to_gradients(
-    loss: torch.Tensor, optimizers: dict[str, torch.optim.Optimizer]
+    loss: torch.Tensor, training: Training
 ) -> dict[str, tuple[torch.Tensor, ...]]:
     """Return a loss's gradients by what each optimizer trains, in its order."""
-    parameters = {name: optimizer_to_parameters(value) for name, value in optimizers.items()}
+    parameters = {name: training.trained_by(name) for name in training.optimizers}
     gradients = iter(torch.autograd.grad(loss, [p for ps in parameters.values() for p in ps]))
     return {name: tuple(next(gradients) for _ in ps) for name, ps in parameters.items()}
 
@@ -187,16 +227,31 @@ def in_precision(recipe: Recipe) -> torch.autocast:
     return torch.autocast(torch.device(recipe.device).type, torch.bfloat16, enabled=lower)
 
 
-def descend(training: Training, gradients: Gradients, largest_norm: float) -> None:
-    """Let the optimizers take a step along some gradients, clipped to a norm each."""
-    for name, values in gradients.by_optimizer.items():
+def descend(training: Training, gradients: Gradients, largest_norm: float, pool: Executor) -> None:
+    """Let the optimizers take a step along some gradients, clipped to a norm each.
+
+    Parameters
+    ----------
+    training : Training
+        Changed in place.
+    gradients : Gradients
+        Of `pieces_to_gradients`.
+    largest_norm : float
+        Largest norm of what each optimizer is given.
+    pool : concurrent.futures.Executor
+        Threads among which the optimizers are shared out.
+    """
+
+    def step(name: str) -> None:
         optimizer = training.optimizers[name]
         parameters = optimizer_to_parameters(optimizer)
-        for parameter, value in zip(parameters, values, strict=True):
-            parameter.grad = value
+        for parameter, value in zip(parameters, gradients.by_optimizer[name], strict=True):
+            parameter.grad = value.reshape(parameter.shape)
         torch.nn.utils.clip_grad_norm_(parameters, largest_norm)
         optimizer.step()
         optimizer.zero_grad()
+
+    list(pool.map(step, training.optimizers))
 
 
 def optimizer_to_parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
@@ -211,6 +266,8 @@ def train(
     state: Path,
     every: int,
     name: str,
+    look: Callable[[Training], None] | None = None,
+    look_every: int = 1,
 ) -> None:
     """Train to a number of steps, going on from the state on disk if there is one.
 
@@ -229,6 +286,10 @@ def train(
         Steps between writings of the state.
     name : str
         For the progress bar and the log.
+    look : callable, optional
+        Shows how far the training is; changes nothing.
+    look_every : int
+        Steps between such looks.
     """
     if state.exists():
         read_state(state, training)
@@ -244,6 +305,8 @@ def train(
                 recent = []
             if training.step % every == 0 or training.step == steps:
                 write_state(state, training)
+            if look is not None and training.step % look_every == 0:
+                look(training)
 
 
 def _log(training: Training, name: str, recent: list[Losses], seconds: float) -> None:

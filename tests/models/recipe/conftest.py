@@ -6,17 +6,16 @@ from pipeline_lib.models.recipe.pictures import CaptionedPictures, simulate_pict
 from pipeline_lib.models.recipe.settings import Recipe
 
 TINY = {
-    "pictures": {"count": 24, "views": 2, "shard": 12, "size": 64},
+    "pictures": {"count": 24, "noisiest": 0.1, "shard": 12, "size": 64},
     "tokenizer": {"vocabulary": 1100, "rare_tokens": 8, "length": 24},
     "autoencoder": {
-        "channels": [8, 8, 16],
-        "norm_groups": 4,
-        "steps": 40,
+        "channels": [8, 8, 16, 48],
+        "norm_groups": 8,
+        "steps": 60,
         "batch": 4,
         "crop": 48,
-        "spectrum_window": 8,
         "warmup": 2,
-        "learning_rate": 5e-3,
+        "learning_rate": 1e-2,
         "ema_decay": 0.8,
     },
     "denoiser": {
@@ -30,6 +29,7 @@ TINY = {
         "batch": 8,
         "warmup": 2,
         "learning_rate": 3e-3,
+        "matrix_rate": 6e-3,
         "ema_decay": 0.8,
     },
     "precision": "float32",

@@ -4,9 +4,12 @@ import numpy as np
 
 from pipeline_lib.models.recipe.captions import vary_caption
 from pipeline_lib.models.recipe.pictures import (
+    WAYS,
+    image_to_noise,
+    leave_out_noisiest,
     pictures_to_crops,
     simulate_pictures,
-    turn_pictures,
+    turn_picture,
 )
 from pipeline_lib.models.recipe.storage import make_shard, read_shards, shard_ranges
 
@@ -38,12 +41,36 @@ def test_crops_vary_in_noise(pictures):
     assert np.percentile(noise, 90) > 8 * np.percentile(noise, 10)
 
 
-def test_the_views_of_a_picture_are_eight_different_ways(pictures):
-    views = np.stack([turn_pictures(pictures.images, 3, view) for view in range(8)])
-    np.testing.assert_array_equal(views[0], pictures.images)
-    for picture in views.transpose(1, 0, 2, 3):
-        assert len({view.tobytes() for view in picture}) == 8
-        assert len({np.sort(view, axis=None).tobytes() for view in picture}) == 1
+def test_a_picture_has_eight_different_ways(pictures):
+    for picture in pictures.images:
+        views = [turn_picture(picture, way) for way in range(WAYS)]
+        np.testing.assert_array_equal(views[0], picture)
+        assert len({view.tobytes() for view in views}) == WAYS
+        assert len({np.sort(view, axis=None).tobytes() for view in views}) == 1
+
+
+def test_pictures_are_stretched_and_say_nothing_of_their_background(pictures):
+    ends = np.percentile(pictures.images, [0.2, 99.8], axis=(1, 2), method="inverted_cdf")
+    np.testing.assert_array_equal(ends[0], 0)
+    np.testing.assert_array_equal(ends[1], 255)
+    assert not any("background" in c and "empty" not in c for c in pictures.captions)
+
+
+def test_noise_is_measured_beside_structure():
+    rows, columns = np.mgrid[:128, :128]
+    structure = 1000 * np.sin(rows / 9) * np.cos(columns / 13)
+    noise = np.random.default_rng(0).normal(0, 30, structure.shape)
+    assert abs(image_to_noise(structure + noise) - 30) < 1.5
+    assert image_to_noise(structure) < 5
+
+
+def test_the_noisiest_are_left_out_and_the_others_keep_their_order(pictures):
+    kept = leave_out_noisiest(pictures, 0.25)
+    assert len(kept.images) == len(kept.captions) == len(kept.kinds) == 18
+    assert kept.noise.max() <= np.sort(pictures.noise)[17]
+    places = [pictures.captions.index(caption) for caption in kept.captions]
+    assert places == sorted(places)
+    assert len(leave_out_noisiest(pictures, 0.0).images) == 24
 
 
 def test_captions_are_said_in_the_words_of_prompts_too():

@@ -4,15 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline_lib.models.recipe.autoencoder import bytes_to_grey, train_autoencoder
+from pipeline_lib.models.recipe.autoencoder import train_decoder
 from pipeline_lib.models.recipe.denoiser import (
-    CaptionedLatents,
+    denoiser_training,
+    draw_timesteps,
+    recipe_to_scheduler,
     recipe_to_text_encoder,
     train_denoiser,
 )
-from pipeline_lib.models.recipe.spectra import spectrum_difference
+from pipeline_lib.models.recipe.settings import DenoiserRecipe
 from pipeline_lib.models.recipe.tokenizer import train_tokenizer
-from pipeline_lib.models.recipe.training import step_to_learning_rate, update_average
+from pipeline_lib.models.recipe.training import (
+    parameters_to_muon,
+    step_to_learning_rate,
+    update_average,
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,18 +26,11 @@ def tokenizer(recipe, pictures):
     return train_tokenizer(pictures.captions, recipe.tokenizer)
 
 
-@pytest.fixture(scope="module")
-def latents(pictures):
-    pooled = torch.nn.functional.avg_pool2d(bytes_to_grey(pictures.images), 4)
-    mean = pooled.repeat(1, 8, 1, 1).half()
-    return CaptionedLatents(mean, torch.full_like(mean, 0.05), pictures.captions)
-
-
-def trainer(name, recipe, pictures, latents, tokenizer):
+def trainer(name, recipe, pictures, tokenizer):
     """Return a function of the state's path that trains a part."""
     if name == "autoencoder":
-        return lambda state: train_autoencoder(recipe, pictures.images, state)
-    return lambda state: train_denoiser(recipe, latents, tokenizer, state)
+        return lambda state: train_decoder(recipe, pictures.images, state)
+    return lambda state: train_denoiser(recipe, pictures, tokenizer, state)
 
 
 def halves(history):
@@ -44,9 +43,9 @@ class StoppedError(Exception):
 
 @pytest.mark.parametrize("name", ["autoencoder", "denoiser"])
 def test_training_lowers_the_loss_and_a_broken_one_ends_the_same(
-    name, recipe, pictures, latents, tokenizer, tmp_path, monkeypatch
+    name, recipe, pictures, tokenizer, tmp_path, monkeypatch
 ):
-    train = trainer(name, recipe, pictures, latents, tokenizer)
+    train = trainer(name, recipe, pictures, tokenizer)
     monkeypatch.setattr("pipeline_lib.models.recipe.training.LOG_EVERY", 5)
     whole = train(tmp_path / "whole.safetensors")
     loss = "absolute" if name == "autoencoder" else "velocity"
@@ -74,8 +73,8 @@ def test_training_lowers_the_loss_and_a_broken_one_ends_the_same(
             assert torch.equal(ours, theirs)
 
 
-def test_rare_tokens_are_never_moved(recipe, latents, tokenizer, tmp_path):
-    trained = train_denoiser(recipe, latents, tokenizer, tmp_path / "s.safetensors")
+def test_rare_tokens_are_never_moved(recipe, pictures, tokenizer, tmp_path):
+    trained = train_denoiser(recipe, pictures, tokenizer, tmp_path / "s.safetensors")
     encoder = trained.modules["text_encoder"]
     table = encoder.get_input_embeddings().weight.detach()
     untrained = recipe_to_text_encoder(recipe.denoiser, tokenizer)
@@ -94,11 +93,48 @@ def test_the_learning_rate_grows_then_falls_to_nothing():
     assert np.all(np.diff(rates[10:]) < 0)
 
 
-def test_the_spectrum_asks_for_texture_wherever_its_grains_lie():
+def test_every_parameter_has_one_optimizer_and_matrices_have_muon(recipe, tokenizer):
+    training = denoiser_training(recipe, tokenizer)
+    owners = [id(p) for name in training.optimizers for p in training.trained_by(name)]
+    everything = [p for module in training.modules.values() for p in module.parameters()]
+    assert sorted(owners) == sorted(id(p) for p in everything)
+    matrices = {id(p) for name in training.flattened for p in training.trained_by(name)}
+    unet = training.modules["unet"]
+    assert id(unet.conv_in.weight) not in matrices
+    assert id(unet.down_blocks[0].resnets[0].conv1.weight) in matrices
+    assert not any(id(p) in matrices for p in unet.parameters() if p.ndim < 2)
+
+
+def test_muon_makes_a_filters_update_orthogonal_and_moves_the_filter_itself():
     generator = torch.Generator().manual_seed(0)
-    one, other = torch.randn(2, 4, 1, 64, 64, generator=generator) * 0.05
-    alike = spectrum_difference(one, other, 16)
-    smooth = spectrum_difference(torch.nn.functional.avg_pool2d(one, 3, 1, 1), other, 16)
-    assert spectrum_difference(one, one, 16) == 0
-    assert alike < 0.5 * smooth
-    assert alike < 0.2 * spectrum_difference(torch.zeros_like(one), other, 16)
+    weight = torch.nn.Parameter(torch.randn(16, 8, 3, 3, generator=generator))
+    before = weight.detach().clone()
+    optimizer = parameters_to_muon([weight], 0.1, 0.0)
+    (view,) = optimizer.param_groups[0]["params"]
+    view.grad = torch.randn(16, 72, generator=generator)
+    optimizer.step()
+    change = (before - weight.detach()).flatten(1) / (0.1 * 0.2 * 72**0.5)
+    singular = torch.linalg.svdvals(change)
+    assert singular.min() > 0.6  # Newton and Schulz's five steps end between 0.7 and 1.2
+    assert singular.max() < 1.3
+
+
+def test_time_steps_have_normal_log_signal_to_noise():
+    recipe = DenoiserRecipe(batch=64, uniform_timesteps=0.0)
+    kept = recipe_to_scheduler(recipe).alphas_cumprod
+    generator = np.random.default_rng(0)
+    drawn = torch.cat([draw_timesteps(recipe, kept, generator) for _ in range(50)])
+    inner = drawn[(drawn > 0) & (drawn < 999)]
+    log_snr = torch.log(kept[inner] / (1 - kept[inner])).numpy()
+    assert abs(np.median(log_snr) - recipe.log_snr_mean) < 0.1
+    quartiles = np.percentile(log_snr, [25, 75])
+    np.testing.assert_allclose(quartiles, [-1.349, 1.349], atol=0.15)
+
+
+def test_a_share_of_the_time_steps_is_uniform():
+    recipe = DenoiserRecipe(batch=64, uniform_timesteps=1.0)
+    kept = recipe_to_scheduler(recipe).alphas_cumprod
+    generator = np.random.default_rng(0)
+    drawn = torch.cat([draw_timesteps(recipe, kept, generator) for _ in range(50)]).numpy()
+    counts, _ = np.histogram(drawn, 10, (0, 1000))
+    np.testing.assert_allclose(counts, 320, rtol=0.25)
