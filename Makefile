@@ -13,7 +13,7 @@ help:
 	@echo "make test          install, then run the tests"
 	@echo "make lint          check style, the rules and the generated schemas"
 	@echo "make schemas       write config/schemas and the tables of docs/configuration.md anew"
-	@echo "make base-model    train the embedded base model by its recipe (hours on two cores)"
+	@echo "make base-model    train the embedded base model by its recipe (more than an hour on two cores)"
 	@echo "make slurm-profile install profiles/slurm, so that snakemake --profile slurm finds it"
 	@echo "make clean         remove what runs made: results, work, logs"
 

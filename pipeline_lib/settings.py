@@ -20,6 +20,7 @@ Role = Literal["train", "validation", "holdout", "auto"]
 ROLES = ("train", "validation", "holdout")
 Scheduler = Literal["dpm++", "ddim", "euler_ancestral"]
 Extractor = Literal["efficientnet-lite0"]
+CameraNoiseChoice = Literal["measured", "none"]
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
 
 
@@ -208,6 +209,16 @@ class TrainingSettings(Settings):
         5e-6, ge=0, description="Rate of the text encoder; 0 freezes it."
     )
     warmup_steps: int = Field(20, ge=0, description="Linear warm-up of the rates.")
+    constant_share: Fraction = Field(
+        1.0,
+        description="Share of the steps at the full rates, which then fall to nothing by half a "
+        "cosine.",
+    )
+    timesteps: Literal["uniform", "log_snr"] = Field(
+        "uniform",
+        description="How time steps are drawn: `log_snr` trains those most at which shapes are "
+        "settled, as the embedded base model was trained.",
+    )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay.")
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     ema_decay: float = Field(
@@ -254,6 +265,11 @@ class SamplingSettings(Settings):
     """Bulk sampling."""
 
     sampler: SamplerSettings = Field(SamplerSettings(), description="How images are drawn.")
+    camera_noise: CameraNoiseChoice = Field(
+        "measured",
+        description="`measured` gives synthetic images the camera's noise that the base model's "
+        "autoencoder loses, as measured on the training tiles; `none` leaves them smooth.",
+    )
     prompts: dict[Slug, Prompt] = Field(
         {"subject": Prompt()},
         min_length=1,
@@ -487,6 +503,12 @@ class LatentsStage(Settings):
     batch_size: int = Field(16, gt=0, description="Tiles encoded at once.")
 
 
+class CameraStage(Settings):
+    """Settings of measuring the camera's noise that an autoencoder loses."""
+
+    dataset: Slug = Field(..., description="Name of the dataset, part of each tile's key.")
+
+
 class TrainedConcept(Settings):
     """One concept of a run."""
 
@@ -518,6 +540,9 @@ class SampleStage(Settings):
     template: str = Field(..., description="Prompt with {subject}.")
     size: int = Field(..., ge=32, description="Side of the pictures in pixels.")
     sampler: SamplerSettings = Field(..., description="How images are drawn.")
+    camera_noise: CameraNoiseChoice = Field(
+        "none", description="Whether the camera's noise is given back."
+    )
     first: int = Field(..., ge=0, description="Global index of the shard's first image.")
     count: int = Field(..., gt=0, description="Images in the shard.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline_lib.settings import (
+    CameraStage,
     EvaluatedConcept,
     FeaturesStage,
     FetchStage,
@@ -85,6 +86,11 @@ def latents_stage(study: Study, dataset: str) -> LatentsStage:
     return LatentsStage(modality=study.configuration.concepts[concept].modality)
 
 
+def camera_stage(dataset: str) -> CameraStage:
+    """Return the settings of measuring a dataset's camera noise."""
+    return CameraStage(dataset=dataset)
+
+
 def finetune_stage(study: Study, run: str) -> FinetuneStage:
     """Return the settings of one run's training."""
     settings = study.runs[run]
@@ -107,6 +113,7 @@ def sample_stage(study: Study, model: str, folder: str, shard: int) -> SampleSta
         template=image_set.prompt.template,
         size=image_set.size,
         sampler=sampling.sampler,
+        camera_noise=sampling.camera_noise,
         first=first,
         count=count,
     )

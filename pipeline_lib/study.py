@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import glob
 import importlib.util
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class ImageSet:
     model: str
     base: str
     run: str | None
+    dataset: str
     concept: str
     prompt_name: str
     prompt: Prompt
@@ -82,7 +84,7 @@ class ImageSet:
     @property
     def folder(self) -> str:
         """Return the set's folder name below the model's."""
-        return f"{self.concept}-{self.size}px-{self.prompt_name}"
+        return image_folder(self.dataset, self.prompt_name)
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def _check_references(configuration: Configuration) -> None:
     for name, dataset in configuration.datasets.items():
         where = f"configuration: datasets.{name}.concept"
         look_up(dataset.concept, configuration.concepts, "concept", where)
+    _check_image_folders(configuration)
     look_up(
         configuration.evaluation.prompt,
         configuration.sampling.prompts,
@@ -494,6 +497,26 @@ def _check_used_concepts(
                     )
 
 
+def image_folder(dataset: str, prompt_name: str) -> str:
+    """Return the name of the folder that holds a model's images of one dataset and prompt."""
+    return f"{dataset}-{prompt_name}"
+
+
+def _check_image_folders(configuration: Configuration) -> None:
+    """Refuse names of datasets and prompts by which two sets of images would share a folder."""
+    pairs = itertools.product(configuration.datasets, configuration.sampling.prompts)
+    earlier: dict[str, tuple[str, str]] = {}
+    for dataset, prompt in pairs:
+        folder = image_folder(dataset, prompt)
+        first = earlier.setdefault(folder, (dataset, prompt))
+        if first != (dataset, prompt):
+            raise UserError(
+                f"configuration: datasets.{dataset} with sampling.prompts.{prompt} and "
+                f"datasets.{first[0]} with sampling.prompts.{first[1]} would share the folder "
+                f"`{folder}`; rename one of them"
+            )
+
+
 def _runs_to_image_sets(
     runs: Mapping[str, Run], untuned_count: int | None, configuration: Configuration
 ) -> dict[tuple[str, str], ImageSet]:
@@ -503,7 +526,7 @@ def _runs_to_image_sets(
     for run in runs.values():
         for trained in run.concepts:
             for name, prompt in configuration.sampling.prompts.items():
-                shared = (trained.concept, name, prompt, run.size)
+                shared = (trained.dataset, trained.concept, name, prompt, run.size)
                 sets = [ImageSet(run.name, run.base, run.name, *shared, prompt.count)]
                 if name == compared:
                     count = untuned_count or prompt.count

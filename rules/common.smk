@@ -13,7 +13,7 @@ from pipeline_lib import stages
 from pipeline_lib.files import value_to_sha256, write_text
 from pipeline_lib.hash_cache import HashCache
 from pipeline_lib.settings import ROLES, UserError
-from pipeline_lib.study import load_study
+from pipeline_lib.study import image_folder, load_study
 from pipeline_lib.versions import RESULT_VERSION
 
 LONG_LIST = 20
@@ -37,6 +37,13 @@ except UserError as error:
 
 CONFIGURATION = STUDY.configuration
 HASHES = HashCache(Path("work/hashes.json"))
+CAMERA_NOISE = CONFIGURATION.sampling.camera_noise == "measured"
+# The held-out tiles' round trip that is compared with them: as synthetic images, with noise or not.
+ROUNDTRIP = (
+    "camera/{base}/{dataset}.roundtrip.tif"
+    if CAMERA_NOISE
+    else "latents/{base}/{dataset}.roundtrip.tif"
+)
 
 
 wildcard_constraints:
@@ -201,6 +208,12 @@ def sampled_model(model, prompt):
     return base_file(one.base) if one.run is None else results(f"runs/{one.run}/model")
 
 
+def camera_of_images(wildcards):
+    """Return the camera noise that an image set is given, none if it is given none."""
+    one = STUDY.image_sets[wildcards.model, wildcards.prompt]
+    return [results(f"camera/{one.base}/{one.dataset}.json")] if CAMERA_NOISE else []
+
+
 def sample_shards(model, prompt):
     """Return the shards of one model and prompt."""
     count = STUDY.image_sets[model, prompt].count
@@ -218,7 +231,7 @@ def compared_sets(run, tuned):
     settings = STUDY.runs[run]
     model = run if tuned else f"base-{settings.base}"
     wanted = CONFIGURATION.evaluation.prompt
-    return [(model, f"{one.concept}-{settings.size}px-{wanted}") for one in settings.concepts]
+    return [(model, image_folder(one.dataset, wanted)) for one in settings.concepts]
 
 
 def compared_shards(tuned):

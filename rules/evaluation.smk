@@ -48,7 +48,7 @@ rule features_of_tiles:
 
 rule features_of_roundtrip:
     input:
-        images=results("latents/{base}/{dataset}.roundtrip.tif"),
+        images=results(ROUNDTRIP),
         tables=results("datasets/{dataset}/holdout.tsv"),
     output:
         features=results(feature_path("roundtrip/{base}/{dataset}")),
@@ -75,7 +75,7 @@ rule metrics:
         holdout_tiles=of_datasets("datasets/{dataset}/holdout.tif"),
         train_tables=of_datasets("datasets/{dataset}/train.tsv"),
         holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
-        roundtrips=of_datasets("latents/{base}/{dataset}.roundtrip.tif"),
+        roundtrips=of_datasets(ROUNDTRIP),
         train_features=of_datasets(feature_path("tiles/{dataset}-train")),
         holdout_features=of_datasets(feature_path("tiles/{dataset}-holdout")),
         roundtrip_features=of_datasets(feature_path("roundtrip/{base}/{dataset}")),

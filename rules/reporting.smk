@@ -44,7 +44,8 @@ rule report:
         holdout_tiles=of_datasets("datasets/{dataset}/holdout.tif"),
         train_tables=of_datasets("datasets/{dataset}/train.tsv"),
         holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
-        roundtrips=of_datasets("latents/{base}/{dataset}.roundtrip.tif"),
+        roundtrips=of_datasets(ROUNDTRIP),
+        cameras=of_datasets("camera/{base}/{dataset}.json") if CAMERA_NOISE else [],
     output:
         page=report(
             results("report/{run}/index.html"),
@@ -79,7 +80,8 @@ rule report:
         " --splits {input.splits:q} --intensities {input.intensities:q}"
         " --train-tiles {input.train_tiles:q} --holdout-tiles {input.holdout_tiles:q}"
         " --train-tables {input.train_tables:q} --holdout-tables {input.holdout_tables:q}"
-        " --roundtrips {input.roundtrips:q} --page {output.page:q} --sheet {output.sheet:q}"
+        " --roundtrips {input.roundtrips:q} --cameras {input.cameras:q}"
+        " --page {output.page:q} --sheet {output.sheet:q}"
         " --verdict {output.verdict:q} --log {log:q}"
 
 

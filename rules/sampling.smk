@@ -4,6 +4,7 @@
 rule sample:
     input:
         model=lambda wildcards: sampled_model(wildcards.model, wildcards.prompt),
+        camera=camera_of_images,
     output:
         shard=directory(results("samples/{model}/{prompt}/shard-{shard}")),
     log:
@@ -25,4 +26,4 @@ rule sample:
         version=RESULT_VERSION["sample"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/sample.py --settings {params.settings:q} --model {params.model:q}'
-        " --shard {output.shard:q} --log {log:q}"
+        " --camera {input.camera:q} --shard {output.shard:q} --log {log:q}"

@@ -1,4 +1,4 @@
-"""The latent cache and the fine-tuning."""
+"""The latent cache, the camera's noise that it loses, and the fine-tuning."""
 
 
 rule latents:
@@ -10,6 +10,7 @@ rule latents:
     output:
         latents=results("latents/{base}/{dataset}.safetensors"),
         roundtrip=results("latents/{base}/{dataset}.roundtrip.tif"),
+        train_roundtrip=results("latents/{base}/{dataset}.train-roundtrip.tif"),
         figures=results("latents/{base}/{dataset}.json"),
     log:
         log_file("latents/{base}/{dataset}"),
@@ -27,7 +28,38 @@ rule latents:
         'exec python "$BRIGHTBOOTH"/scripts/latents.py --settings {params.settings:q} --model {input.model:q}'
         " --train {input.train:q} --validation {input.validation:q} --holdout {input.holdout:q}"
         " --latents {output.latents:q} --roundtrip {output.roundtrip:q}"
+        " --train-roundtrip {output.train_roundtrip:q}"
         " --figures {output.figures:q} --log {log:q}"
+
+
+rule camera:
+    input:
+        train=results("datasets/{dataset}/train.tif"),
+        train_roundtrip=results("latents/{base}/{dataset}.train-roundtrip.tif"),
+        roundtrip=results("latents/{base}/{dataset}.roundtrip.tif"),
+    output:
+        camera=results("camera/{base}/{dataset}.json"),
+        noisy=results("camera/{base}/{dataset}.roundtrip.tif"),
+        picture=report(
+            results("camera/{base}/{dataset}.png"),
+            category="Images",
+            labels={"concept": "{dataset}", "what": "camera noise ({base})"},
+        ),
+    log:
+        log_file("camera/{base}/{dataset}"),
+    conda:
+        "../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: as_json(stages.camera_stage(wildcards.dataset)),
+        version=RESULT_VERSION["camera"],
+    shell:
+        'exec python "$BRIGHTBOOTH"/scripts/camera.py --settings {params.settings:q}'
+        " --train {input.train:q} --train-roundtrip {input.train_roundtrip:q}"
+        " --roundtrip {input.roundtrip:q} --camera {output.camera:q} --noisy {output.noisy:q}"
+        " --picture {output.picture:q} --log {log:q}"
 
 
 rule finetune:

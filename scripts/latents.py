@@ -1,4 +1,8 @@
-"""Encode a dataset's tiles once: mean and deviation of every valid view, and the VAE's own cost."""
+"""Encode a dataset's tiles once: mean and deviation of every valid view, and the VAE's own cost.
+
+What comes back of training tiles tells how much of the camera's noise the VAE loses, what comes
+back of held-out ones what it costs.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ import json
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import atomic_path, file_to_sha256, provenance, value_to_sha256, write_json
+from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.stacks import read_stack, write_stack
 from pipeline_lib.imaging.views import View, modality_to_views
 from pipeline_lib.settings import LatentsStage
 from pipeline_lib.versions import RESULT_VERSION
+
+MEASURED_TILES = 256
 
 PATHS = {
     "model": "the base model (.json)",
@@ -19,12 +26,13 @@ PATHS = {
     "holdout": "held-out tiles (.tif), may be none: only for the VAE's cost",
     "latents": "cache to write (.safetensors)",
     "roundtrip": "decoded held-out tiles to write (.tif)",
+    "train_roundtrip": "decoded training tiles to write (.tif), at most 256, evenly chosen",
     "figures": "the VAE's cost to write (.json)",
 }
 
 
 def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
-    """Write the cache, the held-out tiles' round trip and its figures."""
+    """Write the cache, the round trips and the figures of the held-out one."""
     from safetensors.torch import save_file
     from tqdm import tqdm
 
@@ -47,7 +55,8 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
             model, read_stack(getattr(paths, role)), views[role], stage.batch_size
         )
         tensors |= zip((f"{role}.mean", f"{role}.std"), moments, strict=True)
-    holdout = read_stack(paths.holdout)
+    train, holdout = read_stack(paths.train), read_stack(paths.holdout)
+    measured = even_choice(len(train), MEASURED_TILES)
     decoded = round_trip(model, holdout, stage.batch_size)
     metadata = {
         "provenance": json.dumps(made),
@@ -56,7 +65,13 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
     }
     with atomic_path(paths.latents) as beside:
         save_file(tensors, beside, metadata=metadata)
-    write_stack(paths.roundtrip, decoded, {"provenance": made, "base": model.card["name"]})
+    origin = {"provenance": made, "base": model.card["name"]}
+    write_stack(paths.roundtrip, decoded, origin)
+    write_stack(
+        paths.train_roundtrip,
+        round_trip(model, train[measured], stage.batch_size),
+        {**origin, "tiles": measured.tolist()},
+    )
     write_json(paths.figures, {**round_trip_figures(holdout, decoded), "provenance": made})
 
 

@@ -26,7 +26,7 @@ def main(settings: PriorStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.models.denoising import draw_batches
     from pipeline_lib.models.loading import load_model
     from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
-    from pipeline_lib.models.randomness import key_of
+    from pipeline_lib.randomness import key_of
 
     prior = settings.prior
     model = load_model(paths.model)

@@ -31,6 +31,9 @@ CONCEPT_INPUTS = {
     "train_tables...": "table of the training tiles of each concept (.tsv)",
     "holdout_tables...": "table of the held-out tiles of each concept (.tsv)",
 }
+OPTIONAL_INPUTS = {
+    "cameras...": "camera noise that each concept's images were given (.json); none if none was",
+}
 OUTPUTS = {
     "page": "the page (.html)",
     "sheet": "the contact sheet (.png)",
@@ -62,6 +65,7 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
     hashed = (paths.metrics, paths.copies, paths.history, paths.model_card)
     names = [concept.concept for concept in stage.concepts]
     kinds = [kind.removesuffix("...") for kind in CONCEPT_INPUTS]
+    kinds += ["cameras"] if paths.cameras else []
     return inputs.RunFiles(
         metrics=inputs.read_metrics(paths.metrics),
         copies=inputs.read_table(paths.copies),
@@ -79,4 +83,5 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
 
 
 if __name__ == "__main__":
-    run_stage(__doc__, ReportStage, {**INPUTS, **CONCEPT_INPUTS, **OUTPUTS}, report)
+    paths = {**INPUTS, **CONCEPT_INPUTS, **OPTIONAL_INPUTS, **OUTPUTS}
+    run_stage(__doc__, ReportStage, paths, report)

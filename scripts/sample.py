@@ -1,14 +1,20 @@
-"""Draw one shard of synthetic images from a trained model or an untuned base model."""
+"""Draw one shard of synthetic images from a trained model or an untuned base model.
+
+The camera's noise, which the model's autoencoder loses, is given back to each as it is written.
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.files import atomic_path, file_to_sha256, provenance
-from pipeline_lib.settings import SampleStage
+from pipeline_lib.files import atomic_path, file_to_sha256, provenance, read_json
+from pipeline_lib.imaging.camera_noise import CameraNoise, record_to_camera_noise
+from pipeline_lib.settings import SampleStage, UserError
 
 
 def main(settings: SampleStage, paths: argparse.Namespace) -> None:
@@ -18,18 +24,32 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.models.loading import load_model
     from pipeline_lib.sampling.shards import draw_shard
 
+    camera = read_camera(settings, paths.camera)
     model = load_model(paths.model, settings.sampler.precision)
     stated = settings.model_dump(exclude={"first": True, "count": True, "sampler": {"batch_size"}})
-    origin = provenance("sample", stated, model=file_to_sha256(paths.model))
+    inputs = {"model": paths.model} | ({"camera": paths.camera[0]} if camera else {})
+    hashes = {name: file_to_sha256(path) for name, path in inputs.items()}
+    origin = provenance("sample", stated, **hashes)
     origin["device"] = str(model.device)
     total = settings.count * settings.sampler.steps
     with (
         tqdm(total=total, unit="step", disable=None) as bar,
         atomic_path(paths.shard) as beside,
     ):
-        rows = draw_shard(model, settings, beside, origin, bar.update)
+        rows = draw_shard(model, settings, beside, origin, camera, bar.update)
     counts = Counter(row.status for row in rows)
     logging.info("%s", ", ".join(f"{count} {status}" for status, count in counts.items()))
+
+
+def read_camera(settings: SampleStage, paths: Sequence[Path]) -> CameraNoise | None:
+    """Return the noise to give back, none if none is wanted."""
+    wanted = int(settings.camera_noise == "measured")
+    if len(paths) != wanted:
+        raise UserError(
+            f"--camera needs {wanted} files where `camera_noise` is `{settings.camera_noise}`, "
+            f"found {len(paths)}; pass what the stage `camera` wrote, or change `camera_noise`"
+        )
+    return record_to_camera_noise(read_json(paths[0])) if wanted else None
 
 
 if __name__ == "__main__":
@@ -38,6 +58,7 @@ if __name__ == "__main__":
         SampleStage,
         {
             "model": "description of a base model (.json) or brightbooth.json of a trained one",
+            "camera...": "camera noise to give back (.json), none if `camera_noise` is `none`",
             "shard": "folder of images to write",
         },
         main,

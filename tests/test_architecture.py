@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "pipeline_lib"
-BASE = ("settings", "files", "hash_cache", "sheets", "command_line", "versions")
+BASE = ("settings", "randomness", "files", "hash_cache", "sheets", "command_line", "versions")
 ALLOWED = {
     "imaging": BASE,
     "optics": (*BASE, "imaging"),
@@ -68,6 +68,7 @@ def test_nothing_imports_snakemake() -> None:
         ("pipeline_lib.study", {"torch", "scipy", "skimage", "matplotlib"}),
         ("pipeline_lib.imaging.tiling", {"torch"}),
         ("pipeline_lib.imaging.reading", {"torch"}),
+        ("pipeline_lib.imaging.camera_noise", {"torch", "skimage", "matplotlib"}),
         ("pipeline_lib.evaluation.concept_metrics", {"torch"}),
         ("pipeline_lib.evaluation.image_sets", {"torch"}),
         ("pipeline_lib.reporting.pages", {"torch"}),

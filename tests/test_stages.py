@@ -54,22 +54,23 @@ def test_a_prior_shard_does_not_know_the_total(folder: Folder, study: Study) -> 
 
 
 def test_a_sample_shard_does_not_know_the_total(folder: Folder, study: Study) -> None:
-    before = stages.sample_stage(study, "first", "round-64px-subject", 1)
+    before = stages.sample_stage(study, "first", "round-64-subject", 1)
     folder.config["sampling"]["prompts"]["subject"]["count"] = 1000
-    after = stages.sample_stage(folder.load(), "first", "round-64px-subject", 1)
+    after = stages.sample_stage(folder.load(), "first", "round-64-subject", 1)
     assert after == before
     assert (before.first, before.count) == (4, 4)
 
 
 def test_tuned_and_untuned_are_told_the_same(study: Study) -> None:
-    name = "round-64px-subject"
+    name = "round-64-subject"
     tuned = stages.sample_stage(study, "first", name, 0)
     assert stages.sample_stage(study, "base-toy", name, 0) == tuned
+    assert tuned.camera_noise == "measured"
 
 
 def test_only_the_compared_prompt_is_asked_of_the_untuned_base(study: Study) -> None:
-    assert ("first", "round-64px-dense") in study.image_sets
-    assert ("base-toy", "round-64px-dense") not in study.image_sets
+    assert ("first", "round-64-dense") in study.image_sets
+    assert ("base-toy", "round-64-dense") not in study.image_sets
 
 
 def test_a_stage_carries_only_what_it_uses(folder: Folder, study: Study) -> None:

@@ -92,6 +92,19 @@ def test_untuned_images_are_shared_by_the_runs_of_a_base(folder: Folder) -> None
     assert sorted(models) == ["base-toy", "first", "second"]
 
 
+def test_image_sets_are_named_by_dataset_and_prompt(folder: Folder) -> None:
+    folder.runs = RUNS + "first\ttoy\tround-64,long-64\tclass\n"
+    names = {name for _, name in folder.load().image_sets}
+    assert names == {"round-64-subject", "long-64-subject"}
+
+
+def test_image_sets_that_would_share_a_folder_are_refused(folder: Folder) -> None:
+    folder.config["datasets"]["round"] = {"concept": "round", "tiles": {"size": 64}}
+    folder.config["sampling"] = {"prompts": {"subject": {}, "64-subject": {}}}
+    with pytest.raises(UserError, match=r"datasets\.round .*share the folder `round-64-subject`"):
+        folder.load()
+
+
 def test_prior_weight_zero_uses_no_prior(folder: Folder) -> None:
     folder.runs = RUNS + "first\ttoy\tround-64\t\t\t0\n"
     assert folder.load().runs["first"].priors == (None,)

@@ -18,8 +18,8 @@ from transformers import CLIPTokenizer
 from pipeline_lib.models.conditioning import PromptEmbedding, encode_prompts, prompts_to_tokens
 from pipeline_lib.models.denoising import draw_latents, predict
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.models.randomness import key_of, keys_to_noise
 from pipeline_lib.models.schedulers import build_scheduler
+from pipeline_lib.randomness import key_of, keys_to_noise
 
 WORD_END = "</w>"
 SHORT_WORDS = """

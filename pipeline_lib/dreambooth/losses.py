@@ -13,11 +13,12 @@ Min-SNR weights (arXiv 2303.09556) turn both into ``min(s, gamma) |x' - x|^2``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
+from pipeline_lib.models.timesteps import spread_by_log_snr
 from pipeline_lib.settings import UserError
 
 
@@ -45,6 +46,28 @@ def noise_schedule(config: Mapping[str, Any]) -> DDPMScheduler:
     """
     expected = DDPMScheduler._get_init_keys(DDPMScheduler)
     return DDPMScheduler(**{key: config[key] for key in config if key in expected})
+
+
+def places_to_timesteps(
+    scheduler: DDPMScheduler, spread: Literal["uniform", "log_snr"]
+) -> torch.Tensor:
+    """Return the time step at each of as many equally likely places as there are time steps.
+
+    Parameters
+    ----------
+    scheduler : DDPMScheduler
+        Noise schedule of the base model.
+    spread : {"uniform", "log_snr"}
+        Each time step once, or by `pipeline_lib.models.timesteps.spread_by_log_snr`.
+
+    Returns
+    -------
+    torch.Tensor
+        int64, (time steps,), rising.
+    """
+    if spread == "uniform":
+        return torch.arange(len(scheduler))
+    return torch.from_numpy(spread_by_log_snr(scheduler.alphas_cumprod.numpy()))
 
 
 def training_target(

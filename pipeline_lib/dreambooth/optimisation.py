@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -84,9 +85,26 @@ def make_optimizer(parts: Mapping[str, Weights], settings: TrainingSettings) -> 
     return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
 
 
-def warmed_share(step: int, warmup_steps: int) -> float:
-    """Return the share of the full rate at a step from 0: (step + 1) / warmup_steps up to 1."""
-    return min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+def step_to_share(step: int, settings: TrainingSettings) -> float:
+    """Return the share of the full rate at a step from 0.
+
+    Parameters
+    ----------
+    step : int
+        Steps done.
+    settings : TrainingSettings
+        `warmup_steps` of linear growth; after `constant_share` of all steps, half a cosine that
+        would reach 0 after the last.
+
+    Returns
+    -------
+    float
+        Above 0, at most 1.
+    """
+    warm = (step + 1) / settings.warmup_steps if settings.warmup_steps else 1.0
+    falling = settings.steps * (1 - settings.constant_share)
+    left = (settings.steps - step) / falling if falling else 1.0
+    return min(1.0, warm) * (1 - math.cos(math.pi * min(1.0, left))) / 2
 
 
 def set_learning_rates(optimizer: torch.optim.Optimizer, share: float) -> dict[str, float]:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.models.randomness import key_of
+from pipeline_lib.randomness import key_of
 
 STAGE = "finetune"
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -40,8 +40,8 @@ class Draw:
         Index of the concept among the sources.
     image, view : int
         Which image of the concept, and which of its views.
-    timestep : int
-        Diffusion time step, 0 to `timesteps` - 1.
+    place : int
+        0 to `places` - 1, where on the distribution of time steps it lies.
     latent_key, noise_key : int
         64-bit keys of the latent's own draw (mean + std * noise) and of the diffusion noise.
     """
@@ -49,20 +49,20 @@ class Draw:
     concept: int
     image: int
     view: int
-    timestep: int
+    place: int
     latent_key: int
     noise_key: int
 
 
 def slot_to_draw(
-    seed: int, half: Half, step: int, slot: int, sources: Sequence[Source], timesteps: int
+    seed: int, half: Half, step: int, slot: int, sources: Sequence[Source], places: int
 ) -> Draw:
     """Return what a slot is made of.
 
     Concepts take turns, so that each has every slot equally often. Images are drawn without
-    replacement along a slot and differ between the slots of a step (`turn_to_image`); time steps
-    are stratified over the slots of a step and uniform in each (`slot_to_timestep`); views are
-    uniform.
+    replacement along a slot and differ between the slots of a step (`turn_to_image`); places on
+    the distribution of time steps are stratified over the slots of a step and uniform in each
+    (`slot_to_place`); views are uniform.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def slot_to_draw(
         Step from 0, place in the half of the batch from 0.
     sources : sequence of Source
         The concepts that take turns.
-    timesteps : int
-        Number of diffusion time steps.
+    places : int
+        Number of equally likely places on the distribution of time steps.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def slot_to_draw(
         concept=concept,
         image=image,
         view=view,
-        timestep=slot_to_timestep(seed, half, step, slot, timesteps),
+        place=slot_to_place(seed, half, step, slot, places),
         latent_key=key_of(STAGE, seed, f"{half} latent {slot}", step),
         noise_key=key_of(STAGE, seed, f"{half} noise {slot}", step),
     )
@@ -137,10 +137,10 @@ def _golden_stride(images: int) -> int:
     return min(candidates, key=lambda n: abs(n - GOLDEN * images))
 
 
-def slot_to_timestep(seed: int, half: Half, step: int, slot: int, timesteps: int) -> int:
-    """Return a slot's time step: one random offset a step plus the slot's van der Corput number.
+def slot_to_place(seed: int, half: Half, step: int, slot: int, places: int) -> int:
+    """Return a slot's place: one random offset a step plus the slot's van der Corput number.
 
-    Any number of first slots is spread evenly over the time steps (perfectly for powers of two),
+    Any number of first slots is spread evenly over the places (perfectly for powers of two),
     whatever the batch size, and each slot by itself is uniform.
 
     Parameters
@@ -151,14 +151,14 @@ def slot_to_timestep(seed: int, half: Half, step: int, slot: int, timesteps: int
         Half of the batch.
     step, slot : int
         From 0.
-    timesteps : int
-        Number of diffusion time steps.
+    places : int
+        Number of equally likely places.
 
     Returns
     -------
     int
-        0 to `timesteps` - 1.
+        0 to `places` - 1.
     """
     offset = key_of(STAGE, seed, f"{half} time", step)
     reversed_bits = int(f"{slot:064b}"[::-1], 2)
-    return ((offset + reversed_bits) % 2**64) * timesteps >> 64
+    return ((offset + reversed_bits) % 2**64) * places >> 64

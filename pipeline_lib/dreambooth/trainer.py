@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline_lib.dreambooth.losses import dreambooth_loss, noise_schedule, training_target
+from pipeline_lib.dreambooth.losses import (
+    dreambooth_loss,
+    noise_schedule,
+    places_to_timesteps,
+    training_target,
+)
 from pipeline_lib.dreambooth.optimisation import (
     MovingAverage,
     clip_gradients,
@@ -17,9 +22,9 @@ from pipeline_lib.dreambooth.optimisation import (
     make_optimizer,
     optimizer_to_tensors,
     set_learning_rates,
+    step_to_share,
     tensors_to_optimizer,
     trained_weights,
-    warmed_share,
 )
 from pipeline_lib.dreambooth.schedule import STAGE
 from pipeline_lib.dreambooth.training_data import Batch, TrainingData, make_batch, noise_like
@@ -61,6 +66,7 @@ class Trainer:
         self.model, self.data, self.settings = model, data, settings
         self.dtype = _training_dtype(settings, model.device)
         self.schedule = noise_schedule(model.scheduler_config)
+        self.timesteps = places_to_timesteps(self.schedule, settings.timesteps)
         parts = trained_weights(model, settings)
         self.weights = flat_weights(parts)
         self.optimizer = make_optimizer(parts, settings)
@@ -96,10 +102,8 @@ class Trainer:
         DivergenceError
             If loss or gradient are not finite; weights, optimizer and average are as before.
         """
-        rates = set_learning_rates(self.optimizer, warmed_share(step, self.settings.warmup_steps))
-        batch = make_batch(
-            self.data, self.settings.seed, step, self.batch_sizes, len(self.schedule)
-        )
+        rates = set_learning_rates(self.optimizer, step_to_share(step, self.settings))
+        batch = make_batch(self.data, self.settings.seed, step, self.batch_sizes, self.timesteps)
         prediction, target = self._predict(batch, self._embedding())
         losses = dreambooth_loss(prediction, target, batch.subjects, self.settings.prior_weight)
         losses.total.backward()

@@ -10,7 +10,7 @@ import torch
 
 from pipeline_lib.dreambooth.schedule import Draw, Half, Source, slot_to_draw
 from pipeline_lib.models.pictures import scale_latents
-from pipeline_lib.models.randomness import keys_to_noise
+from pipeline_lib.randomness import keys_to_noise
 from pipeline_lib.settings import TrainedConcept, UserError, template_to_prompt
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _text(shape: Sequence[int]) -> str:
 
 
 def make_batch(
-    data: TrainingData, seed: int, step: int, sizes: tuple[int, int], timesteps: int
+    data: TrainingData, seed: int, step: int, sizes: tuple[int, int], timesteps: torch.Tensor
 ) -> Batch:
     """Return the samples of a step.
 
@@ -221,16 +221,16 @@ def make_batch(
         With the slot's number they decide everything (`schedule.slot_to_draw`).
     sizes : tuple of int
         Subject samples, class samples; the latter are none where there are no class images.
-    timesteps : int
-        Number of diffusion time steps.
+    timesteps : Tensor of int64, shape (places,)
+        Diffusion time step at each of as many equally likely places.
 
     Returns
     -------
     Batch
         On the data's device. Subject latents are drawn anew as mean + std * noise.
     """
-    subject_draws = _half_to_draws(data, "subject", seed, step, sizes[0], timesteps)
-    class_draws = _half_to_draws(data, "prior", seed, step, sizes[1], timesteps)
+    subject_draws = _half_to_draws(data, "subject", seed, step, sizes[0], len(timesteps))
+    class_draws = _half_to_draws(data, "prior", seed, step, sizes[1], len(timesteps))
     draws = [*subject_draws, *class_draws]
     latents = _subject_latents(data, subject_draws)
     if class_draws:
@@ -241,7 +241,7 @@ def make_batch(
     return Batch(
         latents=latents,
         noise=noise_like(latents, [draw.noise_key for draw in draws]),
-        timesteps=torch.tensor([draw.timestep for draw in draws], device=latents.device),
+        timesteps=timesteps[[draw.place for draw in draws]].to(latents.device),
         prompts=torch.tensor([data.prompts.index(text) for text in texts], device=latents.device),
         subjects=len(subject_draws),
     )

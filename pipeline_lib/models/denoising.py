@@ -15,8 +15,8 @@ from pipeline_lib.models.conditioning import (
     join_embeddings,
 )
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.models.randomness import key_of, keys_to_noise
 from pipeline_lib.models.schedulers import STOCHASTIC, build_scheduler
+from pipeline_lib.randomness import key_of, keys_to_noise
 
 
 class Sampler(Protocol):

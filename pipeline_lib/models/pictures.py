@@ -92,6 +92,23 @@ def intensities_to_bytes(intensities: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(clipped * np.float32(255)).astype(np.uint8)
 
 
+def intensities_to_grey(intensities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of the colour channels without rounding.
+
+    Parameters
+    ----------
+    intensities : ndarray of float32, shape (..., 3)
+        From `latents_to_intensities`.
+
+    Returns
+    -------
+    ndarray of float32, shape (...)
+        Grey levels 0 to 255; colours are cut off at black and white, NaN becomes black.
+    """
+    clipped = np.clip(np.nan_to_num(intensities, nan=0.0), 0.0, 1.0)
+    return clipped.mean(axis=-1) * np.float32(255)
+
+
 def rgb_to_grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the mean of the colour channels.
 

@@ -11,12 +11,14 @@ import pandas as pd
 
 from pipeline_lib.evaluation.intensities import images_to_grey_shares
 from pipeline_lib.evaluation.spectra import images_to_mean_spectrum
+from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.reporting.figures import (
     distances_to_png,
     histograms_to_png,
     image_to_png,
     shrink,
     spectra_to_png,
+    transfer_curves_to_png,
 )
 from pipeline_lib.reporting.inputs import MEASURED_IMAGES, ConceptFiles
 from pipeline_lib.reporting.nearest import Nearest, Pair
@@ -35,24 +37,6 @@ from pipeline_lib.reporting.words import metric_to_words
 Images = npt.NDArray[np.uint8]
 SHOWN_SIDE = 256
 CHART_METRICS = ("kernel_distance", "frechet_distance")
-
-
-def even_choice(count: int, chosen: int) -> npt.NDArray[np.int64]:
-    """Return evenly spaced indices, so that nobody chooses.
-
-    Parameters
-    ----------
-    count : int
-        How many there are.
-    chosen : int
-        How many to take at most.
-
-    Returns
-    -------
-    ndarray of int
-        Indices in order; all of them where there are not more.
-    """
-    return np.unique(np.linspace(0, count - 1, min(count, chosen)).round().astype(np.int64))
 
 
 def concept_to_sheet_rows(files: ConceptFiles, shown: int) -> list[tuple[str, Images]]:
@@ -131,6 +115,8 @@ def concept_to_view(
         histogram=histograms_to_png(
             {key: images_to_grey_shares(images) for key, images in curves.items()}
         ),
+        camera=camera_to_sentence(files.camera),
+        camera_curves=transfer_curves_to_png(files.camera["curves"]) if files.camera else b"",
         data=concept_to_tables(files, sidecars),
     )
 
@@ -166,7 +152,8 @@ def _columns_sentence(metrics: pd.DataFrame, concept: str) -> str:
     words = (
         "Each value compares a set of images with held-out real tiles. Tuned: synthetic images. "
         "Untuned: the base before fine-tuning. Floor: the real training tiles. VAE's cost: the "
-        "held-out tiles sent through the VAE and back."
+        "held-out tiles sent through the VAE and back, with camera noise if synthetic images have "
+        "it."
     )
     if (own["reference"] == "train").any():
         words += " Grey rows compare with the training tiles instead."
@@ -194,6 +181,38 @@ def _pair_view(pair: Pair) -> PairView:
     moved = f", moved {rows}, {columns} px" if rows or columns else ""
     words = f"#{pair.index}: {number(pair.similarity)}{copy}. Tile {pair.tile}{moved}"
     return PairView(pair.index, synthetic, training, words, pair.copy)
+
+
+def camera_to_sentence(camera: Mapping[str, Any] | None) -> str:
+    """Say whether the camera's noise was given back.
+
+    Parameters
+    ----------
+    camera : mapping or None
+        What the stage `camera` measured; None where its noise was not wanted.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
+    if camera is None:
+        return (
+            "The fine grain of the camera, which the base model's autoencoder wipes off, was not "
+            "given back (sampling.camera_noise: none), so images made by a model are smoother "
+            "than real ones."
+        )
+    deviation = float(np.sqrt(np.median(camera["variance"] or [0.0])))
+    if not deviation:
+        return (
+            "No grain of the camera was found that the base model's autoencoder wipes off, so "
+            "none was given back."
+        )
+    return (
+        "The fine grain of the camera, which the base model's autoencoder wipes off, was measured "
+        f"on the training tiles (a deviation of {deviation:.1f} of 255 grey levels) and given back "
+        "to all images made by a model and to the tiles sent through the VAE."
+    )
 
 
 def _curve_images(files: ConceptFiles) -> dict[str, Images]:

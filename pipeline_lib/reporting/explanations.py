@@ -11,8 +11,9 @@ READING = (
     "of the base model before it, with the class noun alone.",
     "Floor: the real training tiles against the held-out ones. Nothing synthetic can be expected "
     "to come nearer than real images do.",
-    "VAE's cost: the held-out tiles themselves, sent through the model's autoencoder and back. "
-    "Whatever is lost there, no fine-tuning of the denoiser brings back.",
+    "VAE's cost: the held-out tiles themselves, sent through the model's autoencoder and back, "
+    "with the camera's noise if synthetic images have it. Whatever is lost there, no fine-tuning "
+    "of the denoiser brings back.",
     "A good result lies far below untuned and close to the larger of floor and VAE's cost.",
     "An interval is given only where at least three independent source images stand on each side: "
     "tiles of one image are not independent.",

@@ -26,6 +26,11 @@ SET_WORDS = {
     "floor": "floor (real to real)",
     "real": "real, held out",
 }
+TRANSFER_CURVES = {
+    "real": ("real training tiles", "real", "D"),
+    "decoded": ("through the VAE and back", "vae", "^"),
+    "restored": ("with the noise given back", "tuned", "o"),
+}
 WIDTH_INCHES = 5.4
 DOTS_PER_INCH = 200
 STYLE = {
@@ -197,6 +202,34 @@ def histograms_to_png(shares: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
         axis.set_xlabel("grey value (8-bit, after the intensity map)")
         axis.set_ylabel("share of pixels")
         axis.set_xlim(0, 256)
+        axis.set_ylim(bottom=0)
+        axis.legend()
+        return _figure_to_png(figure)
+
+
+def transfer_curves_to_png(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> bytes:
+    """Draw the variance of a camera's noise against the grey value.
+
+    Parameters
+    ----------
+    curves : mapping
+        By version of the training tiles (``real``, ``decoded``, ``restored``): ``grey`` and
+        ``variance`` (squared grey levels); both may be empty.
+
+    Returns
+    -------
+    bytes
+        A PNG.
+    """
+    with rc_context(STYLE):
+        figure = Figure((WIDTH_INCHES, 2.6), layout="constrained")
+        axis = figure.subplots()
+        for key, (words, like, marker) in TRANSFER_CURVES.items():
+            values = curves[key]
+            style = {"color": COLOURS[like], "ls": DASHES[like], "marker": marker}
+            axis.plot(values["grey"], values["variance"], lw=1.4, ms=4, label=words, **style)
+        axis.set_xlabel("grey value (8-bit, after the intensity map)")
+        axis.set_ylabel("variance (grey levels²)")
         axis.set_ylim(bottom=0)
         axis.legend()
         return _figure_to_png(figure)

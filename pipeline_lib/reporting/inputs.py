@@ -55,6 +55,7 @@ class ConceptFiles:
     intensity: Mapping[str, Any]
     train_table: pd.DataFrame
     holdout_table: pd.DataFrame
+    camera: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ def read_concepts(
     names : sequence of str
         Concepts in the order of the lists.
     lists : mapping
-        By kind of file (``train_tiles``, ``quality``, ...): one path for each concept.
+        By kind of file (``train_tiles``, ``quality``, ...): one path for each concept. Without
+        ``cameras``, no camera noise was given back.
     shards : mapping
         Shard folders of all concepts: ``tuned`` and ``untuned``.
 
@@ -190,4 +192,5 @@ def _read_concept(
         intensity=read_json(paths["intensities"]),
         train_table=read_table(paths["train_tables"]),
         holdout_table=read_table(paths["holdout_tables"]),
+        camera=read_json(paths["cameras"]) if "cameras" in paths else None,
     )

@@ -50,6 +50,8 @@ class ConceptView:
     measured_on: str
     spectrum: bytes
     histogram: bytes
+    camera: str
+    camera_curves: bytes
     data: Sequence[Table]
 
 

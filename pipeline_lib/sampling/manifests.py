@@ -31,6 +31,7 @@ class ManifestRow:
     scheduler: str
     steps: int
     guidance: float
+    camera_noise: str
     height: int
     width: int
     status: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline_lib.models.randomness import key_of
+from pipeline_lib.randomness import key_of
 from pipeline_lib.settings import SampleStage, UserError, template_to_prompt
 
 

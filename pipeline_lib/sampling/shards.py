@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline_lib.imaging.camera_noise import CameraNoise, add_camera_noise
 from pipeline_lib.imaging.writing import write_image
 from pipeline_lib.models.denoising import draw_batches
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.models.pictures import (
-    intensities_to_bytes,
-    latents_to_intensities,
-    rgb_to_grey,
-)
+from pipeline_lib.models.pictures import intensities_to_grey, latents_to_intensities
 from pipeline_lib.sampling.manifests import (
     MANIFEST,
     ManifestRow,
@@ -31,7 +28,7 @@ from pipeline_lib.settings import SampleStage
 
 @dataclass(frozen=True)
 class DrawnPicture:
-    """A picture as it came out of the model."""
+    """A picture as it is written, and what is to be said of it."""
 
     picture: ShardPicture
     grey: NDArray[np.uint8]
@@ -44,6 +41,7 @@ def draw_shard(
     stage: SampleStage,
     folder: Path,
     origin: dict[str, Any],
+    camera: CameraNoise | None = None,
     on_step: Callable[[int], Any] | None = None,
 ) -> list[ManifestRow]:
     """Draw the pictures of a shard and write them with their manifest.
@@ -58,6 +56,8 @@ def draw_shard(
         Folder to fill; the caller makes it appear as a whole.
     origin : dict
         Provenance that goes into every file, beside the picture's own row.
+    camera : CameraNoise, optional
+        Noise that the model's autoencoder loses, given back by the picture's key.
     on_step : callable, optional
         Called after each denoising step with the number of pictures it advanced.
 
@@ -82,7 +82,7 @@ def draw_shard(
     waiting, rows = iter(pictures), []
     for latents in batches:
         for intensities in latents_to_intensities(model, latents):
-            drawn = _drawn(next(waiting), intensities)
+            drawn = _drawn(next(waiting), intensities, camera)
             rows.append(_row(drawn, stage, prompt, model.card["name"]))
             if drawn.status != "not finite":
                 write_image(folder / drawn.picture.file, drawn.grey, None, origin | vars(rows[-1]))
@@ -90,10 +90,16 @@ def draw_shard(
     return rows
 
 
-def _drawn(picture: ShardPicture, intensities: NDArray[np.float32]) -> DrawnPicture:
-    """Judge a decoded picture and make it grey."""
+def _drawn(
+    picture: ShardPicture, intensities: NDArray[np.float32], camera: CameraNoise | None
+) -> DrawnPicture:
+    """Judge a decoded picture, make it grey and give it its noise before it is rounded."""
     status, reason = judge_picture(intensities)
-    return DrawnPicture(picture, rgb_to_grey(intensities_to_bytes(intensities)), status, reason)
+    grey = intensities_to_grey(intensities)
+    if camera is None:
+        return DrawnPicture(picture, np.rint(grey).astype(np.uint8), status, reason)
+    (noisy,) = add_camera_noise(grey[np.newaxis], camera, [picture.key])
+    return DrawnPicture(picture, noisy, status, reason)
 
 
 def _row(drawn: DrawnPicture, stage: SampleStage, prompt: str, model: str) -> ManifestRow:
@@ -113,6 +119,7 @@ def _row(drawn: DrawnPicture, stage: SampleStage, prompt: str, model: str) -> Ma
         scheduler=stage.sampler.scheduler,
         steps=stage.sampler.steps,
         guidance=stage.sampler.guidance,
+        camera_noise=stage.camera_noise,
         height=height,
         width=width,
         status=drawn.status,

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 
 from pipeline_lib.dreambooth.latents import round_trip, tiles_to_moments
 from pipeline_lib.files import read_json
-from pipeline_lib.imaging.stacks import read_stack, write_stack
+from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata, write_stack
 from pipeline_lib.imaging.views import View, apply_view, modality_to_views
 from pipeline_lib.models.loading import BaseModel, load_model
 from pipeline_lib.models.pictures import images_to_moments
 from pipeline_lib.settings import UserError
-from tests.dreambooth.workbench import SIZE, Workbench, make_latents, random_tiles
+from tests.dreambooth.workbench import SIZE, Workbench, load_script, make_latents, random_tiles
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,21 @@ def test_script_writes_what_the_next_stages_read(bench: Workbench) -> None:
     assert origin["settings"]["modality"] == "brightfield"
     assert read_stack(bench.folder / "roundtrip.tif").shape == (3, SIZE, SIZE)
     assert read_json(bench.folder / "vae.json")["tiles"] == 3
+
+
+def test_script_sends_evenly_chosen_training_tiles_round(
+    bench: Workbench, model: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(bench.folder, tmp_path, dirs_exist_ok=True)
+    script = load_script("latents")
+    monkeypatch.setattr(script, "MEASURED_TILES", 3)
+    monkeypatch.setattr("tests.dreambooth.workbench.load_script", lambda name: script)
+    make_latents(tmp_path)
+    path = tmp_path / "train-roundtrip.tif"
+    assert read_stack_metadata(path)["tiles"] == [0, 2, 4]
+    expected = round_trip(model, read_stack(tmp_path / "train.tif")[[0, 2, 4]], 4)
+    assert np.abs(read_stack(path).astype(int) - expected).max() <= 1
+    assert read_stack_metadata(bench.folder / path.name)["tiles"] == [0, 1, 2, 3, 4]
 
 
 def test_script_takes_empty_stacks_and_keeps_shadows(bench: Workbench, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pipeline_lib.dreambooth.losses import (
     dreambooth_loss,
     minimum_snr_weights,
     noise_schedule,
+    places_to_timesteps,
     signal_to_noise,
     training_target,
 )
@@ -112,3 +113,12 @@ def test_at_zero_signal_the_velocity_is_minus_the_clean_image() -> None:
 def test_other_predictions_are_refused_by_name() -> None:
     with pytest.raises(UserError, match="`sample`"):
         training_target(schedule("sample"), random_latents(0), random_latents(1), TIMES)
+
+
+def test_time_steps_are_uniform_or_spread_by_signal_to_noise() -> None:
+    schedule = noise_schedule({"beta_schedule": "scaled_linear", "num_train_timesteps": 1000})
+    assert torch.equal(places_to_timesteps(schedule, "uniform"), torch.arange(1000))
+    spread = places_to_timesteps(schedule, "log_snr")
+    assert torch.equal(spread, spread.sort().values)
+    ratio = signal_to_noise(schedule, spread).log()
+    assert abs(ratio.median()) < 0.1

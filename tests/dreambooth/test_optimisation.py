@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -10,9 +12,9 @@ from pipeline_lib.dreambooth.optimisation import (
     make_optimizer,
     optimizer_to_tensors,
     set_learning_rates,
+    step_to_share,
     tensors_to_optimizer,
     trained_weights,
-    warmed_share,
 )
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.settings import TrainingSettings
@@ -24,8 +26,19 @@ def named(*values: float) -> dict[str, torch.nn.Parameter]:
 
 
 def test_warm_up_is_linear_and_ends_at_one() -> None:
-    assert [warmed_share(step, 4) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
-    assert warmed_share(0, 0) == 1.0
+    settings = TrainingSettings(steps=10, warmup_steps=4)
+    shares = [step_to_share(step, settings) for step in range(10)]
+    assert shares == [0.25, 0.5, 0.75] + 7 * [1.0]
+    assert step_to_share(0, TrainingSettings(warmup_steps=0)) == 1.0
+
+
+def test_rates_fall_by_half_a_cosine_after_their_constant_share() -> None:
+    settings = TrainingSettings(steps=100, warmup_steps=0, constant_share=0.5)
+    shares = [step_to_share(step, settings) for step in range(100)]
+    assert shares[:51] == 51 * [1.0]
+    assert shares[75] == pytest.approx(0.5)
+    assert all(later < earlier for earlier, later in itertools.pairwise(shares[50:]))
+    assert 0 < shares[99] < 0.01
 
 
 def test_average_follows_its_closed_form() -> None:

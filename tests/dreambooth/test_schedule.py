@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from pipeline_lib.dreambooth.schedule import Source, slot_to_draw, slot_to_timestep, turn_to_image
+from pipeline_lib.dreambooth.schedule import Source, slot_to_draw, slot_to_place, turn_to_image
 
 TIMESTEPS = 1000
 
@@ -64,13 +64,13 @@ def test_samples_of_one_concept_in_a_step_are_different_images() -> None:
 @pytest.mark.parametrize("batch", [2, 4, 8])
 def test_time_steps_of_a_step_are_stratified(batch: int) -> None:
     for step in range(20):
-        times = [slot_to_timestep(3, "subject", step, slot, 1024) for slot in range(batch)]
+        times = [slot_to_place(3, "subject", step, slot, 1024) for slot in range(batch)]
         gaps = np.diff(sorted(times))
         assert np.abs(gaps - 1024 / batch).max() <= 1
 
 
 def test_time_steps_of_a_slot_are_uniform() -> None:
-    times = [slot_to_timestep(0, "prior", step, 3, TIMESTEPS) for step in range(4000)]
+    times = [slot_to_place(0, "prior", step, 3, TIMESTEPS) for step in range(4000)]
     assert min(times) >= 0
     assert max(times) < TIMESTEPS
     counts = np.bincount(np.array(times) // 100, minlength=10)

@@ -124,7 +124,7 @@ def test_gradients_are_those_of_the_written_out_loss(bench: Workbench) -> None:
     from pipeline_lib.models.denoising import predict
 
     trainer = make_trainer(bench, prior_weight=0.3, batch_size=2, prior_batch_size=3)
-    batch = make_batch(trainer.data, 0, 0, (2, 3), 1000)
+    batch = make_batch(trainer.data, 0, 0, (2, 3), torch.arange(1000))
     total = 0.0
     for index in range(5):
         text = trainer.data.prompts[batch.prompts[index]]

@@ -46,7 +46,7 @@ def test_latents_are_scaled_as_the_unet_sees_them(model: BaseModel, bench: Workb
 def test_each_sample_keeps_its_own_prompt(model: BaseModel, bench: Workbench) -> None:
     data = two_concepts(model, bench)
     for step in range(6):
-        batch = make_batch(data, 0, step, (4, 3), 1000)
+        batch = make_batch(data, 0, step, (4, 3), torch.arange(1000))
         assert batch.subjects == 4
         near = [
             float((subject.mean - latent).abs().amin((0, 1)).max())
@@ -61,7 +61,7 @@ def test_each_sample_keeps_its_own_prompt(model: BaseModel, bench: Workbench) ->
 
 def test_a_smaller_batch_is_the_start_of_a_larger_one(model: BaseModel, bench: Workbench) -> None:
     data = two_concepts(model, bench)
-    small, large = (make_batch(data, 0, 7, (size, size), 1000) for size in (2, 5))
+    small, large = (make_batch(data, 0, 7, (size, size), torch.arange(1000)) for size in (2, 5))
     assert torch.equal(small.latents[:2], large.latents[:2])
     assert torch.equal(small.latents[2:], large.latents[5:7])
     assert torch.equal(small.noise[2:], large.noise[5:7])
@@ -73,7 +73,9 @@ def test_latents_are_drawn_anew_around_the_mean(model: BaseModel, bench: Workben
     cache = load_file(bench.latents)
     one = {name: value[:1, :1] for name, value in cache.items()}
     data = assemble(model, [concept], ["zx"], [one], {})
-    drawn = torch.cat([make_batch(data, 0, step, (8, 8), 10).latents for step in range(100)])
+    drawn = torch.cat(
+        [make_batch(data, 0, step, (8, 8), torch.arange(10)).latents for step in range(100)]
+    )
     assert len(drawn) == 800  # no class images, no prior half
     standard = (drawn - data.subjects[0].mean[0, 0]) / data.subjects[0].std[0, 0]
     assert abs(float(standard.mean())) < 0.01

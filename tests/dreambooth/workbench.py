@@ -130,6 +130,7 @@ def make_latents(folder: Path, modality: str = "brightfield") -> None:
         "holdout": "holdout.tif",
         "latents": "latents.safetensors",
         "roundtrip": "roundtrip.tif",
+        "train_roundtrip": "train-roundtrip.tif",
         "figures": "vae.json",
     }
     paths = Namespace(**{key: folder / name for key, name in names.items()})

@@ -23,7 +23,7 @@ def test_shards_are_read_by_index_without_blank_images_and_hidden_files(tmp_path
     write_shard(tmp_path / "early", images[:4], bad=[2])
     found = read_images([tmp_path / "late", tmp_path / "early"])
     assert (found.images == images[[0, 1, 3, 4, 5, 6]]).all()
-    assert found.names[2] == "cells/cells-64px-subject/000003"
+    assert found.names[2] == "cells/cells-64-subject/000003"
     assert len(set(found.groups)) == 6
 
 

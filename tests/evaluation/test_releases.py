@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from pipeline_lib.evaluation.image_sets import read_manifests
 from pipeline_lib.evaluation.releases import by_concept, choose_released, grey_to_scale
+from pipeline_lib.imaging.camera_noise import add_camera_noise, tiles_to_camera_noise
 from pipeline_lib.imaging.intensity import IntensityMap
 from pipeline_lib.settings import UserError
 from tests.evaluation.shards import draw_fields, write_shard
@@ -28,7 +30,7 @@ def copies():
     return pd.DataFrame(
         {
             "concept": "cells",
-            "prompt_name": "cells-64px-subject",
+            "prompt_name": "cells-64-subject",
             "index": list(verdicts),
             "verdict": list(verdicts.values()),
             "similarity": 0.9,
@@ -77,3 +79,18 @@ def test_a_path_for_each_concept_is_needed():
     assert by_concept(["x", "y"], paths, "--intensities")["y"] == Path("b.json")
     with pytest.raises(UserError, match=r"--intensities needs one path .* x, y, found 1"):
         by_concept(["x", "y"], paths[:1], "--intensities")
+
+
+def test_camera_noise_survives_in_camera_counts():
+    gain, read_noise, side = 2.0, 9.0, 128
+    light = np.full((16, side, side), 900.0)
+    deviation = np.hypot(read_noise, np.sqrt(gain * 900.0))
+    counts = light + np.random.default_rng(0).normal(0, deviation, light.shape)
+    intensity = IntensityMap(300, 2000)
+    tiles = intensity.apply(counts)
+    smooth = np.rint(ndimage.gaussian_filter(tiles.astype(float), (0, 4, 4))).astype(np.uint8)
+    noise = tiles_to_camera_noise(tiles, smooth)
+    noisy = add_camera_noise(smooth.astype(float), noise, range(16))
+    released = grey_to_scale(noisy, intensity, "camera")
+    assert released.dtype == np.uint16
+    assert released.std() == pytest.approx(deviation, rel=0.1)

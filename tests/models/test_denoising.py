@@ -9,8 +9,8 @@ import torch
 from pipeline_lib.models.conditioning import encode_prompts
 from pipeline_lib.models.denoising import draw_batches, predict
 from pipeline_lib.models.pictures import latents_to_images
-from pipeline_lib.models.randomness import key_of, keys_to_noise
 from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler
+from pipeline_lib.randomness import key_of, keys_to_noise
 from tests.models.pipelines import plain_pipeline
 
 PROMPT = "a brightfield microscopy image of zx cells"

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as arrays
 from pipeline_lib.models.pictures import (
     images_to_moments,
     intensities_to_bytes,
+    intensities_to_grey,
     latents_to_images,
     latents_to_intensities,
     rgb_to_grey,
@@ -66,3 +67,10 @@ def test_grey_is_the_rounded_mean(image):
 @given(st.integers(0, 255))
 def test_grey_of_equal_channels_is_their_value(value):
     assert rgb_to_grey(np.full((1, 1, 3), value, np.uint8))[0, 0] == value
+
+
+def test_grey_of_intensities_is_not_rounded():
+    intensities = np.array([[[0.1, 0.2, 0.31], [np.nan, -1.0, 3.0]]], np.float32)
+    grey = intensities_to_grey(intensities)
+    assert grey.dtype == np.float32
+    np.testing.assert_allclose(grey, [[0.61 / 3 * 255, 85.0]], rtol=1e-6)

@@ -130,6 +130,7 @@ def write_shard(folder, concept, images, model, statuses=None):
                 scheduler="dpm++",
                 steps=20,
                 guidance=3.0,
+                camera_noise="none",
                 height=image.shape[0],
                 width=image.shape[1],
                 status=status,
@@ -210,6 +211,7 @@ def write_concept(folder, name):
             for plane in range(10)
         ]
     ).to_csv(paths["quality"], sep="\t", index=False)
+    paths["cameras"] = write_camera(folder / "camera.json")
     paths["intensities"] = folder / "intensity.json"
     paths["intensities"].write_text(json.dumps({"low": 210.0, "high": 3900.0, "method": "fixed"}))
     sidecar = folder / "sidecar.json"
@@ -231,6 +233,19 @@ def write_concept(folder, name):
         "untuned_shards": write_shard(folder / "untuned", name, untuned, "base-tiny"),
     }
     return {**paths, **shards, "sidecars": sidecar}
+
+
+def write_camera(path, variance=64.0):
+    """Write camera noise of one strength at all grey levels, with its curves."""
+    grey = [90.0, 128.0, 170.0]
+    curves = {
+        name: {"grey": grey, "variance": [share * variance] * 3}
+        for name, share in (("real", 1.3), ("decoded", 0.3), ("restored", 1.3))
+    }
+    spectrum = np.ones((16, 16)).tolist()
+    record = {"grey": grey, "variance": [variance] * 3, "spectrum": spectrum, "curves": curves}
+    path.write_text(json.dumps(record))
+    return path
 
 
 def write_run(folder, concepts=("cells",), title="Report"):

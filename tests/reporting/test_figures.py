@@ -18,6 +18,7 @@ from pipeline_lib.reporting.figures import (
     spectra_to_png,
     study_to_png,
     training_to_png,
+    transfer_curves_to_png,
 )
 from pipeline_lib.reporting.tables import Measured
 from tests.reporting.conftest import draw_images
@@ -67,7 +68,10 @@ def test_grey_shares_add_up():
 def test_charts_are_drawn_alike_twice():
     sets = {"tuned": Measured(0.02, 0.01, 0.03), "vae": Measured(-0.001)}
     spectrum, shares = np.linspace(9, 1, 32), np.full(256, 1 / 256)
+    curve = {"grey": [90.0, 120.0, 150.0], "variance": [20.0, 30.0, 40.0]}
+    curves = {"real": curve, "decoded": {"grey": [], "variance": []}, "restored": curve}
     charts = [
+        lambda: transfer_curves_to_png(curves),
         lambda: distances_to_png({"Kernel distance": sets, "Frechet distance": sets}),
         lambda: spectra_to_png({"real": spectrum, "tuned": spectrum / 2}),
         lambda: histograms_to_png({"real": shares, "untuned": shares}),

@@ -29,7 +29,7 @@ from pipeline_lib.reporting.inputs import read_samples
 from pipeline_lib.reporting.nearest import copies_to_pairs
 from pipeline_lib.reporting.tables import number
 from pipeline_lib.settings import EvaluationSettings, ReportStage, StudyReportStage, UserError
-from tests.reporting.conftest import read_page, write_run
+from tests.reporting.conftest import read_page, write_camera, write_run
 
 ROOT = Path(__file__).parents[2]
 TITLE = "Cells <script>alert(1)</script> & more"
@@ -123,6 +123,24 @@ def test_numbers_and_warnings_are_on_the_page(page):
     ):
         assert words in page.text
     assert not re.search(r"\b(FID|KID)\b", page.text)
+
+
+def test_camera_noise_is_said_and_shown(page):
+    assert "deviation of 8.0 of 255 grey levels" in page.text
+    assert "given back to all images made by a model" in page.text
+    assert len([tag for tag in page.all("img") if tag["alt"] == "Camera noise by grey value."]) == 2
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_camera_noise_that_was_not_given_back_is_said(tmp_path, lost):
+    run = write_run(tmp_path / "demo")
+    if lost:
+        run.paths["cameras"] = []
+    else:
+        write_camera(run.paths["cameras"][0], 0.0)
+    call_script("report", run.settings, run.paths)
+    words = "sampling.camera_noise: none" if lost else "No grain of the camera was found"
+    assert words in read_page(run.paths["page"]).text
 
 
 def test_pictures_are_the_files_own_grey_values(made, page):

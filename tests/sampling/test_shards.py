@@ -11,13 +11,22 @@ import pandas
 import pytest
 import tifffile
 
-from pipeline_lib.files import folder_to_sha256
+from pipeline_lib.files import file_to_sha256, folder_to_sha256, write_json
+from pipeline_lib.imaging.camera_noise import (
+    WINDOW,
+    CameraNoise,
+    add_camera_noise,
+    camera_noise_to_record,
+)
 from pipeline_lib.imaging.writing import read_provenance
 from pipeline_lib.sampling import shards
 from pipeline_lib.sampling.manifests import pixels_to_sha256, read_manifest
 from pipeline_lib.sampling.shards import draw_shard
 
 PROJECT = Path(__file__).parents[2]
+
+
+NOISE = CameraNoise(np.array([128.0]), np.array([36.0]), np.ones((WINDOW, WINDOW)))
 
 
 def read_pictures(folder: Path) -> np.ndarray:
@@ -62,6 +71,22 @@ def test_equal_settings_give_equal_bytes(model, stage_of, tmp_path):
     assert folder_to_sha256(tmp_path / "first") == folder_to_sha256(tmp_path / "second")
 
 
+def test_camera_noise_is_added_by_the_pictures_key(model, stage_of, tmp_path):
+    stage = stage_of(count=4, camera_noise="measured")
+    draw_shard(model, stage_of(count=4), tmp_path / "plain", {})
+    draw_shard(model, stage, tmp_path / "noisy", {}, NOISE)
+    draw_shard(model, stage_of(2, 2, 1, camera_noise="measured"), tmp_path / "part", {}, NOISE)
+    plain, noisy, part = (read_pictures(tmp_path / name) for name in ("plain", "noisy", "part"))
+    assert np.abs(noisy[2:].astype(int) - part).max() <= 1
+    keys = [int(key, 16) for key in read_manifest(tmp_path / "plain").key]
+    expected = add_camera_noise(plain, NOISE, keys)
+    # The noise was added before rounding: off by one where it is added to a rounded picture.
+    assert np.abs(noisy.astype(int) - expected).max() <= 1
+    assert not np.array_equal(noisy, expected)
+    assert set(read_manifest(tmp_path / "noisy").camera_noise) == {"measured"}
+    assert set(read_manifest(tmp_path / "plain").camera_noise) == {"none"}
+
+
 def test_bad_pictures_are_recorded_and_not_replaced(model, stage_of, tmp_path, monkeypatch):
     def spoiled(*arguments):
         for number, latents in enumerate(draw_batches(*arguments)):
@@ -85,9 +110,10 @@ def test_bad_pictures_are_recorded_and_not_replaced(model, stage_of, tmp_path, m
 def run_script(card):
     """Return a function that runs the script by hand."""
 
-    def run(stage, shard: Path) -> subprocess.CompletedProcess[str]:
+    def run(stage, shard: Path, camera: Path | None = None) -> subprocess.CompletedProcess[str]:
         named = {"settings": stage.model_dump_json(), "log": str(shard.with_suffix(".log"))}
         named |= {"model": str(card), "shard": str(shard)}
+        named |= {} if camera is None else {"camera": str(camera)}
         options = [part for name, value in named.items() for part in (f"--{name}", value)]
         return subprocess.run(
             [sys.executable, PROJECT / "scripts/sample.py", *options],
@@ -110,3 +136,21 @@ def test_the_script_writes_a_whole_shard(run_script, stage_of, tmp_path):
     assert origin["stage"] == "sample"
     assert json.dumps(origin["settings"]).count("batch_size") == 0
     assert "3 ok" in (tmp_path / "shard.log").read_text()
+    assert "camera" not in origin["inputs"]
+
+
+def test_the_script_gives_back_what_the_camera_file_says(run_script, stage_of, tmp_path):
+    camera = tmp_path / "camera.json"
+    write_json(camera, {**camera_noise_to_record(NOISE), "tiles": 5})
+    stage = stage_of(count=1, camera_noise="measured")
+    process = run_script(stage, tmp_path / "shard", camera)
+    assert process.returncode == 0, process.stderr
+    origin = read_provenance(tmp_path / "shard/000000.tif")
+    assert origin["inputs"]["camera"] == file_to_sha256(camera)
+    assert origin["camera_noise"] == "measured"
+
+
+def test_the_script_refuses_noise_without_its_file(run_script, stage_of, tmp_path):
+    process = run_script(stage_of(camera_noise="measured"), tmp_path / "shard")
+    assert process.returncode == 2
+    assert "--camera needs 1 files where `camera_noise` is `measured`, found 0" in process.stderr

@@ -29,15 +29,19 @@ OF_DATASET = (
     "datasets/{0}/contact_sheet.png",
     "latents/toy/{0}.safetensors",
     "latents/toy/{0}.roundtrip.tif",
-    "samples/base-toy/{0}-64px-subject/shard-0000/manifest.parquet",
+    "latents/toy/{0}.train-roundtrip.tif",
+    "camera/toy/{0}.json",
+    "camera/toy/{0}.png",
+    "camera/toy/{0}.roundtrip.tif",
+    "samples/base-toy/{0}-subject/shard-0000/manifest.parquet",
 )
 OF_RUN = (
     "runs/{0}/model/model_index.json",
     "runs/{0}/model/brightbooth.json",
     "runs/{0}/training.csv",
     "runs/{0}/previews.png",
-    "samples/{0}/{1}-64px-subject/shard-0001/manifest.parquet",
-    "features/efficientnet-lite0/samples/{0}/{1}-64px-subject.npz",
+    "samples/{0}/{1}-subject/shard-0001/manifest.parquet",
+    "features/efficientnet-lite0/samples/{0}/{1}-subject.npz",
     "metrics/{0}.csv",
     "metrics/{0}.copies.tsv",
     "release/{0}/manifest.parquet",
@@ -69,7 +73,7 @@ def test_two_runs_share_one_prior(finished: Workspace) -> None:
 
 
 def test_samples_are_greyscale_tiffs_with_a_whole_manifest(finished: Workspace) -> None:
-    folder = finished.path("samples/first/round-64px-subject")
+    folder = finished.path("samples/first/round-subject")
     manifest = pd.concat(
         [pd.read_parquet(shard / "manifest.parquet") for shard in sorted(folder.iterdir())]
     )
@@ -82,7 +86,7 @@ def test_samples_are_greyscale_tiffs_with_a_whole_manifest(finished: Workspace) 
 
 
 def test_tuned_and_untuned_use_the_same_keys(finished: Workspace) -> None:
-    name = "round-64px-subject/shard-0000/manifest.parquet"
+    name = "round-subject/shard-0000/manifest.parquet"
     tuned = pd.read_parquet(finished.path(f"samples/first/{name}"))
     untuned = pd.read_parquet(finished.path(f"samples/base-toy/{name}"))
     assert tuned["key"].tolist() == untuned["key"].tolist()

@@ -28,6 +28,15 @@ def test_a_learning_rate_reruns_training_and_what_follows(workspace: Workspace) 
     assert planned["sample"] == 4
 
 
+def test_without_camera_noise_no_camera_is_measured(workspace: Workspace, fresh: Workspace) -> None:
+    assert fresh.planned()["camera"] == 2
+    workspace.config["sampling"]["camera_noise"] = "none"
+    planned = workspace.planned()
+    assert {"camera", "latents", "finetune"}.isdisjoint(planned)
+    # Every shard is made anew, and the plain round trips are looked at.
+    assert (planned["sample"], planned["features_of_roundtrip"]) == (8, 2)
+
+
 def test_a_touched_raw_file_reruns_nothing(workspace: Workspace) -> None:
     (workspace.folder / "raw/round-train.tif").touch()
     assert workspace.planned() == {}
@@ -54,14 +63,14 @@ def test_a_replaced_raw_file_with_an_older_time_reruns_its_concept_anew(
 
 
 def test_a_larger_total_only_adds_shards(workspace: Workspace) -> None:
-    first = workspace.path("samples/first/round-64px-subject/shard-0000")
+    first = workspace.path("samples/first/round-subject/shard-0000")
     before = {path.name: path.stat().st_mtime_ns for path in first.iterdir()}
     workspace.config["sampling"]["prompts"]["subject"]["count"] = 12
     planned = workspace.planned()
     assert {*IMAGES, "prior", "latents", "finetune"}.isdisjoint(planned)
     # A third shard in each of four sets: two runs and the base in two concepts.
     assert planned["sample"] == 4
-    target = "results/trial/samples/first/round-64px-subject/shard-0002"
+    target = "results/trial/samples/first/round-subject/shard-0002"
     workspace.run(target)
     assert {path.name: path.stat().st_mtime_ns for path in first.iterdir()} == before
     assert pd.read_parquet(workspace.folder / target / "manifest.parquet")["index"].min() == 8

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -38,6 +37,7 @@ from pipeline_lib.models.recipe.training import (
     train,
     update_average,
 )
+from pipeline_lib.models.timesteps import spread_by_log_snr
 
 BETAS = (0.9, 0.99)
 LARGEST_NORM = 1.0
@@ -286,32 +286,27 @@ def draw_batch(
 
 
 def draw_timesteps(recipe: DenoiserRecipe, kept: Tensor, generator: np.random.Generator) -> Tensor:
-    """Draw a batch's time steps: most with normal log-SNR, some uniformly.
+    """Draw a batch's time steps, spread evenly over their distribution, which steadies the loss.
 
     Parameters
     ----------
     recipe : DenoiserRecipe
-        Batch size, mean and deviation of the logarithmic signal-to-noise ratio (as in EDM, arXiv
-        2206.00364), share of uniform ones.
+        Batch size and distribution.
     kept : Tensor, (timesteps,)
-        Share of the signal's variance that each timestep keeps; falls.
+        Share of the signal's variance that each timestep keeps.
     generator : numpy.random.Generator
         Source of all choices.
 
     Returns
     -------
     Tensor of int64, (batch,)
-        Spread evenly over the quantiles within the batch, which steadies the loss.
+        Time steps, rising.
     """
+    spread = spread_by_log_snr(
+        kept.numpy(), recipe.log_snr_mean, recipe.log_snr_deviation, recipe.uniform_timesteps
+    )
     places = (np.arange(recipe.batch) + generator.uniform()) / recipe.batch
-    wanted = stats.norm.ppf(places, recipe.log_snr_mean, recipe.log_snr_deviation)
-    share = kept.double().clamp(1e-12, 1 - 1e-12)
-    log_snr = torch.log(share / (1 - share)).numpy()
-    timesteps = np.minimum(np.searchsorted(-log_snr, -wanted), len(log_snr) - 1)
-    some = round(recipe.batch * recipe.uniform_timesteps)
-    chosen = generator.choice(recipe.batch, some, replace=False)
-    timesteps[chosen] = generator.integers(len(log_snr), size=some)
-    return torch.from_numpy(timesteps)
+    return torch.from_numpy(spread[(places * len(spread)).astype(np.int64)])
 
 
 def _draw_tokens(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipeline_lib.models.randomness import key_of, key_to_noise, keys_to_noise
+from pipeline_lib.randomness import key_of, key_to_noise, keys_to_noise
 
 STREAM_OF_KEY_7 = [-0.2933390140533447, 1.703830599784851, 1.5391918420791626]
 

@@ -1,0 +1,363 @@
+"""Measure the embedded base model: a table of figures and bars; exit 1 where one is missed.
+
+With --quick the model of --model is measured as it is; without it the recipe is run first, which
+takes more than an hour on two cores. The demo and, where --data is there, the E. coli example are
+run by Snakemake under names of their own. Needs the extra `benchmarks`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas
+import torch
+import yaml
+from skimage.io import imread
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from pipeline_lib.dreambooth.latents import round_trip
+from pipeline_lib.evaluation.extractors import Extractor, images_to_features, load_extractor
+from pipeline_lib.evaluation.image_sets import read_images
+from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
+from pipeline_lib.evaluation.spectra import images_to_mean_spectrum
+from pipeline_lib.imaging.camera_noise import add_camera_noise, tiles_to_camera_noise
+from pipeline_lib.imaging.intensity import fit_intensity
+from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.models.conditioning import PromptEmbedding, encode_prompts, join_embeddings
+from pipeline_lib.models.denoising import denoise, predict
+from pipeline_lib.models.loading import BaseModel, load_model
+from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
+from pipeline_lib.models.recipe.cosines import (
+    LatentScale,
+    coefficients_to_half_size,
+    pictures_to_coefficients,
+)
+from pipeline_lib.models.recipe.pictures import (
+    CaptionedPictures,
+    leave_out_noisiest,
+    simulate_pictures,
+)
+from pipeline_lib.models.recipe.settings import PictureRecipe
+from pipeline_lib.models.schedulers import build_scheduler
+from pipeline_lib.optics import KINDS
+from pipeline_lib.randomness import key_of
+from pipeline_lib.settings import IntensitySettings
+
+ROOT = Path(__file__).parents[1]
+MODEL = ROOT / "resources" / "base_models" / "brightfield-tiny"
+WORK = Path("work/benchmark")
+Images = npt.NDArray[np.uint8]
+
+ENCODER_BARS = {"float32": 0.01, "stored in half": 0.05, "bfloat16": 0.3}
+BEHIND_BICUBIC_DB = 0.5
+TUNED_SHARE = 0.5
+KINDS_BAR, KINDS_GUIDANCE, KINDS_STEPS, KINDS_BATCH = 0.60, 3.0, 16, 40
+TAUGHT, ASKED = 120, 60  # pictures of a kind that the classifier learns from, and is asked about
+BANDS = (0.02, 0.04, 0.0625, 0.09, 0.125, 0.18, 0.25, 0.35, 0.5)
+LEAST_POWER = 0.7
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value, and whether it keeps its bar; None where there is none."""
+
+    what: str
+    value: float
+    bar: str = ""
+    kept: bool | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example that Snakemake runs, and what its datasets and runs are called."""
+
+    name: str
+    run: str
+    dataset: str
+
+    def path(self, project: str, part: str) -> Path:
+        """Return a path below the results of a project."""
+        return Path("results") / f"{project}-{self.name}" / part
+
+
+EXAMPLES = (Example("demo", "monolayer", "monolayer-128"), Example("ecoli", "ecoli", "ecoli-128"))
+
+
+def main() -> int:
+    """Measure, print, and say whether every bar is kept."""
+    arguments = parse_arguments()
+    torch.set_num_threads(2)
+    folder = arguments.model if arguments.quick else train_model()
+    examples = [one for one in EXAMPLES if one.name == "demo" or arguments.data.is_dir()]
+    figures = []
+    for figure in measure(folder, examples, arguments.data, arguments.reference):
+        print(figure_to_line(figure), flush=True)
+        figures.append(figure)
+    return int(any(figure.kept is False for figure in figures))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="measure the model as it is")
+    add("--model", type=Path, default=MODEL, help="what --quick measures (%(default)s)")
+    add("--data", type=Path, default=Path("../shared/data"), help="folder of real images")
+    add("--reference", type=Path, help="another model, to stand beside it")
+    return parser.parse_args()
+
+
+def train_model() -> Path:
+    """Run the recipe, or go on with it, and return the model's folder."""
+    program, model = ROOT / "scripts" / "build_base_model.py", WORK / "model"
+    subprocess.run([sys.executable, program, "--model", model], check=True)
+    return model
+
+
+def figure_to_line(figure: Figure) -> str:
+    """Return a row of the table."""
+    kept = {None: "", True: "kept", False: "MISSED"}[figure.kept]
+    return f"| {figure.what:<62} | {figure.value:8.4f} | {figure.bar:<16} | {kept:<6} |"
+
+
+def measure(
+    folder: Path, examples: list[Example], data: Path, reference: Path | None
+) -> Iterator[Figure]:
+    """Yield all figures, as they are measured."""
+    for example in examples:
+        run_example(example, "benchmark", folder)
+    model = load_model(examples[0].path("benchmark", "base_models/brightfield-tiny.json"))
+    extractor = load_extractor("efficientnet-lite0")
+    tiles = read_stack(examples[0].path("benchmark", f"datasets/{examples[0].dataset}/train.tif"))
+    yield from encoder_figures(model, tiles[:32])
+    for example in examples:
+        folder = example.path("benchmark", f"datasets/{example.dataset}")
+        stacks = [read_stack(folder / f"{role}.tif") for role in ("train", "holdout")]
+        yield from round_trip_figures(example.name, model, extractor, *stacks)
+    if data.is_dir():
+        yield from round_trip_figures("CHO", model, extractor, *cho_tiles(data))
+    for example in examples:
+        yield from example_figures(example, "benchmark")
+    yield from kind_figures(model, extractor)
+    if reference is not None:
+        for example in examples:
+            run_example(example, "reference", reference)
+            yield from beside_reference(example)
+
+
+# --- the chain -----------------------------------------------------------------------------------
+
+
+def run_example(example: Example, project: str, folder: Path) -> None:
+    """Run an example with a model, up to its metrics."""
+    registry = WORK / f"{project}.yaml"
+    registry.parent.mkdir(parents=True, exist_ok=True)
+    entry = {"kind": "folder", "path": str(folder.resolve()), "size": 128}
+    registry.write_text(yaml.safe_dump({"brightfield-tiny": entry}))
+    command = [
+        *("snakemake", str(example.path(project, f"metrics/{example.run}.csv"))),
+        *("--snakefile", str(ROOT / "Snakefile")),
+        *("--configfile", str(ROOT / "config" / "examples" / example.name / "config.yaml")),
+        *("--profile", str(ROOT / "profiles" / "local"), "--cores", "2", "--quiet", "all"),
+        *("--config", f"project={project}-{example.name}", f"base_models={registry}"),
+    ]
+    subprocess.run(command, check=True)
+
+
+def distances(example: Example, project: str) -> dict[str, float]:
+    """Return the kernel distances of a finished example by set."""
+    table = pandas.read_csv(example.path(project, f"metrics/{example.run}.csv"))
+    table = table[table.metric == "kernel_distance"]
+    return dict(zip(table["set"], table["value"].astype(float), strict=True))
+
+
+def example_figures(example: Example, project: str) -> Iterator[Figure]:
+    """Yield how near the tuned set comes, and its power by band."""
+    found = distances(example, project)
+    for name in ("floor", "untuned", "tuned"):
+        yield Figure(f"{example.name}: KID, {name}", found[name])
+    share = found["tuned"] / found["untuned"]
+    yield Figure(
+        f"{example.name}: tuned over untuned", share, f"at most {TUNED_SHARE}", share <= TUNED_SHARE
+    )
+    shards = example.path(project, f"samples/{example.run}/{example.dataset}-subject").glob("s*")
+    tuned = read_images(sorted(shards)).images
+    train = read_stack(example.path(project, f"datasets/{example.dataset}/train.tif"))
+    ratio = images_to_mean_spectrum(tuned) / images_to_mean_spectrum(train)
+    frequency = np.arange(1, len(ratio) + 1) / (2 * len(ratio))
+    for low, high in zip((0.0, *BANDS), BANDS, strict=False):
+        value = float(ratio[(frequency > low) & (frequency <= high)].mean())
+        what = f"{example.name}: power, tuned over training tiles, {low}-{high} cycles a pixel"
+        yield Figure(what, value, f"at least {LEAST_POWER}", value >= LEAST_POWER)
+
+
+def beside_reference(example: Example) -> Iterator[Figure]:
+    """Yield the distances of another model, and whether ours are no worse."""
+    ours, theirs = distances(example, "benchmark"), distances(example, "reference")
+    for name in ("untuned", "tuned"):
+        bar = f"not below {ours[name]:.4f}"
+        what = f"{example.name}: KID of the reference, {name}"
+        yield Figure(what, theirs[name], bar, theirs[name] >= ours[name])
+
+
+# --- the autoencoder -----------------------------------------------------------------------------
+
+
+def encoder_figures(model: BaseModel, tiles: Images) -> Iterator[Figure]:
+    """Yield how far the encoder is from the cosine transform, by precision."""
+    noise = np.random.default_rng(0).integers(0, 256, (4, *tiles.shape[1:]), np.uint8)
+    flat = np.stack([np.full(tiles.shape[1:], level, np.uint8) for level in (0, 255)])
+    images = np.concatenate([tiles, noise, flat])
+    coefficients = pictures_to_coefficients(images / 127.5 - 1)
+    vae = model.vae.float()
+    latents = encode(vae, images, torch.float32)
+    lines = [np.polyfit(latents[:, k].ravel(), coefficients[:, k].ravel(), 1) for k in range(16)]
+    scale = LatentScale(*np.asarray(lines).T[::-1])
+    error = partial(half_size_error, coefficients=coefficients, scale=scale)
+    versions = {
+        "float32": latents,
+        "stored in half": encode(copy.deepcopy(vae).half().float(), images, torch.float32),
+        "bfloat16": encode(copy.deepcopy(vae), images, torch.bfloat16),
+    }
+    for name, found in versions.items():
+        value, bar = error(found), ENCODER_BARS[name]
+        yield Figure(f"encoder, {name}: grey levels rms", value, f"at most {bar}", value <= bar)
+
+
+def encode(vae: torch.nn.Module, images: Images, dtype: torch.dtype) -> npt.NDArray[np.float64]:
+    """Return the latents of grey pictures."""
+    pictures = torch.from_numpy(images / 127.5 - 1).to(dtype)[:, None].expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        return vae.to(dtype).encode(pictures).latent_dist.mean.double().numpy()
+
+
+def half_size_error(
+    latents: npt.NDArray[np.float64], coefficients: npt.NDArray[np.float64], scale: LatentScale
+) -> float:
+    """Return the root mean square error of the half-size pictures, grey levels."""
+    found = latents * scale.scale[:, None, None] + scale.mean[:, None, None]
+    difference = coefficients_to_half_size(found) - coefficients_to_half_size(coefficients)
+    return float(np.sqrt(np.square(difference).mean()) * 127.5)
+
+
+def round_trip_figures(
+    name: str, model: BaseModel, extractor: Extractor, train: Images, holdout: Images
+) -> Iterator[Figure]:
+    """Yield what the autoencoder costs, before and after the noise is given back."""
+    decoded = {"train": round_trip(model, train, 16), "holdout": round_trip(model, holdout, 16)}
+    noise = tiles_to_camera_noise(train, decoded["train"])
+    keys = [key_of("benchmark", 0, name, index) for index in range(len(holdout))]
+    noisy = add_camera_noise(decoded["holdout"], noise, keys)
+    ours, bicubic = (psnr(holdout, other) for other in (decoded["holdout"], enlarged(holdout)))
+    bar = bicubic - BEHIND_BICUBIC_DB
+    yield Figure(f"{name}: autoencoder, dB", ours, f"at least {bar:.2f}", ours >= bar)
+    features = partial(images_to_features, extractor)
+    real, origins = features(holdout), np.arange(len(holdout))
+    floor = features_to_kernel_distance(real, features(train))
+    plain, restored = (
+        features_to_kernel_distance(real, features(other), origins, origins)
+        for other in (decoded["holdout"], noisy)
+    )
+    yield Figure(f"{name}: KID of held-out tiles through the autoencoder", plain)
+    yield Figure(
+        f"{name}: the same with noise given back",
+        restored,
+        f"at most {floor:.4f}",
+        restored <= floor,
+    )
+
+
+def enlarged(images: Images) -> npt.NDArray[np.float64]:
+    """Return the bicubic enlargement of the exact half-size pictures."""
+    number, rows, columns = images.shape
+    halves = images.reshape(number, rows // 2, 2, columns // 2, 2).mean((2, 4))
+    torch_halves = torch.from_numpy(halves)[:, None]
+    enlarge = partial(torch.nn.functional.interpolate, scale_factor=2, mode="bicubic")
+    return enlarge(torch_halves).clamp(0, 255)[:, 0].numpy()
+
+
+def psnr(real: Images, other: npt.NDArray[np.number]) -> float:
+    """Return the mean peak signal-to-noise ratio over the pictures, decibels."""
+    error = np.square(real.astype(np.float64) - other).mean((1, 2))
+    return float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-6))))
+
+
+def cho_tiles(data: Path) -> tuple[Images, Images]:
+    """Return tiles of two CHO pictures and of two others."""
+    pictures = [imread(path)[..., 0] for path in sorted((data / "cho_brightfield").glob("*.png"))]
+    intensity = fit_intensity(pictures[:2], IntensitySettings())
+    stacks = [intensity.apply(np.stack(some)) for some in (pictures[:2], pictures[2:])]
+    cut = [
+        stack.reshape(len(stack), 4, 128, 4, 128).swapaxes(2, 3).reshape(-1, 128, 128)
+        for stack in stacks
+    ]
+    return cut[0], cut[1]
+
+
+# --- the kinds -----------------------------------------------------------------------------------
+
+
+def kind_figures(model: BaseModel, extractor: Extractor) -> Iterator[Figure]:
+    """Yield how many pictures of each kind a classifier of simulated pictures names rightly."""
+    pictures = simulated_kinds()
+    features = images_to_features(extractor, round_trip(model, pictures.images, 16))
+    kinds = np.asarray(pictures.kinds)
+    taught = np.concatenate([np.flatnonzero(kinds == kind)[:TAUGHT] for kind in KINDS])
+    asked = np.concatenate([np.flatnonzero(kinds == kind)[TAUGHT:][:ASKED] for kind in KINDS])
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    classifier.fit(features[taught], kinds[taught])
+    simulated = classifier.score(features[asked], kinds[asked])
+    yield Figure("kinds: simulated pictures named rightly", simulated)
+    drawn = draw_captions(model, [pictures.captions[number] for number in asked])
+    named = classifier.predict(images_to_features(extractor, drawn)) == kinds[asked]
+    for kind in KINDS:
+        yield Figure(f"kinds: {kind} named rightly", float(named[kinds[asked] == kind].mean()))
+    value = float(named.mean())
+    bar = f"at least {KINDS_BAR}"
+    yield Figure("kinds: drawn pictures named rightly", value, bar, value >= KINDS_BAR)
+
+
+def simulated_kinds() -> CaptionedPictures:
+    """Return pictures that no training has seen, enough of every kind."""
+    recipe = PictureRecipe(seed=77_001)
+    number = int((TAUGHT + ASKED) * len(KINDS) * 1.4)
+    return leave_out_noisiest(simulate_pictures(recipe, 0, number), recipe.noisiest)
+
+
+@torch.no_grad()
+def draw_captions(model: BaseModel, captions: list[str]) -> Images:
+    """Draw a picture of each caption with guidance."""
+    drawn = []
+    for start in range(0, len(captions), KINDS_BATCH):
+        some = captions[start : start + KINDS_BATCH]
+        both = join_embeddings(
+            (encode_prompts(model, some), encode_prompts(model, [""] * len(some)))
+        )
+        scheduler = build_scheduler("dpm++", model.scheduler_config, KINDS_STEPS)
+        keys = [key_of("kinds", 0, start + index) for index in range(len(some))]
+        latents = denoise(scheduler, partial(guided, model, both), keys, model.latent_shape(128))
+        drawn.append(rgb_to_grey(latents_to_images(model, latents)))
+    return np.concatenate(drawn)
+
+
+def guided(
+    model: BaseModel, both: PromptEmbedding, latents: torch.Tensor, timestep: torch.Tensor
+) -> torch.Tensor:
+    """Return the prediction led from the empty caption to each picture's own."""
+    wanted, unwanted = predict(model, torch.cat([latents] * 2), timestep, both, 128).chunk(2)
+    return unwanted + KINDS_GUIDANCE * (wanted - unwanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""How often each time step is trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+
+def spread_by_log_snr(
+    kept: npt.NDArray[np.floating],
+    mean: float = 0.0,
+    deviation: float = 2.0,
+    uniform: float = 0.125,
+) -> npt.NDArray[np.int64]:
+    """Spread time steps so that their logarithmic signal-to-noise ratio is normal.
+
+    Uniform time steps spend most of their draws where pictures are nearly noise, and little where
+    the shapes of things are settled (as in EDM, arXiv 2206.00364).
+
+    Parameters
+    ----------
+    kept : ndarray of float, shape (timesteps,)
+        Share of the signal's variance that each time step keeps, falling: `alphas_cumprod`.
+    mean, deviation : float
+        Of the natural logarithm of signal over noise variance.
+    uniform : float
+        0 to 1, the share of draws that stays uniform, so that no time step is forgotten.
+
+    Returns
+    -------
+    ndarray of int64, shape (timesteps,)
+        The time step at each of as many equally likely places, rising: a uniform draw of a place
+        is a draw of a time step, and places spread evenly give time steps spread evenly.
+    """
+    share = np.clip(np.asarray(kept, np.float64), 1e-12, 1 - 1e-12)
+    log_snr = np.log(share / (1 - share))
+    between = (log_snr[:-1] + log_snr[1:]) / 2
+    cumulative = np.append(stats.norm.sf(between, mean, deviation), 1.0)
+    number = len(share)
+    even = np.arange(1, number + 1) / number
+    cumulative = (1 - uniform) * cumulative + uniform * even
+    places = (np.arange(number) + 0.5) / number
+    return np.searchsorted(cumulative, places)
