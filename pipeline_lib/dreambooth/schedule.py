@@ -1,7 +1,7 @@
 """What each slot of each training step is made of, as pure functions of (seed, step, slot).
 
 Nothing here has a state: a resumed run, or one with another batch size, draws the same for the same
-slot. Noise is drawn from the keys by `pipeline_lib.models.randomness`.
+slot. Noise is drawn from the keys by `pipeline_lib.randomness`.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from pipeline_lib.models.conditioning import PromptEmbedding, encode_prompts
 from pipeline_lib.models.denoising import draw_batches, predict
 from pipeline_lib.models.loading import BaseModel, precision_to_dtype
 from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
-from pipeline_lib.models.randomness import key_of
+from pipeline_lib.randomness import key_of
 from pipeline_lib.settings import SamplerSettings, TrainingSettings, UserError
 
 FIXED_SAMPLES, FIXED_BATCH = 32, 16

@@ -8,8 +8,8 @@ from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
 )
 
 from pipeline_lib.models.denoising import denoise
-from pipeline_lib.models.randomness import key_of
 from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler
+from pipeline_lib.randomness import key_of
 from tests.toy_models import SCHEDULE, V_PREDICTION, ZERO_TERMINAL_SNR
 
 CONFIGS = {
