@@ -62,7 +62,7 @@ Images = npt.NDArray[np.uint8]
 ENCODER_BARS = {"float32": 0.01, "stored in half": 0.05, "bfloat16": 0.3}
 BEHIND_BICUBIC_DB = 0.5
 TUNED_SHARE = 0.5
-KINDS_BAR, KINDS_GUIDANCE, KINDS_STEPS, KINDS_BATCH = 0.60, 3.0, 16, 40
+KINDS_BAR, KINDS_GUIDANCE, KINDS_STEPS, KINDS_BATCH = 0.60, 3.0, 20, 40
 TAUGHT, ASKED = 120, 60  # pictures of a kind that the classifier learns from, and is asked about
 BANDS = (0.02, 0.04, 0.0625, 0.09, 0.125, 0.18, 0.25, 0.35, 0.5)
 LEAST_POWER = 0.7
@@ -137,7 +137,8 @@ def measure(
     """Yield all figures, as they are measured."""
     for example in examples:
         run_example(example, "benchmark", folder)
-    model = load_model(examples[0].path("benchmark", "base_models/brightfield-tiny.json"))
+    card = examples[0].path("benchmark", "base_models/brightfield-tiny.json")
+    model = load_model(card)
     extractor = load_extractor("efficientnet-lite0")
     tiles = read_stack(examples[0].path("benchmark", f"datasets/{examples[0].dataset}/train.tif"))
     yield from encoder_figures(model, tiles[:32])
@@ -149,7 +150,7 @@ def measure(
         yield from round_trip_figures("CHO", model, extractor, *cho_tiles(data))
     for example in examples:
         yield from example_figures(example, "benchmark")
-    yield from kind_figures(model, extractor)
+    yield from kind_figures(load_model(card, "auto"), extractor)
     if reference is not None:
         for example in examples:
             run_example(example, "reference", reference)
@@ -344,7 +345,7 @@ def draw_captions(model: BaseModel, captions: list[str]) -> Images:
         both = join_embeddings(
             (encode_prompts(model, some), encode_prompts(model, [""] * len(some)))
         )
-        scheduler = build_scheduler("dpm++", model.scheduler_config, KINDS_STEPS)
+        scheduler = build_scheduler("dpm++", model.scheduler_config, KINDS_STEPS, "log_snr")
         keys = [key_of("kinds", 0, start + index) for index in range(len(some))]
         latents = denoise(scheduler, partial(guided, model, both), keys, model.latent_shape(128))
         drawn.append(rgb_to_grey(latents_to_images(model, latents)))

@@ -12,13 +12,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 SLUG = r"^[a-z0-9][a-z0-9_-]*$"
-Slug = Annotated[str, Field(pattern=SLUG)]
+Slug = Annotated[str, Field(pattern=SLUG, max_length=100)]  # two make up the name of a folder
 Percentile = Annotated[float, Field(ge=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Modality = Literal["brightfield", "phase_contrast", "oblique", "dic"]
 Role = Literal["train", "validation", "holdout", "auto"]
 ROLES = ("train", "validation", "holdout")
 Scheduler = Literal["dpm++", "ddim", "euler_ancestral"]
+Spacing = Literal["model", "log_snr"]
 Extractor = Literal["efficientnet-lite0"]
 CameraNoiseChoice = Literal["measured", "none"]
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
@@ -178,7 +179,31 @@ class Dataset(Settings):
     )
 
 
-class Prior(Settings):
+class Denoising(Settings):
+    """What every drawing of pictures from a model has."""
+
+    scheduler: Scheduler = Field("dpm++", description="Sampler.")
+    spacing: Spacing = Field(
+        "model",
+        description="How the steps are spread: `model` as the base model's schedule says; "
+        "`log_snr` evenly over the logarithm of signal to noise, which draws fine structure in "
+        "few steps of `dpm++`.",
+    )
+    steps: int = Field(20, gt=0, description="Denoising steps.")
+    guidance: float = Field(3.0, ge=1, description="Classifier-free guidance scale; 1 is off.")
+
+    @model_validator(mode="after")
+    def _spacing_fits(self) -> Denoising:
+        """Refuse a spacing that the sampler does not take."""
+        if self.spacing == "log_snr" and (self.scheduler != "dpm++" or self.steps < 2):
+            raise ValueError(
+                f"spacing `log_snr` needs the scheduler `dpm++` and at least 2 steps, found "
+                f"`{self.scheduler}` and {self.steps}; set spacing: model, or change the others"
+            )
+        return self
+
+
+class Prior(Denoising):
     """Class images by the frozen base model, for the prior-preservation loss."""
 
     class_prompt: str = Field(..., min_length=1, description="Prompt of the class, no identifier.")
@@ -233,12 +258,9 @@ class TrainingSettings(Settings):
     seed: int = Field(0, ge=0, description="Seed of order, views, time steps and noise.")
 
 
-class SamplerSettings(Settings):
+class SamplerSettings(Denoising):
     """How synthetic images are drawn from a model."""
 
-    scheduler: Scheduler = Field("dpm++", description="Sampler.")
-    steps: int = Field(20, gt=0, description="Denoising steps.")
-    guidance: float = Field(3.0, ge=1, description="Classifier-free guidance scale; 1 is off.")
     negative_prompt: str = Field("", description="What the pictures should not show.")
     seed: int = Field(0, ge=0, description="Seed; seeds 0 and 1 share no image.")
     batch_size: int = Field(16, gt=0, description="Images made at once; never changes a picture.")

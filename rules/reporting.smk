@@ -103,7 +103,7 @@ rule study:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=as_json(stages.study_stage(STUDY)),
+        settings=lambda wildcards: as_json(stages.study_stage(STUDY)),
         metrics=input_arguments("metrics"),
         cards=lambda wildcards, input: as_arguments(
             [f"{model}/brightbooth.json" for model in input.models]

@@ -23,15 +23,15 @@ PATHS = {
 
 def work(stage: ReleaseStage, paths: argparse.Namespace) -> None:
     """Share the images out, write the accepted ones and both tables."""
-    import pandas as pd
     from tqdm import tqdm
 
     from pipeline_lib.evaluation.image_sets import read_manifests
     from pipeline_lib.evaluation.releases import choose_released
     from pipeline_lib.files import atomic_path
+    from pipeline_lib.frames import read_frame
     from pipeline_lib.sampling.manifests import MANIFEST
 
-    copies = pd.read_csv(paths.copies, sep="\t", dtype={"key": str})
+    copies = read_frame(paths.copies)
     rows = read_manifests(paths.shards)
     accepted, held_back = choose_released(rows, copies, stage.release.hold_back_copies)
     maps, pixel_sizes = read_scales(stage.concepts, paths)

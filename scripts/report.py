@@ -60,6 +60,7 @@ def report(stage: ReportStage, paths: argparse.Namespace) -> None:
 def read_run(stage: ReportStage, paths: argparse.Namespace):
     """Open the run's files."""
     from pipeline_lib.files import file_to_sha256, read_json
+    from pipeline_lib.frames import read_frame
     from pipeline_lib.reporting import inputs
 
     hashed = (paths.metrics, paths.copies, paths.history, paths.model_card)
@@ -68,8 +69,8 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
     kinds += ["cameras"] if paths.cameras else []
     return inputs.RunFiles(
         metrics=inputs.read_metrics(paths.metrics),
-        copies=inputs.read_table(paths.copies),
-        history=inputs.read_table(paths.history),
+        copies=read_frame(paths.copies),
+        history=read_frame(paths.history),
         previews=paths.previews.read_bytes(),
         card=read_json(paths.model_card),
         sidecars=[read_json(path) for path in paths.sidecars],

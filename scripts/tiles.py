@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import file_to_sha256, provenance, read_json
+from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
 from pipeline_lib.imaging.intensity import record_to_intensity
 from pipeline_lib.imaging.splitting import HOLDOUT, TRAIN
@@ -57,8 +58,7 @@ def refuse_empty(sets: dict[str, TileSet]) -> None:
 
 def shown_tiles(tiles: TileSet) -> np.ndarray:
     """Return tiles for the contact sheet, spread evenly over the set."""
-    chosen = np.linspace(0, len(tiles.images) - 1, min(SHOWN, len(tiles.images))).round()
-    return tiles.images[chosen.astype(int)]
+    return tiles.images[even_choice(len(tiles.images), SHOWN)]
 
 
 if __name__ == "__main__":

@@ -147,6 +147,14 @@ WRONG = {
         set_key("training", "learning_rte", value=1),
         r"training\.learning_rte: .*not permitted",
     ),
+    "project of 300 letters": (
+        set_key("project", value="a" * 300),
+        r"project: .*at most 100 characters",
+    ),
+    "spacing that the sampler does not take": (
+        set_key("sampling", "sampler", value={"scheduler": "ddim", "spacing": "log_snr"}),
+        r"sampling\.sampler: .*spacing `log_snr` needs the scheduler `dpm\+\+`.*`ddim`",
+    ),
     "project with a slash": (set_key("project", value="a/b"), r"project: .*found 'a/b'"),
     "steps of zero": (set_key("training", "steps", value=0), r"training\.steps: .*found 0"),
     "rate in words": (

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from transformers import CLIPTokenizer
 
+from pipeline_lib.dreambooth.losses import noise_schedule
 from pipeline_lib.models.conditioning import PromptEmbedding, encode_prompts, prompts_to_tokens
 from pipeline_lib.models.denoising import draw_latents, predict
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.models.schedulers import build_scheduler
 from pipeline_lib.randomness import key_of, keys_to_noise
+from pipeline_lib.settings import Denoising
 
 WORD_END = "</w>"
 SHORT_WORDS = """
@@ -49,7 +50,7 @@ jpg png gif raw cho hek
 """
 PICTURES = 4
 TIMESTEPS = (200, 500, 800)
-DRAWING_STEPS = 10
+CLASS_SAMPLER = Denoising(scheduler="ddim", steps=10, guidance=1)
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,6 @@ class Identifier:
     text_distance: float
     prediction_distance: float
     rank: int
-
-
-@dataclass(frozen=True)
-class _ClassSampler:
-    """How the class's own pictures are drawn: plain, without guidance."""
-
-    scheduler: str = "ddim"
-    steps: int = DRAWING_STEPS
-    guidance: float = 1.0
 
 
 def tokenizers_to_candidates(
@@ -215,8 +207,8 @@ def _noisy_pictures(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw pictures of the class and noise each to every time step."""
     keys = [key_of("identifier", seed, "picture", index) for index in range(PICTURES)]
-    clean = draw_latents(model, embedding, embedding, keys, _ClassSampler(), size)
-    scheduler = build_scheduler("ddim", model.scheduler_config, DRAWING_STEPS)
+    clean = draw_latents(model, embedding, embedding, keys, CLASS_SAMPLER, size)
+    scheduler = noise_schedule(model.scheduler_config)
     noise_keys = [key_of("identifier", seed, "noise", index) for index in range(PICTURES)]
     noise = torch.from_numpy(keys_to_noise(noise_keys, clean.shape[1:])).to(clean.device)
     timesteps = torch.tensor(TIMESTEPS, device=clean.device).repeat_interleave(PICTURES)

@@ -22,7 +22,7 @@ from pipeline_lib.evaluation.intervals import (
     jackknife_estimate,
     units_to_flag,
 )
-from pipeline_lib.evaluation.kernel_distance import features_to_kernel_sums
+from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
 from pipeline_lib.evaluation.measurements import Measures
 from pipeline_lib.evaluation.spectra import (
     BANDS,
@@ -36,10 +36,12 @@ Array = npt.NDArray[Any]
 Compare = Callable[[Array, Array], float]
 
 KERNEL_DISTANCE = "kernel_distance"
+KERNEL_DISTANCE_DIFFERENCE = "kernel_distance_difference"
 FRECHET_DISTANCE = "frechet_distance"
 BACKGROUND_SHIFT = "background_shift"
-SIGNED = (KERNEL_DISTANCE, BACKGROUND_SHIFT)
+SIGNED = (KERNEL_DISTANCE, KERNEL_DISTANCE_DIFFERENCE, BACKGROUND_SHIFT)
 NO_EXTRACTOR = "none"
+SYNTHETIC = ("tuned", "untuned")
 IDENTICAL = "identical images in both sets"
 RANK_DEFICIENT = "rank-deficient: biased by the number of images"
 FEW_IMAGES = "fewer than two images on a side"
@@ -67,7 +69,11 @@ class Metric:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A row of metrics.csv without its concept."""
+    """A row of metrics.csv without its concept.
+
+    `fields` is the number of independent fields, or groups of them, on the real side that has the
+    fewest: what an interval rests on.
+    """
 
     metric: str
     extractor: str
@@ -78,11 +84,16 @@ class MetricRow:
     high: float
     n_reference: int
     n_synthetic: int
+    fields: int
     flags: str
 
 
 def empty_row(
-    metric: str, name: str, n_reference: int, n_synthetic: int, reference: str = "holdout"
+    metric: str,
+    name: str,
+    numbers: tuple[int, int],
+    fields: int,
+    reference: str = "holdout",
 ) -> MetricRow:
     """Return a row without a value.
 
@@ -90,10 +101,12 @@ def empty_row(
     ----------
     metric, name : str
         Metric and set.
-    n_reference, n_synthetic : int
-        Numbers of images.
+    numbers : tuple of int
+        Images of the reference and of the set.
+    fields : int
+        Independent fields on the real side that has the fewest.
     reference : str
-        ``holdout`` or ``train``.
+        ``holdout`` or ``train``; of a difference, the set that is taken away.
 
     Returns
     -------
@@ -108,8 +121,9 @@ def empty_row(
         value=float("nan"),
         low=float("nan"),
         high=float("nan"),
-        n_reference=n_reference,
-        n_synthetic=n_synthetic,
+        n_reference=numbers[0],
+        n_synthetic=numbers[1],
+        fields=fields,
         flags="",
     )
 
@@ -202,7 +216,8 @@ def measures_to_rows(
         Level of the intervals.
     paired : bool
         Whether image i of the sample was made from image i of the reference; the kernel distance
-        then leaves out that pair, and intervals leave out both together.
+        then leaves out pairs of one field across the sets, and intervals leave out a field on
+        both sides together.
 
     Returns
     -------
@@ -210,16 +225,22 @@ def measures_to_rows(
         The kernel distance first.
     """
     identical = IDENTICAL if reference.digests & sample.digests else ""
-    row = empty_row(KERNEL_DISTANCE, name, len(reference), len(sample))
     counts = reference.unit_count(), sample.unit_count()
-    kernel = (KERNEL_DISTANCE, _kernel_statistic(reference, sample, paired))
+    row = empty_row(
+        KERNEL_DISTANCE,
+        name,
+        (len(reference), len(sample)),
+        counts[0] if name in SYNTHETIC else min(counts),
+    )
+    sides = [(measures.features, measures.units) for measures in (reference, sample)]
+    kernel = (KERNEL_DISTANCE, units_to_kernel_statistic(*sides[0], *sides[1], paired=paired))
     others = [
         (metric.name, _statistic(metric, reference, sample))
         for metric in list_metrics(unit_of_length)
     ]
     rows = []
     for metric, statistic in (kernel, *others):
-        estimate = jackknife_estimate(statistic, *counts, paired, confidence)
+        estimate = _estimate(metric, statistic, counts, paired, confidence)
         of_features = metric in (KERNEL_DISTANCE, FRECHET_DISTANCE)
         own = replace(row, metric=metric, extractor=extractor if of_features else NO_EXTRACTOR)
         flags = (identical, units_to_flag(min(counts)), _metric_flag(metric, reference, sample))
@@ -227,17 +248,60 @@ def measures_to_rows(
     return rows
 
 
-def _kernel_statistic(reference: Measures, sample: Measures, paired: bool) -> Statistic:
-    """Return the kernel distance as a function of the kept units of both sets."""
-    origins = np.arange(len(reference)), np.arange(len(sample))
-    sums = features_to_kernel_sums(
-        reference.features,
-        sample.features,
-        reference.units,
-        sample.units,
-        *(origins if paired else (None, None)),
+def measures_to_difference(
+    reference: Measures,
+    tuned: Measures,
+    other: Measures,
+    name: str,
+    extractor: str,
+    confidence: float,
+) -> MetricRow:
+    """Say how much farther from the reference one set lies than another.
+
+    The two distances share the reference, and what its fields happen to show moves both alike: the
+    interval of their difference is narrower than the two intervals say.
+
+    Parameters
+    ----------
+    reference, tuned, other : Measures
+        Held-out tiles, and the two sets.
+    name : str
+        Of the other set, whose distance is taken away: ``untuned`` or ``floor``.
+    extractor : str
+        Name of what made the features.
+    confidence : float
+        Level of the interval.
+
+    Returns
+    -------
+    MetricRow
+        Of the set ``tuned``, with the other's name as reference; negative where tuned is nearer.
+    """
+    own, taken_away = (
+        units_to_kernel_statistic(reference.features, reference.units, one.features, one.units)
+        for one in (tuned, other)
     )
-    return sums.distance
+
+    def difference(kept: Array, kept_tuned: Array, kept_other: Array) -> float:
+        return own(kept, kept_tuned) - taken_away(kept, kept_other)
+
+    counts = [one.unit_count() for one in (reference, tuned, other)]
+    fields = counts[0] if name in SYNTHETIC else min(counts[0], counts[2])
+    numbers = len(reference), len(tuned)
+    row = empty_row(KERNEL_DISTANCE_DIFFERENCE, "tuned", numbers, fields, reference=name)
+    estimate = jackknife_estimate(difference, counts, confidence)
+    return with_estimate(replace(row, extractor=extractor), estimate, (units_to_flag(min(counts)),))
+
+
+def _estimate(
+    metric: str, statistic: Statistic, counts: tuple[int, int], paired: bool, confidence: float
+) -> Estimate:
+    """Return a metric with its interval; the Frechet distance has none, for its bias is larger."""
+    if metric == FRECHET_DISTANCE:
+        return Estimate(statistic(*(np.ones(count, bool) for count in counts)))
+    if paired:
+        return jackknife_estimate(lambda kept: statistic(kept, kept), counts[:1], confidence)
+    return jackknife_estimate(statistic, counts, confidence)
 
 
 def _statistic(metric: Metric, reference: Measures, sample: Measures) -> Statistic:

@@ -12,8 +12,10 @@ import pandas as pd
 from pipeline_lib.evaluation.comparisons import (
     FEW_IMAGES,
     KERNEL_DISTANCE,
+    SYNTHETIC,
     MetricRow,
     empty_row,
+    measures_to_difference,
     measures_to_rows,
     with_estimate,
 )
@@ -33,6 +35,7 @@ from pipeline_lib.evaluation.nearest import (
     null_to_thresholds,
 )
 from pipeline_lib.evaluation.objects import Segmenter, fit_segmenter
+from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.views import View, modality_to_views
 from pipeline_lib.settings import EvaluationSettings, Modality
 
@@ -51,9 +54,9 @@ class Described:
         """Return the number of images."""
         return len(self.images)
 
-    def first(self, count: int) -> Described:
-        """Return the first images, all if there are fewer."""
-        return Described(self.images.take(np.arange(len(self))[:count]), self.features[:count])
+    def take(self, numbers: npt.NDArray[np.integer]) -> Described:
+        """Return the images with these numbers."""
+        return Described(self.images.take(numbers), self.features[numbers])
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,33 @@ def evaluate_concept(
     copies : DataFrame
         Of copies.tsv: one row for each image of the tuned model.
     """
-    count = min(len(sets.tuned), len(sets.untuned)) or len(sets.tuned)
-    equal = replace(sets, tuned=sets.tuned.first(count), untuned=sets.untuned.first(count))
-    rows = sets_to_rows(equal, evaluation)
+    rows = sets_to_rows(to_equal_numbers(sets), evaluation)
     copy_rows, copies = sets_to_copies(sets, modality, evaluation)
     return [*rows, *copy_rows], copies
+
+
+def to_equal_numbers(sets: ConceptSets) -> ConceptSets:
+    """Cut all that is compared with the held-out tiles to one number of images.
+
+    Parameters
+    ----------
+    sets : ConceptSets
+        Of any numbers.
+
+    Returns
+    -------
+    ConceptSets
+        Synthetic images, the first, and training tiles, spread evenly, as many of each as of the
+        smallest set that has any; never more than held-out tiles, as many as whose round trips are.
+    """
+    all_sets = (sets.tuned, sets.untuned, sets.train, sets.holdout)
+    count = min((len(one) for one in all_sets if len(one)), default=0)
+    return replace(
+        sets,
+        tuned=sets.tuned.take(np.arange(len(sets.tuned))[:count]),
+        untuned=sets.untuned.take(np.arange(len(sets.untuned))[:count]),
+        train=sets.train.take(even_choice(len(sets.train), count)),
+    )
 
 
 def sets_to_rows(sets: ConceptSets, evaluation: EvaluationSettings) -> list[MetricRow]:
@@ -123,7 +148,7 @@ def sets_to_rows(sets: ConceptSets, evaluation: EvaluationSettings) -> list[Metr
     Parameters
     ----------
     sets : ConceptSets
-        Tuned and untuned of one size, for a fair comparison.
+        Of `to_equal_numbers`, for a fair comparison.
     evaluation : EvaluationSettings
         Extractor and level of the intervals.
 
@@ -144,7 +169,8 @@ def sets_to_rows(sets: ConceptSets, evaluation: EvaluationSettings) -> list[Metr
 
 def _too_few(name: str, holdout: Described, sample: Described) -> MetricRow:
     """Return the row of a set that cannot be compared."""
-    row = empty_row(KERNEL_DISTANCE, name, len(holdout), len(sample))
+    numbers = len(holdout), len(sample)
+    row = empty_row(KERNEL_DISTANCE, name, numbers, _count_fields(holdout.images))
     return with_estimate(row, Estimate(float("nan")), (FEW_IMAGES,))
 
 
@@ -153,20 +179,48 @@ def _compare(
 ) -> list[MetricRow]:
     """Return the rows of the sets that can be compared."""
     segmenter = fit_segmenter(sets.holdout.images.images)
-    pixel_size = sets.pixel_size_um
-    reference = _measure(sets.holdout, "holdout", segmenter, pixel_size)
+    measured = {
+        name: _measure(one, name, segmenter, sets.pixel_size_um)
+        for name, one in {"holdout": sets.holdout, **usable}.items()
+    }
+    reference = measured.pop("holdout")
     rows = []
-    for name, sample in usable.items():
+    for name, sample in measured.items():
         rows += measures_to_rows(
             reference,
-            _measure(sample, name, segmenter, pixel_size),
+            sample,
             name,
             evaluation.extractor,
-            "px" if pixel_size is None else "um",
+            "px" if sets.pixel_size_um is None else "um",
             evaluation.confidence,
             paired=name == "vae",
         )
-    return rows
+    return rows + _differences(reference, measured, evaluation)
+
+
+def _differences(
+    reference: Measures, measured: Mapping[str, Measures], evaluation: EvaluationSettings
+) -> list[MetricRow]:
+    """Return how much farther than untuned base and floor the tuned set lies."""
+    if "tuned" not in measured:
+        return []
+    return [
+        measures_to_difference(
+            reference,
+            measured["tuned"],
+            measured[name],
+            name,
+            evaluation.extractor,
+            evaluation.confidence,
+        )
+        for name in ("untuned", "floor")
+        if name in measured
+    ]
+
+
+def _count_fields(images: ImageSet) -> int:
+    """Return the number of independent fields that tiles were cut from."""
+    return len(set(names_to_units(images.groups, images.sources).tolist()))
 
 
 def _measure(
@@ -174,10 +228,9 @@ def _measure(
 ) -> Measures:
     """Measure a set; real tiles are as independent as their fields, synthetic images each."""
     images = described.images
-    synthetic = name in ("tuned", "untuned")
     units = (
         images_to_blocks(len(images))
-        if synthetic
+        if name in SYNTHETIC
         else names_to_units(images.groups, images.sources)
     )
     return images_to_measures(
@@ -214,7 +267,7 @@ def sets_to_copies(
     rows = [
         row
         for name, nearest in found.items()
-        for row in _shares(name, nearest, thresholds, len(sets.train), evaluation)
+        for row in _shares(name, nearest, thresholds, sets.train.images, evaluation)
     ]
     verdicts = nearest_to_verdicts(tuned, thresholds)
     judged = Judged(sets.tuned.images, tuned, verdicts)
@@ -232,7 +285,7 @@ def _shares(
     name: str,
     nearest: Nearest,
     thresholds: Thresholds,
-    training_count: int,
+    train: ImageSet,
     evaluation: EvaluationSettings,
 ) -> list[MetricRow]:
     """Return the shares of copies and of near images of one set."""
@@ -241,7 +294,7 @@ def _shares(
     for metric, verdict in (("copy_share", "copy"), ("near_share", "near")):
         known = len(verdicts) - verdicts.count("unknown")
         estimate = share_estimate(verdicts.count(verdict), known, evaluation.confidence)
-        row = empty_row(metric, name, training_count, known, reference="train")
+        row = empty_row(metric, name, (len(train), known), _count_fields(train), reference="train")
         if verdict == "near":
             row = replace(row, extractor=evaluation.extractor)
         rows.append(with_estimate(row, estimate, ()))

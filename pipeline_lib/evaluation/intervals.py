@@ -15,12 +15,15 @@ from scipy.stats import t as student
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 BoolArray = npt.NDArray[np.bool_]
-Statistic = Callable[[BoolArray, BoolArray], float]
+Statistic = Callable[..., float]  # takes a (U,) bool for each sample
 
-MINIMUM_UNITS = 3
+# The jackknife's variance of fewer fields is too rough: its interval says more than is known.
+MINIMUM_UNITS = 5
 BLOCKS = 20
-ONE_FIELD = "one field: differences cannot be told from chance"
-TWO_FIELDS = "two fields: differences cannot be told from chance"
+FEW_FIELDS = tuple(
+    f"{fields}: differences cannot be told from chance"
+    for fields in ("one field", "two fields", "three fields", "four fields")
+)
 
 
 @dataclass(frozen=True)
@@ -32,51 +35,43 @@ class Estimate:
     high: float = float("nan")
 
 
-def jackknife_estimate(
-    statistic: Statistic, reference_units: int, sample_units: int, paired: bool, confidence: float
-) -> Estimate:
-    """Return a statistic of two samples with its interval.
+def jackknife_estimate(statistic: Statistic, counts: Sequence[int], confidence: float) -> Estimate:
+    """Return a statistic of one or several samples with its interval.
 
     Parameters
     ----------
     statistic : callable
-        Takes the kept units of the reference and of the sample, (U,) and (V,) bool.
-    reference_units, sample_units : int
-        Numbers of independent units.
-    paired : bool
-        Whether unit i of the sample was made from unit i of the reference, so that both are left
-        out together.
+        Takes the kept units of each sample, (U,) bool. Samples that were made from each other unit
+        by unit are one sample to it, so that their units are left out together.
+    counts : sequence of int
+        Number of independent units of each sample.
     confidence : float
         Level of the interval.
 
     Returns
     -------
     Estimate
-        The value of all units; the interval is NaN with fewer than three units on a side.
+        The value of all units; the interval is NaN with fewer than five units in a sample.
 
     Notes
     -----
-    The two samples' jackknife variances add (Arvesen 1969, Ann. Math. Stat. 40, 2076); the degrees
+    The samples' jackknife variances add (Arvesen 1969, Ann. Math. Stat. 40, 2076); the degrees
     of freedom are Welch's. For a difference of means this is Welch's interval exactly. A bootstrap
     would be biased here: it draws images twice, and the pair of an image with itself is too near.
     """
-    everything = np.ones(reference_units, bool), np.ones(sample_units, bool)
+    everything = [np.ones(count, bool) for count in counts]
     value = statistic(*everything)
-    if min(reference_units, sample_units) < MINIMUM_UNITS:
+    if min(counts) < MINIMUM_UNITS:
         return Estimate(value)
-    if paired:
-        kept = _leave_one_out(reference_units)
-        variances = [_jackknife_variance([statistic(rest, rest) for rest in kept])]
-    else:
-        variances = [
-            _jackknife_variance(
-                [statistic(rest, everything[1]) for rest in _leave_one_out(reference_units)]
-            ),
-            _jackknife_variance(
-                [statistic(everything[0], rest) for rest in _leave_one_out(sample_units)]
-            ),
-        ]
-    counts = [reference_units, sample_units][: len(variances)]
+    variances = [
+        _jackknife_variance(
+            [
+                statistic(*everything[:sample], kept, *everything[sample + 1 :])
+                for kept in _leave_one_out(count)
+            ]
+        )
+        for sample, count in enumerate(counts)
+    ]
     half = _half_width(np.array(variances), np.array(counts), confidence)
     return Estimate(value, value - half, value + half)
 
@@ -172,6 +167,4 @@ def images_to_blocks(count: int) -> IntArray:
 
 def units_to_flag(units: int) -> str:
     """Return the words for too few units, empty for enough."""
-    if units >= MINIMUM_UNITS:
-        return ""
-    return TWO_FIELDS if units == 2 else ONE_FIELD
+    return "" if units >= MINIMUM_UNITS else FEW_FIELDS[max(units, 1) - 1]

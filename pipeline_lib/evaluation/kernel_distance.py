@@ -6,6 +6,7 @@ but over all pairs and not over random subsets, so that a value has no luck in i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,6 +144,46 @@ def features_to_kernel_sums(
         sample=_pair_sums(y, y, sample_units, sample_units, y_origins, y_origins),
         cross=_pair_sums(x, y, reference_units, sample_units, x_origins, y_origins),
     )
+
+
+def units_to_kernel_statistic(
+    reference: npt.ArrayLike,
+    reference_units: IntArray,
+    sample: npt.ArrayLike,
+    sample_units: IntArray,
+    paired: bool = False,
+) -> Callable[[BoolArray, BoolArray], float]:
+    """Return the kernel distance as a function of the kept units of both sets.
+
+    Two tiles of one field are more alike than chance, which would lift the distance: pairs of one
+    unit are left out on both sides, and across where the sample was made from the reference. In
+    a set of one unit, which has no other pairs, only those of an image with itself are.
+
+    Parameters
+    ----------
+    reference, sample : array
+        (N, D) and (M, D) features.
+    reference_units, sample_units : ndarray of int
+        (N,) and (M,): the independent unit of each image, numbered from 0.
+    paired : bool
+        Whether image i of the sample was made from image i of the reference.
+
+    Returns
+    -------
+    callable
+        Takes the kept units, (U,) and (V,) bool.
+    """
+    own, other = _units_to_origins(reference_units), _units_to_origins(sample_units)
+    if not paired:
+        other = other + len(own)  # numbers that the reference does not use
+    return features_to_kernel_sums(
+        reference, sample, reference_units, sample_units, own, other
+    ).distance
+
+
+def _units_to_origins(units: IntArray) -> IntArray:
+    """Return what each image shares with those that it must not be paired with."""
+    return units if units.max(initial=0) > 0 else np.arange(len(units))
 
 
 def _default_origins(

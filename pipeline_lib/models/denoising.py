@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -17,14 +17,7 @@ from pipeline_lib.models.conditioning import (
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.models.schedulers import STOCHASTIC, build_scheduler
 from pipeline_lib.randomness import key_of, keys_to_noise
-
-
-class Sampler(Protocol):
-    """Settings of the loop; `SamplerSettings` and `Prior` both have them."""
-
-    scheduler: str
-    steps: int
-    guidance: float
+from pipeline_lib.settings import Denoising
 
 
 def predict(
@@ -70,7 +63,7 @@ def draw_latents(
     embedding: PromptEmbedding,
     negative: PromptEmbedding,
     keys: Sequence[int],
-    sampler: Sampler,
+    sampler: Denoising,
     size: int,
     on_step: Callable[[int], Any] | None = None,
 ) -> torch.Tensor:
@@ -84,8 +77,8 @@ def draw_latents(
         One prompt each: what guidance leads to and away from.
     keys : sequence of int
         One key a picture, from `randomness.key_of`.
-    sampler : Sampler
-        Scheduler, steps and guidance scale; guidance 1 is off and costs half.
+    sampler : Denoising
+        Scheduler, its steps and their spacing, guidance scale; guidance 1 is off and costs half.
     size : int
         Side of the pictures in pixels.
     on_step : callable, optional
@@ -101,7 +94,9 @@ def draw_latents(
     def predictor(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         return _guided(model, latents, timestep, pair, sampler.guidance, size)
 
-    scheduler = build_scheduler(sampler.scheduler, model.scheduler_config, sampler.steps)
+    scheduler = build_scheduler(
+        sampler.scheduler, model.scheduler_config, sampler.steps, sampler.spacing
+    )
     shape = model.latent_shape(size)
     return denoise(scheduler, predictor, keys, shape, model.device, on_step)
 
@@ -157,7 +152,7 @@ def draw_batches(
     model: BaseModel,
     prompt: str,
     keys: Sequence[int],
-    sampler: Sampler,
+    sampler: Denoising,
     size: int,
     batch_size: int,
     negative_prompt: str = "",
@@ -173,8 +168,8 @@ def draw_batches(
         What guidance leads to and away from.
     keys : sequence of int
         One key a picture.
-    sampler : Sampler
-        Scheduler, steps and guidance scale.
+    sampler : Denoising
+        Scheduler, its steps and their spacing, guidance scale.
     size : int
         Side of the pictures in pixels.
     batch_size : int

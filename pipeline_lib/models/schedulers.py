@@ -11,6 +11,9 @@ from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
     EulerAncestralDiscreteScheduler,
 )
 
+from pipeline_lib.models.timesteps import steps_to_timesteps
+from pipeline_lib.settings import Scheduler, Spacing
+
 
 class KeyedEulerAncestralScheduler(EulerAncestralDiscreteScheduler):
     """The ancestral sampler with the noise of each step given by the caller.
@@ -74,7 +77,9 @@ SCHEDULERS: dict[str, tuple[type, dict[str, Any]]] = {
 STOCHASTIC = (KeyedEulerAncestralScheduler,)
 
 
-def build_scheduler(name: str, config: dict[str, Any], steps: int) -> Any:
+def build_scheduler(
+    name: Scheduler, config: dict[str, Any], steps: int, spacing: Spacing = "model"
+) -> Any:
     """Return a scheduler, set to its steps.
 
     Parameters
@@ -87,6 +92,8 @@ def build_scheduler(name: str, config: dict[str, Any], steps: int) -> Any:
         signal-to-noise (arXiv 2305.08891).
     steps : int
         Denoising steps.
+    spacing : {"model", "log_snr"}
+        As the configuration says, or by `timesteps.steps_to_timesteps`, which "dpm++" alone takes.
 
     Returns
     -------
@@ -97,5 +104,9 @@ def build_scheduler(name: str, config: dict[str, Any], steps: int) -> Any:
     known = {key: value for key, value in config.items() if not key.startswith("_")}
     expected = kind._get_init_keys(kind)
     scheduler = kind.from_config({key: known[key] for key in known if key in expected} | own)
-    scheduler.set_timesteps(steps)
+    if spacing == "log_snr":
+        kept = scheduler.alphas_cumprod.numpy()
+        scheduler.set_timesteps(timesteps=steps_to_timesteps(kept, steps).tolist())
+    else:
+        scheduler.set_timesteps(steps)
     return scheduler

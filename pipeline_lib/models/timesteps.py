@@ -1,10 +1,12 @@
-"""How often each time step is trained."""
+"""How often each time step is trained, and which are visited when pictures are drawn."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+
+SAMPLED_LOG_SNR = (-5.0, 6.5)
 
 
 def spread_by_log_snr(
@@ -42,3 +44,40 @@ def spread_by_log_snr(
     cumulative = (1 - uniform) * cumulative + uniform * even
     places = (np.arange(number) + 0.5) / number
     return np.searchsorted(cumulative, places)
+
+
+def steps_to_timesteps(kept: npt.NDArray[np.floating], steps: int) -> npt.NDArray[np.int64]:
+    """Spread denoising steps evenly over the logarithmic signal-to-noise ratio.
+
+    Steps spread evenly over time jump over the end, where little noise is left and fine structure
+    is settled: what a few of them draw lacks it (uniform logSNR of arXiv 2211.01095, section 6).
+
+    Parameters
+    ----------
+    kept : ndarray of float, shape (timesteps,)
+        Share of the signal's variance that each time step keeps, falling: `alphas_cumprod`.
+    steps : int
+        Denoising steps, 2 to the number of time steps.
+
+    Returns
+    -------
+    ndarray of int64, shape (steps,)
+        Time steps, falling, each once. The first is the noisiest of all; the others go from
+        a ratio of exp(-5), where shapes begin to show, to exp(6.5), where nothing is left to do.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many time steps.
+    """
+    number = len(kept)
+    if not 2 <= steps <= number:
+        raise ValueError(f"{steps} steps cannot be spread over {number} time steps")
+    share = np.clip(np.asarray(kept, np.float64), 1e-12, 1 - 1e-12)
+    rising = np.log(share / (1 - share))[::-1]
+    wanted = np.linspace(*SAMPLED_LOG_SNR, steps - 1)
+    inner = number - 1 - np.rint(np.interp(wanted, rising, np.arange(number))).astype(np.int64)
+    climbing = np.append(inner[::-1], number - 1)
+    order = np.arange(steps)
+    apart = np.maximum.accumulate(climbing - order) + order
+    return np.minimum(apart, number - steps + order)[::-1].copy()

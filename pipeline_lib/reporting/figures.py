@@ -80,7 +80,7 @@ def shrink(images: npt.NDArray[np.uint8], largest_side: int) -> npt.NDArray[np.u
     ndarray of uint8
         The same pictures where they are small enough, else block means, rounded.
     """
-    factor = -(-max(images.shape[1:]) // largest_side)
+    factor = max(-(-max(images.shape[1:]) // largest_side), 1)
     if factor == 1:
         return images
     rows, columns = (side // factor for side in images.shape[1:])

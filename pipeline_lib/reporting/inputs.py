@@ -13,11 +13,16 @@ import pandas as pd
 
 from pipeline_lib.evaluation.image_sets import USABLE, read_manifests, rows_to_images
 from pipeline_lib.files import read_json
+from pipeline_lib.frames import read_frame
 from pipeline_lib.imaging.stacks import read_stack
 from pipeline_lib.settings import UserError
 
 Images = npt.NDArray[np.uint8]
 MEASURED_IMAGES = 200
+METRIC_COLUMNS = (
+    *("metric", "extractor", "concept", "set", "reference"),
+    *("value", "fields", "flags"),
+)
 
 
 @dataclass(frozen=True)
@@ -72,25 +77,6 @@ class RunFiles:
     concepts: Mapping[str, ConceptFiles]
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Return a table by the ending of its name, empty cells of text columns as empty text.
-
-    Parameters
-    ----------
-    path : Path
-        A .csv or .tsv file with a header.
-
-    Returns
-    -------
-    DataFrame
-        Numbers where a column holds numbers alone, except `key`, which is hexadecimal text.
-    """
-    separator = "\t" if path.suffix == ".tsv" else ","
-    frame = pd.read_csv(path, sep=separator, dtype={"key": str})
-    words = frame.select_dtypes(include=["object", "str"]).columns
-    return frame.assign(**{column: frame[column].fillna("") for column in words})
-
-
 def read_metrics(path: Path) -> pd.DataFrame:
     """Return the table of metrics.csv.
 
@@ -104,12 +90,11 @@ def read_metrics(path: Path) -> pd.DataFrame:
     DataFrame
         Columns `metric`, `extractor`, `concept`, `set`, `reference`, `flags` as text.
     """
-    words = ("metric", "extractor", "concept", "set", "reference", "flags")
-    frame = pd.read_csv(path, dtype=dict.fromkeys(words, str))
-    missing = [column for column in (*words, "value") if column not in frame]
+    frame = read_frame(path)
+    missing = [column for column in METRIC_COLUMNS if column not in frame]
     if missing:
         raise UserError(f"{path} is no table of metrics: it lacks the columns {', '.join(missing)}")
-    return frame.assign(**{column: frame[column].fillna("") for column in words})
+    return frame
 
 
 def read_samples(shards: Sequence[Path], concept: str) -> Samples:
@@ -130,13 +115,13 @@ def read_samples(shards: Sequence[Path], concept: str) -> Samples:
     Raises
     ------
     UserError
-        If no shard holds a usable image of the concept.
+        If no shard holds an image of the concept, usable or not.
     """
     manifest = read_manifests(shards) if shards else pd.DataFrame({"concept": []})
     own = manifest[manifest["concept"] == concept]
-    usable = own[own["status"] == USABLE] if len(own) else own
-    if not len(usable):
-        raise UserError(f"no usable image of concept {concept} in {len(shards)} shard folders")
+    if not len(own):
+        raise UserError(f"no image of concept {concept} in {len(shards)} shard folders")
+    usable = own[own["status"] == USABLE]
     return Samples(own, rows_to_images(usable.head(MEASURED_IMAGES)).images)
 
 
@@ -187,10 +172,10 @@ def _read_concept(
         roundtrip=read_stack(paths["roundtrips"]),
         tuned=read_samples(shards["tuned"], name),
         untuned=read_samples(shards["untuned"], name),
-        quality=read_table(paths["quality"]),
-        split=read_table(paths["splits"]),
+        quality=read_frame(paths["quality"]),
+        split=read_frame(paths["splits"]),
         intensity=read_json(paths["intensities"]),
-        train_table=read_table(paths["train_tables"]),
-        holdout_table=read_table(paths["holdout_tables"]),
+        train_table=read_frame(paths["train_tables"]),
+        holdout_table=read_frame(paths["holdout_tables"]),
         camera=read_json(paths["cameras"]) if "cameras" in paths else None,
     )

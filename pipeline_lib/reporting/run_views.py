@@ -41,6 +41,7 @@ SAMPLER_COLUMNS = {
     "prompt": "prompt",
     "negative_prompt": "negative prompt",
     "scheduler": "sampler",
+    "spacing": "spacing of steps",
     "steps": "denoising steps",
     "guidance": "guidance",
     "seed": "seed",

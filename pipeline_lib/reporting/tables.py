@@ -14,15 +14,19 @@ from pipeline_lib.reporting.words import NEARER, flags_to_notes, metric_to_words
 SETS = ("tuned", "untuned", "floor", "vae")
 
 
+SETS_TAKEN_AWAY = ("untuned", "floor")
+
+
 @dataclass(frozen=True)
 class Measured:
-    """A value of metrics.csv: its interval where there is one, its numbers of images, its flags."""
+    """A value of metrics.csv: its interval, if any, numbers of images and real fields, flags."""
 
     value: float
     low: float | None = None
     high: float | None = None
     n_reference: int = 0
     n_synthetic: int = 0
+    fields: int = 0
     flags: frozenset[str] = frozenset()
 
     @property
@@ -124,7 +128,8 @@ def metrics_to_measured(
 def _row_to_measured(row: dict[str, Any]) -> Measured:
     """Turn a row of metrics.csv into a value."""
     low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
-    counts = (0 if pd.isna(row[n]) else int(row[n]) for n in ("n_reference", "n_synthetic"))
+    names = ("n_reference", "n_synthetic", "fields")
+    counts = (0 if pd.isna(row[name]) else int(row[name]) for name in names)
     return Measured(float(row["value"]), low, high, *counts, flags_of(row["flags"]))
 
 
@@ -163,11 +168,14 @@ def _line_to_row(
     """Write the sets of one metric as a line."""
     words = metric_to_words(metric, extractor)
     aside = reference == "train"
-    # Shares speak of training tiles by themselves; a distance must say what it is measured to.
-    label = f"{words.label}, to training tiles" if aside and words.direction == NEARER else None
+    label = words.label
+    if reference in SETS_TAKEN_AWAY:
+        label += f", tuned less {reference}"
+    elif aside and words.direction == NEARER:  # shares speak of training tiles by themselves
+        label += ", to training tiles"
     flags = frozenset().union(*(measured.flags for measured in sets.values()))
     return MetricRow(
-        label or words.label,
+        label,
         words.meaning,
         words.direction,
         {name: measured_to_cell(measured) for name, measured in sets.items()},

@@ -6,16 +6,26 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
-from pipeline_lib.reporting.tables import Measured, flags_of, metrics_to_measured, number
+from pipeline_lib.evaluation.intervals import MINIMUM_UNITS
+from pipeline_lib.reporting.tables import (
+    SETS_TAKEN_AWAY,
+    Measured,
+    flags_of,
+    metrics_to_measured,
+    number,
+)
 from pipeline_lib.reporting.words import NO_EXTRACTOR, flags_to_notes, in_sentence, metric_to_words
 
-HEADLINE_METRIC = "kernel_distance"
+HEADLINE_METRIC, DIFFERENCE_METRIC = "kernel_distance", "kernel_distance_difference"
 SMALL_SET = 50
-HALF = 0.5
+HALF, CLOSE_SHARE = 0.5, 0.25
+MOST_FIELDS = 1000
 TEXT_WIDTH = 88
+Nearness = Literal["indistinguishable", "close", "clearly different", "too few images to say"]
 
 
 @dataclass(frozen=True)
@@ -83,10 +93,21 @@ def metrics_to_verdict(
         checkpoint,
     ]
     return Verdict(
-        sets_to_headline(sets, name),
+        sets_to_headline(sets, metrics_to_differences(metrics, concept, extractor), name),
         tuple(sentences),
         tuple(dict.fromkeys(warning for warning in warnings if warning)),
     )
+
+
+def metrics_to_differences(
+    metrics: pd.DataFrame, concept: str, extractor: str
+) -> dict[str, Measured]:
+    """Return how much farther the tuned set lies than others, by the other set's name."""
+    found = {
+        name: metrics_to_measured(metrics, concept, DIFFERENCE_METRIC, extractor, name)
+        for name in SETS_TAKEN_AWAY
+    }
+    return {name: sets["tuned"] for name, sets in found.items() if "tuned" in sets}
 
 
 def _tuned_flags(metrics: pd.DataFrame, concept: str) -> list[str]:
@@ -98,38 +119,148 @@ def _tuned_flags(metrics: pd.DataFrame, concept: str) -> list[str]:
     return flags_to_notes(frozenset().union(*map(flags_of, rows["flags"])))
 
 
-def sets_to_headline(sets: Mapping[str, Measured], name: str) -> str:
-    """Say in one sentence whether fine-tuning brought the images nearer to real ones.
+def sets_to_headline(
+    sets: Mapping[str, Measured], differences: Mapping[str, Measured], name: str
+) -> str:
+    """Say how near the synthetic images are, and what fine-tuning did.
 
     Parameters
     ----------
     sets : mapping
         The headline distance by set.
+    differences : mapping
+        Tuned less ``floor``, and less ``untuned``.
     name : str
         What the distance is called.
 
     Returns
     -------
     str
-        The sentence; it names no number.
+        Two sentences, each resting on the interval of a difference.
     """
     if "tuned" not in sets:
         return f"The {name} could not be measured, so this page cannot say how near the images are."
-    if "untuned" not in sets:
-        return "Without the untuned base, this page cannot say what fine-tuning did."
-    ratio = tuned_to_untuned(sets)
-    if ratio is None:
-        return "The untuned base is already as near to real tiles as this distance can tell."
-    if ratio >= 1:
-        return "Fine-tuning did not bring the synthetic images nearer to real ones."
-    if ratio > HALF:
-        nearer = "Fine-tuning brought the synthetic images nearer to real ones, but less than twice"
-        return f"{nearer} as near."
-    if "floor" in sets and sets["tuned"].value <= sets["floor"].value:
+    return f"{_nearness_to_sentence(sets, differences)} {_gain_to_sentence(sets, differences)}"
+
+
+def differences_to_nearness(
+    sets: Mapping[str, Measured], differences: Mapping[str, Measured]
+) -> Nearness:
+    """Judge how near synthetic images are to real ones beside real training tiles.
+
+    Parameters
+    ----------
+    sets : mapping
+        The headline distance by set.
+    differences : mapping
+        Tuned less ``floor``.
+
+    Returns
+    -------
+    Nearness
+        ``clearly different`` where the interval lies beyond a quarter of the way from the floor to
+        the untuned base, ``close`` where it lies on this side of that and above 0,
+        ``indistinguishable`` where it also holds 0, and else ``too few images to say``. Without an
+        untuned base farther than the floor nothing is close.
+    """
+    difference = differences.get("floor")
+    if difference is None or difference.low is None or difference.high is None:
+        return "too few images to say"
+    margin = _margin(sets)
+    if difference.low > margin:
+        return "clearly different"
+    if difference.high > margin:
+        return "too few images to say"
+    return "indistinguishable" if difference.low <= 0 else "close"
+
+
+def _margin(sets: Mapping[str, Measured]) -> float:
+    """Return how much farther than the floor is still close."""
+    if "untuned" not in sets or "floor" not in sets:
+        return 0.0
+    return max(CLOSE_SHARE * (sets["untuned"].value - sets["floor"].value), 0.0)
+
+
+def _nearness_to_sentence(sets: Mapping[str, Measured], differences: Mapping[str, Measured]) -> str:
+    """Say how near the synthetic images are to real ones."""
+    nearness = differences_to_nearness(sets, differences)
+    if nearness == "indistinguishable":
+        fields = differences["floor"].fields
         return (
-            "The synthetic images lie as near to held-out real tiles as the real training tiles do."
+            f"Indistinguishable at this number of images: {fields} fields cannot tell the "
+            "synthetic images from more real ones by this distance."
         )
-    return "Fine-tuning brought the synthetic images at least twice as near to real ones."
+    if nearness == "close":
+        return (
+            "Close: the synthetic images lie a little farther from held-out real tiles than real "
+            "training tiles do, at most a quarter of the untuned base's way."
+        )
+    if nearness == "clearly different":
+        return (
+            "Clearly different: the synthetic images lie farther from held-out real tiles than "
+            "real training tiles do."
+        )
+    if "floor" not in differences:
+        return "Too few images to say how near to real ones the synthetic images are."
+    more = fields_to_decide(differences["floor"], _margin(sets))
+    return (
+        "Too few images to say how near to real ones the synthetic images are: "
+        f"{_more_fields(differences['floor'].fields, more)}"
+    )
+
+
+def _gain_to_sentence(sets: Mapping[str, Measured], differences: Mapping[str, Measured]) -> str:
+    """Say what fine-tuning did."""
+    difference = differences.get("untuned")
+    if difference is None:
+        return "Without the untuned base, this page cannot say what fine-tuning did."
+    if difference.low is None or difference.high is None:
+        direction = "nearer" if difference.value < 0 else "no nearer"
+        return f"Fine-tuning brought them {direction} as these images show it, which may be chance."
+    if difference.high < 0:
+        ratio = tuned_to_untuned(sets)
+        twice = ratio is not None and ratio <= HALF
+        return f"Fine-tuning brought them {'at least twice as near' if twice else 'nearer'}."
+    if difference.low > 0:
+        return "Fine-tuning took them farther away."
+    more = fields_to_decide(difference, abs(difference.value))
+    return (
+        "Whether fine-tuning brought them nearer cannot be told: "
+        f"{_more_fields(difference.fields, more)}"
+    )
+
+
+def fields_to_decide(difference: Measured, margin: float) -> int | None:
+    """Return about how many more fields would make an interval narrower than a margin.
+
+    Parameters
+    ----------
+    difference : Measured
+        With its interval, or with too few fields to have one.
+    margin : float
+        Half the width that would decide.
+
+    Returns
+    -------
+    int or None
+        At least 1; none where no number would do, or more than a thousand.
+    """
+    if difference.low is None or difference.high is None:
+        return max(MINIMUM_UNITS - difference.fields, 1)
+    if margin <= 0:
+        return None
+    half = (difference.high - difference.low) / 2
+    more = math.ceil(difference.fields * (half / margin) ** 2) - difference.fields
+    return max(more, 1) if more <= MOST_FIELDS else None
+
+
+def _more_fields(fields: int, more: int | None) -> str:
+    """Say how many fields there are, and how many more would help."""
+    found = f"{fields} real field{'' if fields == 1 else 's'}"
+    if more is None:
+        return f"{found} do not tell, nor would a thousand."
+    images = "image of another field" if more == 1 else "images of other fields"
+    return f"it rests on {found}; about {more} more {images} would decide it."
 
 
 def tuned_to_untuned(sets: Mapping[str, Measured]) -> float | None:
@@ -223,7 +354,8 @@ def sets_to_warnings(sets: Mapping[str, Measured]) -> list[str]:
     Returns
     -------
     list of str
-        Sentences: the flags of the tuned value, small sets, overlapping intervals.
+        Sentences: the flags of the tuned value, a small set of synthetic images. How few real
+        images are is counted in fields, and is among the flags.
     """
     if "tuned" not in sets:
         return []
@@ -231,20 +363,10 @@ def sets_to_warnings(sets: Mapping[str, Measured]) -> list[str]:
     warnings = flags_to_notes(tuned.flags)
     if not tuned.has_interval and not tuned.flags:
         warnings.append("No interval could be given: differences may be chance.")
-    for count, what in ((tuned.n_reference, "held-out real"), (tuned.n_synthetic, "synthetic")):
-        if count < SMALL_SET:
-            images = "image" if count == 1 else "images"
-            warnings.append(f"Small set: {count} {what} {images}; distances are rough.")
-    if "untuned" in sets and _overlap(tuned, sets["untuned"]):
-        warnings.append("The intervals of tuned and untuned overlap: the gain may be chance.")
+    if tuned.n_synthetic < SMALL_SET:
+        images = "image" if tuned.n_synthetic == 1 else "images"
+        warnings.append(f"Small set: {tuned.n_synthetic} synthetic {images}; distances are rough.")
     return warnings
-
-
-def _overlap(first: Measured, second: Measured) -> bool:
-    """Whether both have intervals and these share a value."""
-    if not (first.has_interval and second.has_interval):
-        return False
-    return first.low <= second.high and second.low <= first.high
 
 
 def _unusable_to_warnings(unusable: Mapping[str, int]) -> list[str]:

@@ -34,6 +34,12 @@ METRICS = {
         "discrepancy, unbiased: around 0 for equal sets, so small negative values occur).",
         NEARER,
     ),
+    "kernel_distance_difference": MetricWords(
+        "Difference of kernel distances",
+        "How much farther from the held-out tiles the tuned set lies than another. Both distances "
+        "share the held-out tiles, so that the difference is surer than they are.",
+        "Below 0, tuned is nearer",
+    ),
     "frechet_distance": MetricWords(
         "Frechet distance",
         "How far the means and spreads of the features lie apart. It is too large for small sets: "

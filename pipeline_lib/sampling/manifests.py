@@ -29,6 +29,7 @@ class ManifestRow:
     model: str
     seed: int
     scheduler: str
+    spacing: str
     steps: int
     guidance: float
     camera_noise: str

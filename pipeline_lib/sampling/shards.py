@@ -117,6 +117,7 @@ def _row(drawn: DrawnPicture, stage: SampleStage, prompt: str, model: str) -> Ma
         model=model,
         seed=stage.sampler.seed,
         scheduler=stage.sampler.scheduler,
+        spacing=stage.sampler.spacing,
         steps=stage.sampler.steps,
         guidance=stage.sampler.guidance,
         camera_noise=stage.camera_noise,

@@ -60,6 +60,7 @@ def write_shard(
             model="trial",
             seed=0,
             scheduler="dpm++",
+            spacing="model",
             steps=2,
             guidance=3.0,
             camera_noise="none",

@@ -18,9 +18,10 @@ from pipeline_lib.settings import EvaluationSettings
 from tests.evaluation.shards import draw_fields
 
 EVALUATION = EvaluationSettings(copy_quantile=0.95)
+NONE = np.arange(0)
 COLUMNS = [
     *("metric", "extractor", "concept", "set", "reference", "value", "low", "high"),
-    *("n_reference", "n_synthetic", "flags"),
+    *("n_reference", "n_synthetic", "fields", "flags"),
 ]
 
 
@@ -60,14 +61,19 @@ def test_the_table_has_the_columns_and_sets_that_the_report_reads(evaluated):
     assert list(kernel.index) == ["tuned", "untuned", "floor", "vae"]
     assert (kernel["reference"] == "holdout").all()
     assert kernel["value"]["tuned"] < kernel["value"]["untuned"]
+    difference = table[table["metric"] == "kernel_distance_difference"].set_index("reference")
+    assert (difference["set"] == "tuned").all()
+    for name in ("untuned", "floor"):
+        expected = kernel["value"]["tuned"] - kernel["value"][name]
+        assert difference["value"][name] == pytest.approx(expected)
     assert not table.duplicated(["metric", "extractor", "concept", "set", "reference"]).any()
 
 
-def test_tuned_and_untuned_are_compared_with_equally_many_images(evaluated):
+def test_synthetic_images_and_floor_are_compared_with_equally_many_images(evaluated):
     table, copies = evaluated
     distances = table[table["reference"] == "holdout"].groupby("set")["n_synthetic"].unique()
     assert [counts.tolist() for counts in distances[["tuned", "untuned", "floor", "vae"]]] == [
-        *([6], [6], [8], [20])
+        *([6], [6], [6], [20])
     ]
     assert len(copies) == 9
 
@@ -92,7 +98,11 @@ def test_oblique_light_takes_a_flipped_tile_for_no_copy(sets):
 
 def test_without_held_out_tiles_rows_say_so_and_copies_are_unknown(sets):
     rows, copies = evaluate_concept(
-        replace(sets, holdout=sets.holdout.first(0), roundtrip=sets.roundtrip.first(0)),
+        replace(
+            sets,
+            holdout=sets.holdout.take(np.arange(0)),
+            roundtrip=sets.roundtrip.take(np.arange(0)),
+        ),
         "brightfield",
         EVALUATION,
     )
@@ -102,11 +112,11 @@ def test_without_held_out_tiles_rows_say_so_and_copies_are_unknown(sets):
     assert set(copies["verdict"]) == {"unknown"}
 
 
-def test_without_the_untuned_base_all_images_are_compared(sets):
+def test_without_the_untuned_base_as_many_as_the_training_tiles_are_compared(sets):
     rows, _ = evaluate_concept(
-        replace(sets, untuned=sets.untuned.first(0)), "brightfield", EVALUATION
+        replace(sets, untuned=sets.untuned.take(NONE)), "brightfield", EVALUATION
     )
     kernel = {row.set: row for row in rows if row.metric == "kernel_distance"}
-    assert kernel["tuned"].n_synthetic == 9
+    assert kernel["tuned"].n_synthetic == kernel["floor"].n_synthetic == 8
     assert np.isfinite(kernel["tuned"].value)
     assert FEW_IMAGES in kernel["untuned"].flags

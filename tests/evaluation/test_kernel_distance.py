@@ -5,10 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_lib.evaluation.intervals import images_to_blocks, jackknife_estimate
 from pipeline_lib.evaluation.kernel_distance import (
     features_to_kernel_distance,
     features_to_kernel_sums,
+    units_to_kernel_statistic,
 )
+
+DIMENSIONS = 64
 
 
 def slow_mean(x, y, x_origins, y_origins):
@@ -100,3 +104,43 @@ def test_a_unit_left_out_equals_its_images_left_out():
 
 def test_one_image_has_no_distance():
     assert np.isnan(features_to_kernel_distance(np.ones((1, 3)), np.ones((4, 3))))
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3])
+@pytest.mark.parametrize("fields", [5, 12])
+def test_few_fields_neither_bias_the_distance_nor_narrow_its_interval(fields, shift):
+    """Six tenths of the variance are the field's; the truth is that of normal distributions."""
+    truth = 3 * shift**2 + 3 * shift**4 + shift**6
+    truth += 3 * shift**2 * (2 * shift**2 + 1) / DIMENSIONS + 6 * shift**2 / DIMENSIONS**2
+    generator, found = np.random.default_rng(0), []
+    units, blocks = np.arange(fields).repeat(24), images_to_blocks(60)
+    for _ in range(200):
+        of_fields = generator.normal(size=(fields, DIMENSIONS))[units]
+        own = generator.normal(size=of_fields.shape)
+        reference = np.sqrt(0.6) * of_fields + np.sqrt(0.4) * own
+        sample = generator.normal(shift, 1, (60, DIMENSIONS))
+        statistic = units_to_kernel_statistic(reference, units, sample, blocks)
+        found.append(jackknife_estimate(statistic, (fields, 20), 0.95))
+    assert np.mean([one.value for one in found]) == pytest.approx(truth, abs=0.03)
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.92
+
+
+def test_pairs_of_one_unit_are_left_out_within_and_across_a_round_trip():
+    generator = np.random.default_rng(5)
+    reference, sample = generator.normal(size=(2, 12, 4))
+    units = np.arange(12) // 3
+    everything = np.ones(4, bool), np.ones(4, bool)
+    paired = units_to_kernel_statistic(reference, units, sample, units, paired=True)
+    expected = features_to_kernel_distance(reference, sample, units, units)
+    assert paired(*everything) == pytest.approx(expected, abs=1e-12)
+    apart = units_to_kernel_statistic(reference, units, sample, units)
+    expected = features_to_kernel_distance(reference, sample, units, units + 4)
+    assert apart(*everything) == pytest.approx(expected, abs=1e-12)
+
+
+def test_one_unit_alone_leaves_out_each_image_with_itself():
+    reference, sample = np.random.default_rng(6).normal(size=(2, 9, 4))
+    one = np.zeros(9, int)
+    found = units_to_kernel_statistic(reference, one, sample, images_to_blocks(9))
+    expected = features_to_kernel_distance(reference, sample)
+    assert found(np.ones(1, bool), np.ones(9, bool)) == pytest.approx(expected, abs=1e-12)

@@ -20,7 +20,7 @@ from pipeline_lib.imaging.writing import read_provenance
 from tests.evaluation.shards import draw_fields, write_shard, write_tiles
 
 ROOT = Path(__file__).resolve().parents[2]
-CONCEPT = {"concept": "cells", "dataset": "cells", "modality": "brightfield"}
+CONCEPT = {"concept": "null", "dataset": "cells", "modality": "brightfield"}  # reads like nothing
 LOW, HIGH = 1000.0, 3550.0
 ROLES = ("train", "holdout", "roundtrip", "tuned", "untuned")
 
@@ -47,12 +47,12 @@ def folder(tmp_path_factory):
     train, holdout = draw_fields(0, 6, 64), draw_fields(1, 12, 64)
     tuned = draw_fields(2, 6, 64)
     tuned[3] = train[2, :, ::-1]
-    write_tiles(folder, "train", train, list("aabbcc"))
-    write_tiles(folder, "holdout", holdout, list("ddddeeeeffff"))
+    write_tiles(folder, "train", train, list("abcdef"))
+    write_tiles(folder, "holdout", holdout, list("gghhiijjkkll"))
     write_stack(folder / "roundtrip.tif", ndimage.gaussian_filter(holdout, (0, 0.7, 0.7)))
-    write_shard(folder / "tuned-0", tuned[:4], bad=[1])
-    write_shard(folder / "tuned-1", tuned[4:], first=4)
-    write_shard(folder / "untuned-0", 255 - draw_fields(3, 6, 64) // 2)
+    write_shard(folder / "tuned-0", tuned[:4], "null", bad=[1])
+    write_shard(folder / "tuned-1", tuned[4:], "null", first=4)
+    write_shard(folder / "untuned-0", 255 - draw_fields(3, 6, 64) // 2, "null")
     write_json(folder / "intensity.json", intensity_to_record(IntensityMap(LOW, HIGH)))
     images = {role: [folder / f"{role}.tif"] for role in ROLES[:3]}
     images |= {role: sorted(folder.glob(f"{role}-*")) for role in ROLES[3:]}
@@ -105,7 +105,7 @@ def test_features_say_what_made_them(folder):
     assert metadata["extractor"] == "efficientnet-lite0"
     assert metadata["weights_sha256"].startswith("579344248a93e230")
     with np.load(folder / "train.npz") as arrays:
-        assert "".join(arrays["groups"]) == "aabbcc"
+        assert "".join(arrays["groups"]) == "abcdef"
 
 
 def test_metrics_hold_every_set_and_the_intervals(folder):
@@ -114,21 +114,22 @@ def test_metrics_hold_every_set_and_the_intervals(folder):
     assert list(kernel.index) == ["tuned", "untuned", "floor", "vae"]
     assert set(kernel["extractor"]) == {"efficientnet-lite0"}
     assert kernel["value"]["tuned"] < 0.5 * kernel["value"]["untuned"]
+    assert kernel["fields"].tolist() == [6, 6, 5, 6]
     assert kernel[["low", "high"]].notna().all(axis=None)
-    assert kernel["n_synthetic"].tolist() == [5, 5, 6, 12]
+    assert kernel["n_synthetic"].tolist() == [5, 5, 5, 12]
 
 
 def test_the_planted_copy_is_named_with_its_key_and_held_back(folder):
     copies = pd.read_csv(folder / "copies.tsv", sep="\t", dtype={"key": str})
     row = copies[copies["index"] == 3].iloc[0]
     assert (row["key"], row["tile"], row["source"], row["verdict"]) == (
-        *("0000000000000003", 2, "b", "copy"),
+        *("0000000000000003", 2, "c", "copy"),
     )
     assert copies["index"].tolist() == [0, 2, 3, 4, 5]
     held_back = pd.read_csv(folder / "release/held_back.tsv", sep="\t")
     reasons = dict(zip(held_back["index"], held_back["why"], strict=True))
     assert reasons[1].startswith("blank")
-    assert reasons[3].startswith("copy of training tile 2 of b")
+    assert reasons[3].startswith("copy of training tile 2 of c")
 
 
 def test_released_images_are_camera_counts_with_scale_and_origin(folder):

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
@@ -11,17 +9,15 @@ from pipeline_lib.models.denoising import draw_batches, predict
 from pipeline_lib.models.pictures import latents_to_images
 from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler
 from pipeline_lib.randomness import key_of, keys_to_noise
+from pipeline_lib.settings import Denoising
 from tests.models.pipelines import plain_pipeline
 
 PROMPT = "a brightfield microscopy image of zx cells"
 SIZE = 32
 
 
-@dataclass(frozen=True)
-class Sampler:
-    scheduler: str
-    steps: int = 4
-    guidance: float = 3.0
+def sampler_of(name, **given):
+    return Denoising(scheduler=name, steps=4, **given)
 
 
 def drawn(model, keys, sampler, batch_size, **given):
@@ -36,7 +32,7 @@ def some_keys(count, seed=0):
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_a_picture_is_the_same_alone_and_in_any_batch(model, name):
-    keys, sampler = some_keys(5), Sampler(name)
+    keys, sampler = some_keys(5), sampler_of(name)
     together = latents_to_images(model, drawn(model, keys, sampler, 5)).astype(int)
     assert together.std(axis=0).mean() > 2  # the pictures differ from each other
     for batch_size in (1, 3):
@@ -50,7 +46,7 @@ def test_a_picture_is_the_same_alone_and_in_any_batch(model, name):
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 def test_latents_are_those_of_the_plain_pipeline(model, name, guidance):
     keys = some_keys(2)
-    ours = drawn(model, keys, Sampler(name, guidance=guidance), 2)
+    ours = drawn(model, keys, sampler_of(name, guidance=guidance), 2)
     pipeline = plain_pipeline(model.folder)
     kind, own = SCHEDULERS[name]
     pipeline.scheduler = kind.from_config(model.scheduler_config, **own)
@@ -67,7 +63,7 @@ def test_latents_are_those_of_the_plain_pipeline(model, name, guidance):
 
 
 def test_negative_prompt_seed_and_prompt_change_the_picture(toy_model):
-    model, sampler = toy_model("tiny"), Sampler("dpm++")
+    model, sampler = toy_model("tiny"), sampler_of("dpm++")
     plain = drawn(model, some_keys(1), sampler, 1)
     assert not torch.allclose(plain, drawn(model, some_keys(1, seed=1), sampler, 1), atol=0.1)
     without = drawn(model, some_keys(1), sampler, 1, negative_prompt="debris")
@@ -75,14 +71,14 @@ def test_negative_prompt_seed_and_prompt_change_the_picture(toy_model):
 
 
 def test_guidance_off_ignores_the_negative_prompt(toy_model):
-    model, sampler = toy_model("tiny"), Sampler("ddim", guidance=1.0)
+    model, sampler = toy_model("tiny"), sampler_of("ddim", guidance=1.0)
     plain = drawn(model, some_keys(1), sampler, 1)
     torch.testing.assert_close(plain, drawn(model, some_keys(1), sampler, 1, negative_prompt="no"))
 
 
 def test_progress_counts_every_step_of_every_picture(toy_model):
     seen = []
-    drawn(toy_model("tiny"), some_keys(5), Sampler("ddim"), 2, on_step=seen.append)
+    drawn(toy_model("tiny"), some_keys(5), sampler_of("ddim"), 2, on_step=seen.append)
     assert sum(seen) == 5 * 4
 
 
@@ -98,13 +94,24 @@ def test_predictions_are_differentiable(model):
 def test_half_precision_stays_near(toy_card, toy_model):
     from pipeline_lib.models.loading import load_model
 
-    keys, sampler = some_keys(2), Sampler("dpm++")
+    keys, sampler = some_keys(2), sampler_of("dpm++")
     whole = drawn(toy_model("sd15"), keys, sampler, 2)
     half = drawn(load_model(toy_card("sd15"), "bfloat16", "cpu"), keys, sampler, 2)
     assert half.dtype == torch.float32
     assert ((half - whole).std() / whole.std()) < 0.1
 
 
-def test_steps_are_spread_as_asked(toy_model):
-    scheduler = build_scheduler("dpm++", toy_model("tiny").scheduler_config, 25)
+@pytest.mark.parametrize("spacing", ["model", "log_snr"])
+def test_steps_are_as_many_as_asked(toy_model, spacing):
+    scheduler = build_scheduler("dpm++", toy_model("tiny").scheduler_config, 25, spacing)
     assert len(scheduler.timesteps) == 25
+
+
+def test_spacing_changes_the_picture_and_not_the_number_of_steps(toy_model):
+    model, seen = toy_model("tiny"), []
+    plain = drawn(model, some_keys(1), sampler_of("dpm++"), 1)
+    spaced = drawn(
+        model, some_keys(1), sampler_of("dpm++", spacing="log_snr"), 1, on_step=seen.append
+    )
+    assert sum(seen) == 4
+    assert (plain - spaced).abs().max() > 1e-3

@@ -21,15 +21,15 @@ CONFIGS = {
 SPREAD = 0.7
 
 
-def gaussian_predictor(scheduler, prediction_type):
-    """Return the perfect predictor for latents that are normal with the deviation SPREAD."""
+def gaussian_predictor(scheduler, prediction_type, spread=SPREAD):
+    """Return the perfect predictor for latents that are normal with a deviation."""
     products = scheduler.alphas_cumprod
 
     def predictor(latents, timestep):
         alpha = products[timestep.long()]
         signal, noise = alpha.sqrt(), (1 - alpha).sqrt()
-        variance = signal**2 * SPREAD**2 + noise**2
-        clean = signal * SPREAD**2 / variance * latents
+        variance = signal**2 * spread**2 + noise**2
+        clean = signal * spread**2 / variance * latents
         epsilon = noise / variance * latents
         if prediction_type == "v_prediction":
             return signal * epsilon - noise * clean
@@ -72,3 +72,17 @@ def test_zero_signal_starts_at_the_last_time_step():
         scheduler = build_scheduler(name, CONFIGS["v, zero signal"], 10)
         assert scheduler.timesteps[0] == 999
         assert scheduler.timesteps[-1] == 99
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_steps_spread_over_log_snr_draw_detail_in_few(config):
+    """Latents of a deviation of 0.1, as fine structure has, are drawn with it or without."""
+    keys = [key_of("test", 0, index) for index in range(8)]
+
+    def deviation(spacing):
+        scheduler = build_scheduler("dpm++", config, 20, spacing)
+        predictor = gaussian_predictor(scheduler, config.get("prediction_type"), 0.1)
+        return float(denoise(scheduler, predictor, keys, (4, 16, 16)).std())
+
+    assert deviation("log_snr") == pytest.approx(0.1, rel=0.1)
+    assert deviation("model") < 0.8 * deviation("log_snr")

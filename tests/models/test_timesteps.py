@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_lib.models.timesteps import spread_by_log_snr
+from pipeline_lib.models.timesteps import spread_by_log_snr, steps_to_timesteps
 
 BETAS = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
 KEPT = np.cumprod(1 - BETAS)
@@ -43,3 +43,23 @@ def test_places_rise_over_the_steps_that_there_are(mean, deviation, uniform, las
 def test_a_narrow_distribution_is_narrow():
     steps = spread_by_log_snr(KEPT, 1.0, 0.01, 0.0)
     assert np.log(KEPT / (1 - KEPT))[steps].mean() == pytest.approx(1, abs=0.02)
+
+
+@given(steps=st.integers(2, 1000), last=st.sampled_from([0.0, 1e-9, 0.004]))
+def test_denoising_steps_fall_from_the_noisiest_each_once(steps, last):
+    timesteps = steps_to_timesteps(np.append(KEPT[:-1], last), steps)
+    assert timesteps.shape == (steps,)
+    assert timesteps[0] == 999 and timesteps[-1] >= 0
+    assert np.all(np.diff(timesteps) < 0)
+
+
+def test_denoising_steps_are_even_in_log_snr():
+    log_snr = np.log(KEPT / (1 - KEPT))[steps_to_timesteps(KEPT, 24)[1:]]
+    np.testing.assert_allclose(log_snr, np.linspace(-5, 6.5, 23), atol=0.35)
+    np.testing.assert_allclose(log_snr[:-5], np.linspace(-5, 6.5, 23)[:-5], atol=0.06)
+
+
+@pytest.mark.parametrize("steps", [1, 1001])
+def test_a_number_of_steps_that_cannot_be_spread_is_refused(steps):
+    with pytest.raises(ValueError, match=f"{steps} steps"):
+        steps_to_timesteps(KEPT, steps)

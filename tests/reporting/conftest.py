@@ -30,6 +30,7 @@ METRIC_COLUMNS = (
     "high",
     "n_reference",
     "n_synthetic",
+    "fields",
     "flags",
 )
 ONE_FIELD = "one field: differences cannot be told from chance"
@@ -60,6 +61,7 @@ def metric_row(metric, chosen, value, concept="cells", interval=None, flags="", 
         "high": high,
         "n_reference": 60,
         "n_synthetic": 200,
+        "fields": 1,
         "flags": flags,
     }
     return row | changes
@@ -75,6 +77,11 @@ def usual_metrics(concept="cells", tuned=0.02, flags=ONE_FIELD):
         rows.append(metric_row("kernel_distance", chosen, value, concept, flags=flags))
         rows.append(metric_row("frechet_distance", chosen, 900 * value, concept, flags=flags))
         rows.append(metric_row("spectrum_distance", chosen, 20 * value, concept, extractor="none"))
+    for other, value in (("untuned", tuned - 0.1), ("floor", tuned - 0.004)):
+        difference = metric_row(
+            "kernel_distance_difference", "tuned", value, concept, reference=other, flags=flags
+        )
+        rows.append(difference)
     for chosen, value in (("tuned", 1 / 23), ("untuned", 0.0), ("floor", 0.0)):
         rows.append(
             metric_row(
@@ -128,6 +135,7 @@ def write_shard(folder, concept, images, model, statuses=None):
                 model=model,
                 seed=0,
                 scheduler="dpm++",
+                spacing="model",
                 steps=20,
                 guidance=3.0,
                 camera_noise="none",

@@ -29,7 +29,7 @@ from pipeline_lib.reporting.inputs import read_samples
 from pipeline_lib.reporting.nearest import copies_to_pairs
 from pipeline_lib.reporting.tables import number
 from pipeline_lib.settings import EvaluationSettings, ReportStage, StudyReportStage, UserError
-from tests.reporting.conftest import read_page, write_camera, write_run
+from tests.reporting.conftest import read_page, write_camera, write_run, write_shard
 
 ROOT = Path(__file__).parents[2]
 TITLE = "Cells <script>alert(1)</script> & more"
@@ -203,8 +203,34 @@ def test_wrong_lists_are_refused_with_words(run_on_disk):
 
 
 def test_shards_without_the_concept_are_refused(run_on_disk):
-    with pytest.raises(UserError, match="no usable image of concept yeast in 1 shard"):
+    with pytest.raises(UserError, match="no image of concept yeast in 1 shard"):
         read_samples(run_on_disk.paths["tuned_shards"], "yeast")
+
+
+def test_an_untuned_base_that_draws_nothing_leaves_a_page(tmp_path):
+    run = write_run(tmp_path / "demo")
+    images = np.full((6, 64, 64), 9, np.uint8)
+    blank = write_shard(
+        tmp_path / "blank", "cells", images, "base", dict.fromkeys(range(6), "blank")
+    )
+    rows = pd.read_csv(run.paths["metrics"])
+    rows[(rows["set"] != "untuned") & (rows["reference"] != "untuned")].to_csv(
+        run.paths["metrics"], index=False
+    )
+    call_script("report", run.settings, run.paths | {"untuned_shards": [blank]})
+    page = read_page(run.paths["page"])
+    assert "Without the untuned base" in page.text
+    assert "Untuned base" in page.text
+
+
+@pytest.mark.parametrize("concept", ["2024", "null", "1e5"])
+def test_concepts_may_be_called_like_numbers_or_like_nothing(tmp_path, concept):
+    run = write_run(tmp_path / "demo", (concept,))
+    call_script("report", run.settings, run.paths)
+    page = read_page(run.paths["page"])
+    assert "Too few images to say" in page.text
+    assert f"a microscopy image of zqx {concept}" in page.text
+    assert "Copies of training tiles: 1 of 23 images" in page.text
 
 
 def test_program_imports_no_torch(made):

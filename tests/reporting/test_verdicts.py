@@ -8,7 +8,9 @@ from pipeline_lib.reporting.verdicts import (
     Copies,
     Verdict,
     copies_to_sentence,
+    differences_to_nearness,
     distances_to_sentences,
+    fields_to_decide,
     losses_to_checkpoint_note,
     metrics_to_extractor,
     metrics_to_verdict,
@@ -26,38 +28,95 @@ def sets(**values):
     return {key: Measured(value, n_reference=60, n_synthetic=200) for key, value in values.items()}
 
 
+def difference(low, high, fields=6):
+    return Measured((low + high) / 2, low, high, 60, 200, fields)
+
+
+def point(value, fields=1):
+    return Measured(value, None, None, 60, 200, fields)
+
+
+# The untuned base lies 0.1 above the floor: within 0.025 of the floor is close.
+SETS = sets(tuned=0.05, untuned=0.11, floor=0.01)
+
+
 @pytest.mark.parametrize(
-    ("values", "expected"),
+    ("floor", "expected"),
     [
-        ({"tuned": 0.05, "untuned": 0.1, "floor": 0.01}, "at least twice as near"),
-        ({"tuned": 0.0501, "untuned": 0.1, "floor": 0.01}, "but less than twice as near"),
-        ({"tuned": 0.1, "untuned": 0.1}, "did not bring"),
-        ({"tuned": 0.2, "untuned": 0.1}, "did not bring"),
-        ({"tuned": 0.01, "untuned": 0.1, "floor": 0.01}, "as near to held-out real tiles as"),
-        ({"tuned": -0.01, "untuned": 0.1, "floor": 0.01}, "as near to held-out real tiles as"),
-        ({"tuned": 0.01, "untuned": 0.1}, "at least twice as near"),
-        ({"tuned": 0.02, "untuned": -0.001}, "already as near"),
-        ({"tuned": 0.02, "untuned": 0.0}, "already as near"),
-        ({"tuned": 0.02}, "Without the untuned base"),
-        ({"untuned": 0.02}, "could not be measured"),
-        ({}, "could not be measured"),
+        (difference(-0.02, 0.02), "indistinguishable"),
+        (difference(-0.03, -0.01), "indistinguishable"),
+        (difference(0.005, 0.02), "close"),
+        (difference(0.03, 0.05), "clearly different"),
+        (difference(-0.01, 0.05), "too few images to say"),
+        (difference(0.01, 0.05), "too few images to say"),
+        (point(0.0), "too few images to say"),
     ],
 )
-def test_headline(values, expected):
-    assert expected in sets_to_headline(sets(**values), NAME)
+def test_nearness_rests_on_the_interval_of_the_difference(floor, expected):
+    assert differences_to_nearness(SETS, {"floor": floor}) == expected
+    headline = sets_to_headline(SETS, {"floor": floor}, NAME)
+    assert headline.lower().startswith(expected)
+
+
+def test_without_a_base_farther_than_the_floor_nothing_is_close():
+    for others in ({}, {"untuned": 0.005}):
+        measured = sets(tuned=0.05, floor=0.01, **others)
+        close = differences_to_nearness(measured, {"floor": difference(0.001, 0.002)})
+        assert close == "clearly different"
+
+
+@pytest.mark.parametrize(
+    ("untuned", "expected"),
+    [
+        (difference(-0.08, -0.04), "at least twice as near"),
+        (difference(-0.02, 0.01), "cannot be told: it rests on 6 real fields"),
+        (difference(0.01, 0.02), "took them farther away"),
+        (point(-0.06), "nearer as these images show it, which may be chance"),
+        (point(0.06), "no nearer as these images show it, which may be chance"),
+    ],
+)
+def test_gain_rests_on_the_interval_of_the_difference(untuned, expected):
+    assert expected in sets_to_headline(SETS, {"untuned": untuned}, NAME)
+
+
+def test_headlines_of_missing_sets():
+    assert "could not be measured" in sets_to_headline({}, {}, NAME)
+    assert "could not be measured" in sets_to_headline(sets(untuned=0.02), {}, NAME)
+    assert "Without the untuned base" in sets_to_headline(sets(tuned=0.02), {}, NAME)
 
 
 @given(
-    tuned=st.floats(-1, 1), untuned=st.floats(-1, 1), floor=st.floats(-1, 1), vae=st.floats(-1, 1)
+    tuned=st.floats(-1, 1),
+    untuned=st.floats(-1, 1),
+    floor=st.floats(-1, 1),
+    width=st.floats(0, 1),
 )
-def test_verdict_never_praises_what_did_not_come_nearer(tuned, untuned, floor, vae):
-    measured = sets(tuned=tuned, untuned=untuned, floor=floor, vae=vae)
-    headline = sets_to_headline(measured, NAME)
-    if untuned > 0 and tuned >= untuned:
-        assert "did not bring" in headline
-    if "at least twice" in headline:
-        assert tuned <= untuned / 2
-    assert len(distances_to_sentences(measured, NAME)) == 2
+def test_no_headline_praises_what_its_interval_does_not_show(tuned, untuned, floor, width):
+    measured = sets(tuned=tuned, untuned=untuned, floor=floor)
+    differences = {
+        name: difference(tuned - other - width, tuned - other + width)
+        for name, other in (("untuned", untuned), ("floor", floor))
+    }
+    headline = sets_to_headline(measured, differences, NAME)
+    if differences["untuned"].high >= 0:
+        assert "Fine-tuning brought" not in headline
+    if differences["floor"].low > 0:
+        assert "Indistinguishable" not in headline
+
+
+@pytest.mark.parametrize(
+    ("measured", "margin", "more"),
+    [
+        (point(0.1, fields=1), 0.02, 4),
+        (point(0.1, fields=8), 0.02, 1),  # the synthetic side is too small
+        (difference(-0.04, 0.04, fields=5), 0.02, 15),
+        (difference(-0.01, 0.01, fields=5), 0.02, 1),
+        (difference(-0.4, 0.4, fields=5), 0.0, None),
+        (difference(-0.4, 0.4, fields=5), 0.01, None),
+    ],
+)
+def test_fields_that_would_decide(measured, margin, more):
+    assert fields_to_decide(measured, margin) == more
 
 
 def test_ratio_is_not_below_zero_and_needs_a_positive_base():
@@ -111,18 +170,15 @@ def test_copies(copies, expected):
     assert expected in copies_to_sentence(copies)
 
 
-def test_warnings_of_flags_small_sets_and_overlap():
+def test_warnings_of_flags_and_small_sets():
     flagged = Measured(0.1, n_reference=8, n_synthetic=200, flags=frozenset([ONE_FIELD]))
     assert sets_to_warnings({"tuned": flagged}) == [
         "One field: differences cannot be told from chance.",
-        "Small set: 8 held-out real images; distances are rough.",
     ]
-    near = Measured(0.1, 0.05, 0.15, 60, 200)
-    far = Measured(0.2, 0.16, 0.3, 60, 200)
-    touching = Measured(0.2, 0.14, 0.3, 60, 200)
-    assert sets_to_warnings({"tuned": near, "untuned": far}) == []
-    (warning,) = sets_to_warnings({"tuned": near, "untuned": touching})
-    assert "overlap" in warning
+    few = Measured(0.1, 0.05, 0.15, 60, 30)
+    assert sets_to_warnings({"tuned": few}) == [
+        "Small set: 30 synthetic images; distances are rough."
+    ]
     (warning,) = sets_to_warnings(sets(tuned=0.1))
     assert "No interval" in warning
 
@@ -136,7 +192,11 @@ def test_verdict_of_a_table():
     verdict = metrics_to_verdict(
         metrics_table(usual_metrics()), "cells", Copies(1, 200), {"blank": 2}, "Last checkpoint."
     )
-    assert "at least twice" in verdict.headline
+    assert verdict.headline == (
+        "Too few images to say how near to real ones the synthetic images are: it rests on 1 real "
+        "field; about 4 more images of other fields would decide it. Fine-tuning brought them "
+        "nearer as these images show it, which may be chance."
+    )
     assert "Kernel distance (EfficientNet-Lite0) of 200" in verdict.sentences[0]
     assert verdict.warnings == (
         "One field: differences cannot be told from chance.",
@@ -161,7 +221,7 @@ def test_verdict_of_sets_too_small_to_compare_says_why():
 def test_other_concepts_do_not_count():
     rows = [*usual_metrics("cells", tuned=0.01), *usual_metrics("debris", tuned=0.5)]
     verdict = metrics_to_verdict(metrics_table(rows), "debris", Copies(0, 200))
-    assert "did not bring" in verdict.headline
+    assert "no nearer" in verdict.headline
 
 
 def test_text_is_wrapped_and_names_concepts():

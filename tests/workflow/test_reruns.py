@@ -16,8 +16,11 @@ IMAGES = ("ingest", "quality", "split", "tiles")
 
 
 def test_a_report_title_reruns_only_the_reports(workspace: Workspace) -> None:
-    workspace.config["report"]["title"] = "Another"
+    title = "Another {title} of {run}"  # braces are not for Snakemake
+    workspace.config["report"]["title"] = title
     assert only(workspace.planned(), ["report", "study"])
+    workspace.run("results/trial/report/study/index.html")
+    assert title in (workspace.folder / "results/trial/report/study/index.html").read_text()
 
 
 def test_a_learning_rate_reruns_training_and_what_follows(workspace: Workspace) -> None:

@@ -15,6 +15,7 @@ from transformers import CLIPTokenizer
 from pipeline_lib.files import folder_to_sha256
 from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
 from pipeline_lib.models.recipe.denoiser import recipe_to_scheduler
+from pipeline_lib.models.recipe.export import parts_to_pipeline
 from pipeline_lib.models.recipe.settings import Recipe
 from pipeline_lib.models.recipe.training import Training
 from pipeline_lib.settings import UserError
@@ -87,15 +88,12 @@ def draw_progress(recipe: Recipe, build: Path, training: Training) -> None:
     if not (build / "vae").exists():
         logging.info("no sheet: the stage decoder has not been run")
         return
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_pretrained(build / "vae"),
-        text_encoder=training.averaged["text_encoder"],
-        tokenizer=CLIPTokenizer.from_pretrained(build / "tokenizer"),
-        unet=training.averaged["unet"],
-        scheduler=recipe_to_scheduler(recipe.denoiser),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
+    pipeline = parts_to_pipeline(
+        AutoencoderKL.from_pretrained(build / "vae"),
+        training.averaged["unet"],
+        training.averaged["text_encoder"],
+        CLIPTokenizer.from_pretrained(build / "tokenizer"),
+        recipe_to_scheduler(recipe.denoiser),
     ).to(recipe.device)
     pipeline.set_progress_bar_config(disable=True)
     sheet = build / "sheets" / f"{training.step:06d}.png"

@@ -101,17 +101,34 @@ def export_model(
         text encoder stored in half would come back in half and clash with the UNet.
     """
     autoencoder.register_to_config(_name_or_path=NAME)  # else the path it was read from
-    pipeline = StableDiffusionPipeline(
-        vae=copy.deepcopy(autoencoder).half(),
-        text_encoder=copy.deepcopy(text_encoder).float(),
+    pipeline = parts_to_pipeline(
+        copy.deepcopy(autoencoder).half(),
+        copy.deepcopy(unet).half(),
+        copy.deepcopy(text_encoder).float(),
+        tokenizer,
+        scheduler,
+    )
+    pipeline.save_pretrained(folder)
+
+
+def parts_to_pipeline(
+    autoencoder: AutoencoderKL,
+    unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    scheduler: DDIMScheduler,
+) -> StableDiffusionPipeline:
+    """Join the parts to a pipeline without safety checker, which knows no cells."""
+    return StableDiffusionPipeline(
+        vae=autoencoder,
+        text_encoder=text_encoder,
         tokenizer=tokenizer,
-        unet=copy.deepcopy(unet).half(),
+        unet=unet,
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    pipeline.save_pretrained(folder)
 
 
 def _course(build: Path, name: str) -> pd.DataFrame:

@@ -101,10 +101,10 @@ class DenoiserRecipe(Settings):
         0.3, gt=0, description="Rate of the text encoder as a share of `learning_rate`."
     )
     text_heads: int = Field(4, gt=0, description="Heads of the text encoder's attention.")
-    steps: int = Field(6200, gt=0, description="Optimizer steps.")
-    batch: int = Field(24, gt=0, description="Latents in a step.")
+    steps: int = Field(3900, gt=0, description="Optimizer steps.")
+    batch: int = Field(48, gt=0, description="Latents in a step.")
     matrix_rate: float = Field(
-        2.5e-3, gt=0, description="Peak rate of the UNet's matrices and filters, under Muon."
+        3e-3, gt=0, description="Peak rate of the UNet's matrices and filters, under Muon."
     )
     learning_rate: float = Field(
         7e-4, gt=0, description="Peak rate of the UNet's other parameters, under AdamW."
