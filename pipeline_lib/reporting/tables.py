@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -173,16 +173,27 @@ def _line_to_row(
         label += f", tuned less {reference}"
     elif aside and words.direction == NEARER:  # shares speak of training tiles by themselves
         label += ", to training tiles"
-    flags = frozenset().union(*(measured.flags for measured in sets.values()))
     return MetricRow(
         label,
         words.meaning,
         words.direction,
         {name: measured_to_cell(measured) for name, measured in sets.items()},
         measured_to_counts(sets, "training" if aside else "held-out"),
-        tuple(flags_to_notes(flags)),
+        tuple(flags_to_notes(_sets_to_flags(sets))),
         aside,
     )
+
+
+def _sets_to_flags(sets: Mapping[str, Measured]) -> list[str]:
+    """Return the flags of a line, with the names of the sets where not all have one."""
+    by_flag: dict[str, list[str]] = {}
+    for name, measured in sets.items():
+        for flag in measured.flags:
+            by_flag.setdefault(flag, []).append(name)
+    return [
+        flag if len(names) == len(sets) else f"{', '.join(names)}: {flag}"
+        for flag, names in by_flag.items()
+    ]
 
 
 def measured_to_cell(measured: Measured) -> Cell:

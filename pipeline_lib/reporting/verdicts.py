@@ -202,10 +202,9 @@ def _nearness_to_sentence(sets: Mapping[str, Measured], differences: Mapping[str
         )
     if "floor" not in differences:
         return "Too few images to say how near to real ones the synthetic images are."
-    more = fields_to_decide(differences["floor"], _margin(sets))
     return (
         "Too few images to say how near to real ones the synthetic images are: "
-        f"{_more_fields(differences['floor'].fields, more)}"
+        f"{_more_fields(differences['floor'], _margin(sets))}"
     )
 
 
@@ -223,10 +222,9 @@ def _gain_to_sentence(sets: Mapping[str, Measured], differences: Mapping[str, Me
         return f"Fine-tuning brought them {'at least twice as near' if twice else 'nearer'}."
     if difference.low > 0:
         return "Fine-tuning took them farther away."
-    more = fields_to_decide(difference, abs(difference.value))
     return (
         "Whether fine-tuning brought them nearer cannot be told: "
-        f"{_more_fields(difference.fields, more)}"
+        f"{_more_fields(difference, abs(difference.value))}"
     )
 
 
@@ -236,7 +234,7 @@ def fields_to_decide(difference: Measured, margin: float) -> int | None:
     Parameters
     ----------
     difference : Measured
-        With its interval, or with too few fields to have one.
+        With its interval.
     margin : float
         Half the width that would decide.
 
@@ -245,22 +243,26 @@ def fields_to_decide(difference: Measured, margin: float) -> int | None:
     int or None
         At least 1; none where no number would do, or more than a thousand.
     """
-    if difference.low is None or difference.high is None:
-        return max(MINIMUM_UNITS - difference.fields, 1)
-    if margin <= 0:
+    if margin <= 0 or difference.low is None or difference.high is None:
         return None
     half = (difference.high - difference.low) / 2
     more = math.ceil(difference.fields * (half / margin) ** 2) - difference.fields
     return max(more, 1) if more <= MOST_FIELDS else None
 
 
-def _more_fields(fields: int, more: int | None) -> str:
+def _more_fields(difference: Measured, margin: float) -> str:
     """Say how many fields there are, and how many more would help."""
-    found = f"{fields} real field{'' if fields == 1 else 's'}"
+    fields = f"{difference.fields} field{'' if difference.fields == 1 else 's'}"
+    if not difference.has_interval:
+        return (
+            f"of real images one side has {fields}, training or held-out, and an interval needs "
+            f"{MINIMUM_UNITS} on each."
+        )
+    more = fields_to_decide(difference, margin)
     if more is None:
-        return f"{found} do not tell, nor would a thousand."
+        return f"{fields} of real images do not tell, nor would a thousand."
     images = "image of another field" if more == 1 else "images of other fields"
-    return f"it rests on {found}; about {more} more {images} would decide it."
+    return f"it rests on {fields} of real images; about {more} more {images} would decide it."
 
 
 def tuned_to_untuned(sets: Mapping[str, Measured]) -> float | None:

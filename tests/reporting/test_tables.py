@@ -62,7 +62,7 @@ def test_rows_carry_values_intervals_counts_and_notes():
     assert first.cells["tuned"].value == "0.02" and first.cells["tuned"].interval == "0.01 to 0.03"
     assert first.cells["vae"].value == "none" and "floor" not in first.cells
     assert first.counts == "60 held-out, 200 synthetic, 50 untuned"
-    assert first.notes == ("One.", "Two.")
+    assert first.notes == ("Tuned: one.", "Tuned: two.")
     assert second.label == "Noise ratio" and second.direction == "Best at 1"
     assert third.aside and third.label.endswith("to training tiles")
     assert third.counts.startswith("60 training")
@@ -82,3 +82,12 @@ def test_frame_leaves_out_columns_that_are_not_there():
     )
     assert table.head == ["plane", "why", "size"]
     assert table.rows == [["1", "x", "0.5"], ["2", "", ""]]
+
+
+def test_a_note_names_its_sets_where_not_all_have_it():
+    rows = [
+        metric_row("kernel_distance", "tuned", 0.1, flags="few"),
+        metric_row("kernel_distance", "floor", 0.1, flags="few;one field: chance"),
+    ]
+    (line,) = metrics_to_rows(metrics_table(rows), "cells")
+    assert line.notes == ("Few.", "Floor: one field: chance.")
