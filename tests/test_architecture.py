@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "pipeline_lib"
-BASE = ("settings", "randomness", "files", "hash_cache", "sheets", "command_line", "versions")
+BASE = (
+    *("settings", "randomness", "files", "frames", "hash_cache", "sheets"),
+    *("command_line", "versions"),
+)
 ALLOWED = {
     "imaging": BASE,
     "optics": (*BASE, "imaging"),
