@@ -27,12 +27,14 @@ def read_frame(path: Path) -> pd.DataFrame:
         Numbers where a column holds numbers alone, except columns of names, which are text
         whatever they look like.
     """
+    separator = "\t" if path.suffix == ".tsv" else ","
+    columns = pd.read_csv(path, sep=separator, nrows=0).columns
     frame = pd.read_csv(
         path,
-        sep="\t" if path.suffix == ".tsv" else ",",
+        sep=separator,
         dtype=dict.fromkeys(NAMES, str),
         keep_default_na=False,
-        na_values=[""],
+        na_values={name: ["" if name in NAMES else "nan", ""] for name in columns},
     )
     words = frame.select_dtypes(include=["object", "str"]).columns
     return frame.assign(**{column: frame[column].fillna("") for column in words})

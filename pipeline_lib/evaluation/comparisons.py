@@ -46,6 +46,9 @@ IDENTICAL = "identical images in both sets"
 RANK_DEFICIENT = "rank-deficient: biased by the number of images"
 FEW_IMAGES = "fewer than two images on a side"
 NOT_MEASURABLE = "could not be measured"
+SHARED_FIELDS = "training and held-out tiles share fields: no interval"
+FEW_SYNTHETIC = "fewer than five synthetic images: no interval"
+Origins = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,7 @@ def measures_to_rows(
     unit_of_length: str,
     confidence: float,
     paired: bool = False,
+    shared: Origins | None = None,
 ) -> list[MetricRow]:
     """Compare a set with the reference by every metric.
 
@@ -218,6 +222,9 @@ def measures_to_rows(
         Whether image i of the sample was made from image i of the reference; the kernel distance
         then leaves out pairs of one field across the sets, and intervals leave out a field on
         both sides together.
+    shared : tuple of ndarray of int, optional
+        What each image of both sets was cut from, in one numbering, where some is the same: the
+        kernel distance leaves out such pairs, and there are no intervals.
 
     Returns
     -------
@@ -226,24 +233,25 @@ def measures_to_rows(
     """
     identical = IDENTICAL if reference.digests & sample.digests else ""
     counts = reference.unit_count(), sample.unit_count()
-    row = empty_row(
-        KERNEL_DISTANCE,
-        name,
-        (len(reference), len(sample)),
-        counts[0] if name in SYNTHETIC else min(counts),
-    )
+    fields = _count_fields(name, reference, sample)
+    row = empty_row(KERNEL_DISTANCE, name, (len(reference), len(sample)), fields)
     sides = [(measures.features, measures.units) for measures in (reference, sample)]
-    kernel = (KERNEL_DISTANCE, units_to_kernel_statistic(*sides[0], *sides[1], paired=paired))
+    kernel = (KERNEL_DISTANCE, units_to_kernel_statistic(*sides[0], *sides[1], paired, shared))
     others = [
         (metric.name, _statistic(metric, reference, sample))
         for metric in list_metrics(unit_of_length)
     ]
     rows = []
     for metric, statistic in (kernel, *others):
-        estimate = _estimate(metric, statistic, counts, paired, confidence)
+        estimate = _estimate(metric, statistic, counts, paired, shared, confidence)
         of_features = metric in (KERNEL_DISTANCE, FRECHET_DISTANCE)
         own = replace(row, metric=metric, extractor=extractor if of_features else NO_EXTRACTOR)
-        flags = (identical, units_to_flag(min(counts)), _metric_flag(metric, reference, sample))
+        flags = (
+            identical,
+            units_to_flag(fields),
+            *_interval_flags(shared, [(name, sample)]),
+            _metric_flag(metric, reference, sample),
+        )
         rows.append(with_estimate(own, estimate, flags))
     return rows
 
@@ -255,6 +263,7 @@ def measures_to_difference(
     name: str,
     extractor: str,
     confidence: float,
+    shared: Origins | None = None,
 ) -> MetricRow:
     """Say how much farther from the reference one set lies than another.
 
@@ -271,6 +280,8 @@ def measures_to_difference(
         Name of what made the features.
     confidence : float
         Level of the interval.
+    shared : tuple of ndarray of int, optional
+        As in `measures_to_rows`, of the reference and the floor.
 
     Returns
     -------
@@ -278,26 +289,56 @@ def measures_to_difference(
         Of the set ``tuned``, with the other's name as reference; negative where tuned is nearer.
     """
     own, taken_away = (
-        units_to_kernel_statistic(reference.features, reference.units, one.features, one.units)
-        for one in (tuned, other)
+        units_to_kernel_statistic(
+            reference.features, reference.units, one.features, one.units, origins=origins
+        )
+        for one, origins in ((tuned, None), (other, shared))
     )
 
     def difference(kept: Array, kept_tuned: Array, kept_other: Array) -> float:
         return own(kept, kept_tuned) - taken_away(kept, kept_other)
 
     counts = [one.unit_count() for one in (reference, tuned, other)]
-    fields = counts[0] if name in SYNTHETIC else min(counts[0], counts[2])
+    fields = _count_fields(name, reference, other)
     numbers = len(reference), len(tuned)
     row = empty_row(KERNEL_DISTANCE_DIFFERENCE, "tuned", numbers, fields, reference=name)
     estimate = jackknife_estimate(difference, counts, confidence)
-    return with_estimate(replace(row, extractor=extractor), estimate, (units_to_flag(min(counts)),))
+    if shared is not None:
+        estimate = Estimate(estimate.value)
+    identical = IDENTICAL if reference.digests & (tuned.digests | other.digests) else ""
+    few = _interval_flags(shared, [("tuned", tuned), (name, other)])
+    flags = (identical, units_to_flag(fields), *few)
+    return with_estimate(replace(row, extractor=extractor), estimate, flags)
+
+
+def _count_fields(name: str, reference: Measures, sample: Measures) -> int:
+    """Return the number of fields on the real side that has the fewest."""
+    fields = reference.unit_count()
+    return fields if name in SYNTHETIC else min(fields, sample.unit_count())
+
+
+def _interval_flags(
+    shared: Origins | None, samples: Sequence[tuple[str, Measures]]
+) -> tuple[str, ...]:
+    """Return why there is no interval although there are fields enough."""
+    few = any(name in SYNTHETIC and units_to_flag(sample.unit_count()) for name, sample in samples)
+    return (SHARED_FIELDS if shared is not None else "", FEW_SYNTHETIC if few else "")
 
 
 def _estimate(
-    metric: str, statistic: Statistic, counts: tuple[int, int], paired: bool, confidence: float
+    metric: str,
+    statistic: Statistic,
+    counts: tuple[int, int],
+    paired: bool,
+    shared: Origins | None,
+    confidence: float,
 ) -> Estimate:
-    """Return a metric with its interval; the Frechet distance has none, for its bias is larger."""
-    if metric == FRECHET_DISTANCE:
+    """Return a metric with its interval.
+
+    The Frechet distance has none, for its bias is larger; nor have sets of the same fields, which
+    are not independent.
+    """
+    if metric == FRECHET_DISTANCE or shared is not None:
         return Estimate(statistic(*(np.ones(count, bool) for count in counts)))
     if paired:
         return jackknife_estimate(lambda kept: statistic(kept, kept), counts[:1], confidence)

@@ -14,6 +14,7 @@ from pipeline_lib.evaluation.comparisons import (
     KERNEL_DISTANCE,
     SYNTHETIC,
     MetricRow,
+    Origins,
     empty_row,
     measures_to_difference,
     measures_to_rows,
@@ -21,6 +22,7 @@ from pipeline_lib.evaluation.comparisons import (
 )
 from pipeline_lib.evaluation.image_sets import ImageSet
 from pipeline_lib.evaluation.intervals import (
+    MINIMUM_UNITS,
     Estimate,
     images_to_blocks,
     names_to_units,
@@ -130,10 +132,11 @@ def to_equal_numbers(sets: ConceptSets) -> ConceptSets:
     -------
     ConceptSets
         Synthetic images, the first, and training tiles, spread evenly, as many of each as of the
-        smallest set that has any; never more than held-out tiles, as many as whose round trips are.
+        smallest set; never more than held-out tiles, as many as whose round trips are. Sets of
+        fewer than five images, of which little can be said, do not cut the others.
     """
-    all_sets = (sets.tuned, sets.untuned, sets.train, sets.holdout)
-    count = min((len(one) for one in all_sets if len(one)), default=0)
+    sizes = [len(one) for one in (sets.tuned, sets.untuned, sets.train, sets.holdout)]
+    count = min((size for size in sizes if size >= MINIMUM_UNITS), default=max(sizes))
     return replace(
         sets,
         tuned=sets.tuned.take(np.arange(len(sets.tuned))[:count]),
@@ -184,6 +187,7 @@ def _compare(
         for name, one in {"holdout": sets.holdout, **usable}.items()
     }
     reference = measured.pop("holdout")
+    shared = shared_origins(sets.holdout.images, sets.train.images)
     rows = []
     for name, sample in measured.items():
         rows += measures_to_rows(
@@ -194,12 +198,40 @@ def _compare(
             "px" if sets.pixel_size_um is None else "um",
             evaluation.confidence,
             paired=name == "vae",
+            shared=shared if name == "floor" else None,
         )
-    return rows + _differences(reference, measured, evaluation)
+    return rows + _differences(reference, measured, evaluation, shared)
+
+
+def shared_origins(holdout: ImageSet, train: ImageSet) -> Origins | None:
+    """Number what held-out and training tiles were cut from, where both have tiles of one field.
+
+    Parameters
+    ----------
+    holdout, train : ImageSet
+        Real tiles.
+
+    Returns
+    -------
+    tuple of ndarray of int, or None
+        (N,) and (M,) in one numbering; each tile its own number where a side has one field alone,
+        of which no other pairs would be left. None where no field is on both sides.
+    """
+    joint = names_to_units((*holdout.groups, *train.groups), (*holdout.sources, *train.sources))
+    own, other = joint[: len(holdout)], joint[len(holdout) :]
+    if not set(own.tolist()) & set(other.tolist()):
+        return None
+    if min(len(set(own.tolist())), len(set(other.tolist()))) == 1:
+        numbers = np.arange(len(joint))
+        return numbers[: len(holdout)], numbers[len(holdout) :]
+    return own, other
 
 
 def _differences(
-    reference: Measures, measured: Mapping[str, Measures], evaluation: EvaluationSettings
+    reference: Measures,
+    measured: Mapping[str, Measures],
+    evaluation: EvaluationSettings,
+    shared: Origins | None,
 ) -> list[MetricRow]:
     """Return how much farther than untuned base and floor the tuned set lies."""
     if "tuned" not in measured:
@@ -212,6 +244,7 @@ def _differences(
             name,
             evaluation.extractor,
             evaluation.confidence,
+            shared=shared if name == "floor" else None,
         )
         for name in ("untuned", "floor")
         if name in measured

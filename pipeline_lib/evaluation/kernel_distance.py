@@ -152,6 +152,7 @@ def units_to_kernel_statistic(
     sample: npt.ArrayLike,
     sample_units: IntArray,
     paired: bool = False,
+    origins: tuple[IntArray, IntArray] | None = None,
 ) -> Callable[[BoolArray, BoolArray], float]:
     """Return the kernel distance as a function of the kept units of both sets.
 
@@ -167,17 +168,21 @@ def units_to_kernel_statistic(
         (N,) and (M,): the independent unit of each image, numbered from 0.
     paired : bool
         Whether image i of the sample was made from image i of the reference.
+    origins : tuple of ndarray of int, optional
+        (N,) and (M,): what the images were cut from, in one numbering, where both sides hold tiles
+        of one field; such pairs are left out within and across.
 
     Returns
     -------
     callable
         Takes the kept units, (U,) and (V,) bool.
     """
-    own, other = _units_to_origins(reference_units), _units_to_origins(sample_units)
-    if not paired:
-        other = other + len(own)  # numbers that the reference does not use
+    if origins is None:
+        own, other = _units_to_origins(reference_units), _units_to_origins(sample_units)
+        # Unless paired, numbers that the reference does not use.
+        origins = own, other if paired else other + len(own)
     return features_to_kernel_sums(
-        reference, sample, reference_units, sample_units, own, other
+        reference, sample, reference_units, sample_units, *origins
     ).distance
 
 

@@ -74,6 +74,10 @@ SCHEDULERS: dict[str, tuple[type, dict[str, Any]]] = {
     "ddim": (DDIMScheduler, {"clip_sample": False}),
     "euler_ancestral": (KeyedEulerAncestralScheduler, {}),
 }
+OTHER_SPACINGS = (
+    *("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"),
+    "use_lu_lambdas",
+)
 STOCHASTIC = (KeyedEulerAncestralScheduler,)
 
 
@@ -103,6 +107,8 @@ def build_scheduler(
     kind, own = SCHEDULERS[name]
     known = {key: value for key, value in config.items() if not key.startswith("_")}
     expected = kind._get_init_keys(kind)
+    if spacing == "log_snr":  # diffusers takes no list of time steps beside these
+        own = own | dict.fromkeys(OTHER_SPACINGS, False)
     scheduler = kind.from_config({key: known[key] for key in known if key in expected} | own)
     if spacing == "log_snr":
         kept = scheduler.alphas_cumprod.numpy()

@@ -15,7 +15,7 @@ READING = (
     "with the camera's noise if synthetic images have it. Whatever is lost there, no fine-tuning "
     "of the denoiser brings back.",
     "A good result lies far below untuned and close to the larger of floor and VAE's cost.",
-    "An interval is given only where at least three independent source images stand on each side: "
+    "An interval is given only where at least five independent source images stand on each side: "
     "tiles of one image are not independent.",
     "Copies: each synthetic image is compared with all training images. One that is more like a "
     "training image than nearly all held-out real tiles are counts as a copy.",

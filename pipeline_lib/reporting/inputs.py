@@ -21,7 +21,7 @@ Images = npt.NDArray[np.uint8]
 MEASURED_IMAGES = 200
 METRIC_COLUMNS = (
     *("metric", "extractor", "concept", "set", "reference"),
-    *("value", "fields", "flags"),
+    *("value", "low", "high", "n_reference", "n_synthetic", "fields", "flags"),
 )
 
 

@@ -204,7 +204,7 @@ def _nearness_to_sentence(sets: Mapping[str, Measured], differences: Mapping[str
         return "Too few images to say how near to real ones the synthetic images are."
     return (
         "Too few images to say how near to real ones the synthetic images are: "
-        f"{_more_fields(differences['floor'], _margin(sets))}"
+        f"{_more_fields(differences['floor'], abs(differences['floor'].value - _margin(sets)))}"
     )
 
 
@@ -217,8 +217,7 @@ def _gain_to_sentence(sets: Mapping[str, Measured], differences: Mapping[str, Me
         direction = "nearer" if difference.value < 0 else "no nearer"
         return f"Fine-tuning brought them {direction} as these images show it, which may be chance."
     if difference.high < 0:
-        ratio = tuned_to_untuned(sets)
-        twice = ratio is not None and ratio <= HALF
+        twice = "untuned" in sets and difference.high <= -HALF * sets["untuned"].value < 0
         return f"Fine-tuning brought them {'at least twice as near' if twice else 'nearer'}."
     if difference.low > 0:
         return "Fine-tuning took them farther away."
@@ -254,6 +253,8 @@ def _more_fields(difference: Measured, margin: float) -> str:
     """Say how many fields there are, and how many more would help."""
     fields = f"{difference.fields} field{'' if difference.fields == 1 else 's'}"
     if not difference.has_interval:
+        if difference.fields >= MINIMUM_UNITS:
+            return "no interval could be given; the notes of the table say why."
         return (
             f"of real images one side has {fields}, training or held-out, and an interval needs "
             f"{MINIMUM_UNITS} on each."

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pipeline_lib.evaluation.comparisons import FEW_IMAGES
+from pipeline_lib.evaluation.comparisons import FEW_IMAGES, FEW_SYNTHETIC, SHARED_FIELDS
 from pipeline_lib.evaluation.concept_metrics import (
     ConceptSets,
     Described,
     evaluate_concept,
     rows_to_table,
+    shared_origins,
 )
 from pipeline_lib.evaluation.image_sets import ImageSet
+from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
 from pipeline_lib.settings import EvaluationSettings
 from tests.evaluation.shards import draw_fields
 
@@ -120,3 +122,67 @@ def test_without_the_untuned_base_as_many_as_the_training_tiles_are_compared(set
     assert kernel["tuned"].n_synthetic == kernel["floor"].n_synthetic == 8
     assert np.isfinite(kernel["tuned"].value)
     assert FEW_IMAGES in kernel["untuned"].flags
+
+
+def test_one_usable_untuned_image_takes_nothing_from_the_others(sets):
+    rows, _ = evaluate_concept(
+        replace(sets, untuned=sets.untuned.take(np.arange(1))), "brightfield", EVALUATION
+    )
+    kernel = {row.set: row for row in rows if row.metric == "kernel_distance"}
+    assert kernel["tuned"].n_synthetic == kernel["floor"].n_synthetic == 8
+    assert np.isfinite(kernel["tuned"].value)
+    assert FEW_IMAGES in kernel["untuned"].flags
+
+
+def _tiles(generator, fields, count):
+    """Return tiles of given fields, of which six tenths of the variance are the field's."""
+    features = np.sqrt(0.6) * fields.repeat(count, axis=0)
+    features = features + np.sqrt(0.4) * generator.normal(size=features.shape)
+    names = tuple(f"field {number}" for number in np.arange(len(fields)).repeat(count))
+    images = np.zeros((len(features), 16, 16), np.uint8)
+    numbers = tuple(map(str, range(len(features))))
+    return Described(ImageSet(images, numbers, names, names), features.astype(np.float32))
+
+
+def test_regions_of_the_same_fields_do_not_bias_the_floor():
+    generator, found = np.random.default_rng(0), []
+    for _ in range(40):
+        fields = generator.normal(size=(6, 64))
+        holdout, train = (_tiles(generator, fields, 8) for _ in range(2))
+        shared = shared_origins(holdout.images, train.images)
+        units = np.arange(6).repeat(8)
+        statistic = units_to_kernel_statistic(
+            holdout.features, units, train.features, units, origins=shared
+        )
+        found.append(statistic(np.ones(6, bool), np.ones(6, bool)))
+    assert np.mean(found) == pytest.approx(0, abs=0.1)
+
+
+def test_shared_fields_leave_the_floor_without_interval(sets):
+    joined = replace(
+        sets,
+        holdout=described(1, sets.holdout.images.images, fields=6),
+        roundtrip=described(1, sets.roundtrip.images.images, fields=6),
+        train=described(0, sets.train.images.images, fields=6),
+    )
+    rows, _ = evaluate_concept(joined, "brightfield", EVALUATION)
+    kernel = {row.set: row for row in rows if row.metric == "kernel_distance"}
+    assert SHARED_FIELDS in kernel["floor"].flags and np.isnan(kernel["floor"].low)
+    assert SHARED_FIELDS not in kernel["tuned"].flags and np.isfinite(kernel["tuned"].low)
+    (less_floor,) = [
+        row for row in rows
+        if row.metric == "kernel_distance_difference" and row.reference == "floor"
+    ]  # fmt: skip
+    assert SHARED_FIELDS in less_floor.flags and np.isnan(less_floor.low)
+
+
+def test_too_few_synthetic_images_are_not_taken_for_too_few_fields(sets):
+    holdout = described(1, sets.holdout.images.images, fields=6)
+    roundtrip = described(1, sets.roundtrip.images.images, fields=6)
+    rows, _ = evaluate_concept(
+        replace(sets, holdout=holdout, roundtrip=roundtrip, tuned=sets.tuned.take(np.arange(3))),
+        "brightfield",
+        EVALUATION,
+    )
+    (row,) = [row for row in rows if row.metric == "kernel_distance" and row.set == "tuned"]
+    assert row.flags == FEW_SYNTHETIC

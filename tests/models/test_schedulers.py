@@ -86,3 +86,9 @@ def test_steps_spread_over_log_snr_draw_detail_in_few(config):
 
     assert deviation("log_snr") == pytest.approx(0.1, rel=0.1)
     assert deviation("model") < 0.8 * deviation("log_snr")
+
+
+def test_log_snr_overrules_another_spacing_of_the_model():
+    config = CONFIGS["epsilon"] | {"use_karras_sigmas": True}
+    scheduler = build_scheduler("dpm++", config, 12, "log_snr")
+    assert len(scheduler.timesteps) == 12

@@ -68,7 +68,8 @@ def test_without_a_base_farther_than_the_floor_nothing_is_close():
 @pytest.mark.parametrize(
     ("untuned", "expected"),
     [
-        (difference(-0.08, -0.04), "at least twice as near"),
+        (difference(-0.08, -0.056), "at least twice as near"),
+        (difference(-0.08, -0.04), "brought them nearer."),
         (difference(-0.02, 0.01), "cannot be told: it rests on 6 fields"),
         (difference(0.01, 0.02), "took them farther away"),
         (point(-0.06), "nearer as these images show it, which may be chance"),
@@ -77,6 +78,16 @@ def test_without_a_base_farther_than_the_floor_nothing_is_close():
 )
 def test_gain_rests_on_the_interval_of_the_difference(untuned, expected):
     assert expected in sets_to_headline(SETS, {"untuned": untuned}, NAME)
+
+
+def test_fields_to_come_are_those_that_take_the_interval_off_the_margin():
+    headline = sets_to_headline(SETS, {"floor": difference(0.01, 0.05)}, NAME)
+    assert "about 90 more images" in headline
+
+
+def test_enough_fields_without_an_interval_are_not_blamed():
+    headline = sets_to_headline(SETS, {"floor": point(0.02, fields=12)}, NAME)
+    assert "no interval could be given" in headline
 
 
 def test_headlines_of_missing_sets():
