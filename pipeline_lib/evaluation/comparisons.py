@@ -20,6 +20,7 @@ from pipeline_lib.evaluation.intervals import (
     Estimate,
     Statistic,
     jackknife_estimate,
+    point_estimate,
     units_to_flag,
 )
 from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
@@ -302,9 +303,11 @@ def measures_to_difference(
     fields = _count_fields(name, reference, other)
     numbers = len(reference), len(tuned)
     row = empty_row(KERNEL_DISTANCE_DIFFERENCE, "tuned", numbers, fields, reference=name)
-    estimate = jackknife_estimate(difference, counts, confidence)
-    if shared is not None:
-        estimate = Estimate(estimate.value)
+    estimate = (
+        jackknife_estimate(difference, counts, confidence)
+        if shared is None
+        else point_estimate(difference, counts)
+    )
     identical = IDENTICAL if reference.digests & (tuned.digests | other.digests) else ""
     few = _interval_flags(shared, [("tuned", tuned), (name, other)])
     flags = (identical, units_to_flag(fields), *few)
@@ -339,7 +342,7 @@ def _estimate(
     are not independent.
     """
     if metric == FRECHET_DISTANCE or shared is not None:
-        return Estimate(statistic(*(np.ones(count, bool) for count in counts)))
+        return point_estimate(statistic, counts)
     if paired:
         return jackknife_estimate(lambda kept: statistic(kept, kept), counts[:1], confidence)
     return jackknife_estimate(statistic, counts, confidence)

@@ -59,10 +59,10 @@ def jackknife_estimate(statistic: Statistic, counts: Sequence[int], confidence: 
     of freedom are Welch's. For a difference of means this is Welch's interval exactly. A bootstrap
     would be biased here: it draws images twice, and the pair of an image with itself is too near.
     """
-    everything = [np.ones(count, bool) for count in counts]
-    value = statistic(*everything)
+    estimate = point_estimate(statistic, counts)
     if min(counts) < MINIMUM_UNITS:
-        return Estimate(value)
+        return estimate
+    everything = [np.ones(count, bool) for count in counts]
     variances = [
         _jackknife_variance(
             [
@@ -73,7 +73,12 @@ def jackknife_estimate(statistic: Statistic, counts: Sequence[int], confidence: 
         for sample, count in enumerate(counts)
     ]
     half = _half_width(np.array(variances), np.array(counts), confidence)
-    return Estimate(value, value - half, value + half)
+    return Estimate(estimate.value, estimate.value - half, estimate.value + half)
+
+
+def point_estimate(statistic: Statistic, counts: Sequence[int]) -> Estimate:
+    """Return a statistic of all units without an interval; parameters as above."""
+    return Estimate(statistic(*(np.ones(count, bool) for count in counts)))
 
 
 def _leave_one_out(count: int) -> BoolArray:

@@ -160,8 +160,8 @@ def differences_to_nearness(
     Nearness
         ``clearly different`` where the interval lies beyond a quarter of the way from the floor to
         the untuned base, ``close`` where it lies on this side of that and above 0,
-        ``indistinguishable`` where it also holds 0, and else ``too few images to say``. Without an
-        untuned base farther than the floor nothing is close.
+        ``indistinguishable`` where it begins at or below 0, and else ``too few images to say``.
+        Without an untuned base farther than the floor nothing is close.
     """
     difference = differences.get("floor")
     if difference is None or difference.low is None or difference.high is None:
