@@ -24,6 +24,7 @@ localrules:
     samples_only,
     metrics_only,
     release_only,
+    surveys,
 
 
 rule all:
@@ -53,6 +54,11 @@ rule samples_only:
 rule metrics_only:
     input:
         run_files("metrics/{run}.csv"),
+
+
+rule surveys:
+    input:
+        all_surveys(),
 
 
 rule release_only:

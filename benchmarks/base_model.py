@@ -27,7 +27,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline_lib.dreambooth.latents import round_trip
-from pipeline_lib.evaluation.extractors import Extractor, images_to_features, load_extractor
+from pipeline_lib.evaluation.extractors.contract import Extractor, images_to_features
+from pipeline_lib.evaluation.extractors.loading import load_extractor
 from pipeline_lib.evaluation.image_sets import read_images
 from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
 from pipeline_lib.evaluation.spectra import images_to_mean_spectrum

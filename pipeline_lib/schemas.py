@@ -22,7 +22,7 @@ SCHEMAS = {
 # Direct needs of the stages; pip brings the rest.
 IMAGING = (
     "imagecodecs", "jinja2", "matplotlib", "numpy", "pandas", "pillow", "pyarrow", "pydantic",
-    "pyyaml", "scikit-image", "scipy", "tifffile", "tqdm",
+    "pyyaml", "scikit-image", "scikit-learn", "scipy", "threadpoolctl", "tifffile", "tqdm",
 )  # fmt: skip
 DIFFUSION = (
     *IMAGING, "accelerate", "diffusers", "efficientnet-lite-pytorch",

@@ -317,8 +317,13 @@ class EvaluationSettings(Settings):
     confidence: float = Field(0.95, gt=0, lt=1, description="Level of the intervals.")
     copy_quantile: Fraction = Field(
         0.99,
-        description="A synthetic image is a copy when it is nearer to a training tile than this "
-        "quantile of held-out real tiles is.",
+        description="A synthetic image resembles a training field when it is more like it than "
+        "this quantile of held-out real tiles is.",
+    )
+    copy_similarity: Fraction = Field(
+        0.8,
+        description="Correlation with a training field, within the band that the autoencoder keeps "
+        "and corrected for noise, below which no image is called a copy.",
     )
 
 
@@ -338,6 +343,30 @@ class ReportSettings(Settings):
 
     title: str = Field("Brightbooth", description="Title of the page.")
     rows: int = Field(8, gt=0, le=32, description="Images in each row of the contact sheets.")
+
+
+class SurveySettings(Settings):
+    """The blind survey: what a rater is shown."""
+
+    alternatives: Literal[2, 4] = Field(
+        2,
+        description="Pictures of a trial: 2 (one real, one synthetic) or 4 (one real, three "
+        "synthetic).",
+    )
+    trials: int = Field(
+        50,
+        gt=0,
+        le=1000,
+        description="Trials at most; fewer where images are too few, for none is shown twice.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of the choice of images and of their places.")
+    scale: int = Field(
+        3,
+        gt=0,
+        le=16,
+        description="Whole-number enlargement of the pictures; smaller where the window is.",
+    )
+    title: str = Field("Real or synthetic?", description="Title of the page.")
 
 
 class BaseModelEntry(Settings):
@@ -393,6 +422,7 @@ class Configuration(Settings):
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="Evaluation.")
     release: ReleaseSettings = Field(ReleaseSettings(), description="Release.")
     report: ReportSettings = Field(ReportSettings(), description="Report.")
+    survey: SurveySettings = Field(SurveySettings(), description="Blind survey.")
 
     @field_validator("training_prompt")
     @classmethod
@@ -606,6 +636,14 @@ class ReportStage(Settings):
     run: Slug = Field(..., description="Name of the run.")
     report: ReportSettings = Field(..., description="Title and rows.")
     concepts: tuple[EvaluatedConcept, ...] = Field(..., min_length=1, description="Its concepts.")
+
+
+class SurveyStage(Settings):
+    """Settings of one survey."""
+
+    run: Slug = Field(..., description="Name of the run.")
+    concept: Slug = Field(..., description="Name of the concept that is shown.")
+    survey: SurveySettings = Field(SurveySettings(), description="What a rater is shown.")
 
 
 class StudyReportStage(Settings):

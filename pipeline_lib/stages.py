@@ -19,6 +19,7 @@ from pipeline_lib.settings import (
     SampleStage,
     SplitStage,
     StudyReportStage,
+    SurveyStage,
     TilesStage,
 )
 from pipeline_lib.study import Study
@@ -149,6 +150,11 @@ def report_stage(study: Study, run: str) -> ReportStage:
 def study_stage(study: Study) -> StudyReportStage:
     """Return the settings of the page over all runs."""
     return StudyReportStage(report=study.configuration.report, runs=tuple(study.runs))
+
+
+def survey_stage(study: Study, run: str, concept: str) -> SurveyStage:
+    """Return the settings of one run's survey of one concept."""
+    return SurveyStage(run=run, concept=concept, survey=study.configuration.survey)
 
 
 def evaluated_concepts(study: Study, run: str) -> tuple[EvaluatedConcept, ...]:

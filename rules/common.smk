@@ -172,6 +172,32 @@ def of_datasets(pattern):
     ]
 
 
+def trained(wildcards):
+    """Return what a run trains of one concept."""
+    concepts = STUDY.runs[wildcards.run].concepts
+    return next(one for one in concepts if one.concept == wildcards.concept)
+
+
+def of_surveyed(pattern):
+    """Return an input function: a file of the dataset that a run trains of one concept."""
+    return lambda wildcards: results(pattern.format(dataset=trained(wildcards).dataset))
+
+
+def surveyed_shards(wildcards):
+    """Return the shards of a run's synthetic images of one concept."""
+    wanted = CONFIGURATION.evaluation.prompt
+    return sample_shards(wildcards.run, image_folder(trained(wildcards).dataset, wanted))
+
+
+def all_surveys():
+    """Return the surveys of all concepts of all runs."""
+    return [
+        results(f"survey/{run}/{one.concept}/survey.html")
+        for run, settings in STUDY.runs.items()
+        for one in settings.concepts
+    ]
+
+
 def of_concepts(pattern):
     """Return an input function: one file for each concept of the run."""
     return lambda wildcards: [

@@ -76,6 +76,9 @@ rule metrics:
         train_tables=of_datasets("datasets/{dataset}/train.tsv"),
         holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
         roundtrips=of_datasets(ROUNDTRIP),
+        train_regions=of_datasets("datasets/{dataset}/train-regions.tif"),
+        splits=of_datasets("datasets/{dataset}/split.tsv"),
+        train_roundtrips=of_datasets("latents/{base}/{dataset}.train-roundtrip.tif"),
         train_features=of_datasets(feature_path("tiles/{dataset}-train")),
         holdout_features=of_datasets(feature_path("tiles/{dataset}-holdout")),
         roundtrip_features=of_datasets(feature_path("roundtrip/{base}/{dataset}")),
@@ -86,6 +89,8 @@ rule metrics:
     output:
         metrics=results("metrics/{run}.csv"),
         copies=results("metrics/{run}.copies.tsv"),
+        similarities=results("metrics/{run}.similarities.csv"),
+        windows=results("metrics/{run}.copies.tif"),
     log:
         log_file("metrics/{run}"),
     conda:
@@ -102,10 +107,13 @@ rule metrics:
         'exec python "$BRIGHTBOOTH"/scripts/metrics.py --settings {params.settings:q}'
         " --train-tiles {input.train_tiles:q} --holdout-tiles {input.holdout_tiles:q}"
         " --train-tables {input.train_tables:q} --holdout-tables {input.holdout_tables:q}"
-        " --roundtrips {input.roundtrips:q} --train-features {input.train_features:q}"
+        " --roundtrips {input.roundtrips:q} --train-regions {input.train_regions:q}"
+        " --splits {input.splits:q} --train-roundtrips {input.train_roundtrips:q}"
+        " --train-features {input.train_features:q}"
         " --holdout-features {input.holdout_features:q}"
         " --roundtrip-features {input.roundtrip_features:q}"
         " --tuned-features {input.tuned_features:q}"
         " --untuned-features {input.untuned_features:q}"
         " --tuned-shards {params.tuned_shards} --untuned-shards {params.untuned_shards}"
-        " --metrics {output.metrics:q} --copies {output.copies:q} --log {log:q}"
+        " --metrics {output.metrics:q} --copies {output.copies:q}"
+        " --similarities {output.similarities:q} --windows {output.windows:q} --log {log:q}"

@@ -93,6 +93,7 @@ rule tiles:
         train_table=results("datasets/{dataset}/train.tsv"),
         validation_table=results("datasets/{dataset}/validation.tsv"),
         holdout_table=results("datasets/{dataset}/holdout.tsv"),
+        train_regions=results("datasets/{dataset}/train-regions.tif"),
         contact_sheet=report(
             results("datasets/{dataset}/contact_sheet.png"),
             category="Images",
@@ -116,5 +117,6 @@ rule tiles:
         " --split {input.split:q} --intensity {input.intensity:q}"
         " --train {output.train:q} --validation {output.validation:q} --holdout {output.holdout:q}"
         " --train-table {output.train_table:q} --validation-table {output.validation_table:q}"
-        " --holdout-table {output.holdout_table:q} --contact-sheet {output.contact_sheet:q}"
+        " --holdout-table {output.holdout_table:q} --train-regions {output.train_regions:q}"
+        " --contact-sheet {output.contact_sheet:q}"
         " --log {log:q}"

@@ -31,6 +31,8 @@ rule report:
     input:
         metrics=results("metrics/{run}.csv"),
         copies=results("metrics/{run}.copies.tsv"),
+        similarities=results("metrics/{run}.similarities.csv"),
+        windows=results("metrics/{run}.copies.tif"),
         history=results("runs/{run}/training.csv"),
         previews=results("runs/{run}/previews.png"),
         model=results("runs/{run}/model"),
@@ -73,7 +75,9 @@ rule report:
         version=RESULT_VERSION["report"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/report.py --settings {params.settings:q}'
-        " --metrics {input.metrics:q} --copies {input.copies:q} --history {input.history:q}"
+        " --metrics {input.metrics:q} --copies {input.copies:q}"
+        " --similarities {input.similarities:q} --windows {input.windows:q}"
+        " --history {input.history:q}"
         " --previews {input.previews:q} --model-card {input.model:q}/brightbooth.json"
         " --sidecars {params.sidecars} --tuned-shards {params.tuned_shards}"
         " --untuned-shards {params.untuned_shards} --quality {input.quality:q}"
@@ -113,3 +117,30 @@ rule study:
         'exec python "$BRIGHTBOOTH"/scripts/study.py --settings {params.settings:q}'
         " --metrics {params.metrics} --model-cards {params.cards}"
         " --page {output.page:q} --log {log:q}"
+
+
+rule survey:
+    input:
+        tiles=of_surveyed("datasets/{dataset}/holdout.tif"),
+        table=of_surveyed("datasets/{dataset}/holdout.tsv"),
+        shards=surveyed_shards,
+    output:
+        page=results("survey/{run}/{concept}/survey.html"),
+        key=results("survey/{run}/{concept}/survey_key.json"),
+    log:
+        log_file("survey/{run}/{concept}"),
+    conda:
+        "../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        settings=lambda wildcards: as_json(
+            stages.survey_stage(STUDY, wildcards.run, wildcards.concept)
+        ),
+        shards=input_arguments("shards"),
+        version=RESULT_VERSION["survey"],
+    shell:
+        'exec python "$BRIGHTBOOTH"/scripts/survey.py --settings {params.settings:q}'
+        " --tiles {input.tiles:q} --table {input.table:q} --shards {params.shards}"
+        " --page {output.page:q} --key {output.key:q} --log {log:q}"

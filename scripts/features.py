@@ -35,7 +35,8 @@ def extract(stage: FeaturesStage, images: Any) -> tuple[Any, dict[str, Any]]:
     import torch
     from tqdm import tqdm
 
-    from pipeline_lib.evaluation.extractors import iterate_features, load_extractor
+    from pipeline_lib.evaluation.extractors.contract import iterate_features
+    from pipeline_lib.evaluation.extractors.loading import load_extractor
     from pipeline_lib.files import provenance
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -13,7 +13,9 @@ from pipeline_lib.settings import ReportStage
 
 INPUTS = {
     "metrics": "table of metrics (.csv)",
-    "copies": "nearest training image of each synthetic one (.tsv)",
+    "copies": "likest training place of each synthetic image (.tsv)",
+    "similarities": "similarities of all images to the training fields (.csv)",
+    "windows": "the likest training places, in register (.tif)",
     "history": "training's course (.csv)",
     "previews": "previews during training (.png)",
     "model_card": "brightbooth.json of the trained model",
@@ -61,6 +63,7 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
     """Open the run's files."""
     from pipeline_lib.files import file_to_sha256, read_json
     from pipeline_lib.frames import read_frame
+    from pipeline_lib.imaging.stacks import read_planes
     from pipeline_lib.reporting import inputs
 
     hashed = (paths.metrics, paths.copies, paths.history, paths.model_card)
@@ -70,6 +73,8 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
     return inputs.RunFiles(
         metrics=inputs.read_metrics(paths.metrics),
         copies=read_frame(paths.copies),
+        similarities=read_frame(paths.similarities),
+        windows=read_planes(paths.windows),
         history=read_frame(paths.history),
         previews=paths.previews.read_bytes(),
         card=read_json(paths.model_card),

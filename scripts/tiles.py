@@ -13,7 +13,7 @@ from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
 from pipeline_lib.imaging.intensity import record_to_intensity
 from pipeline_lib.imaging.splitting import HOLDOUT, TRAIN
-from pipeline_lib.imaging.stacks import read_stack, write_stack
+from pipeline_lib.imaging.stacks import read_stack, write_planes, write_stack
 from pipeline_lib.imaging.tables import read_split, write_tiles
 from pipeline_lib.imaging.tiling import TileSet, refuse_mixed_pixel_sizes, regions_to_tiles
 from pipeline_lib.settings import ROLES, TilesStage, UserError
@@ -42,6 +42,7 @@ def main(settings: TilesStage, paths: argparse.Namespace) -> None:
         logging.info("%s: %d tiles, %d left out as empty", role, len(tiles.images), tiles.left_out)
         write_stack(getattr(paths, role), tiles.images, {"role": role, "provenance": origin})
         write_tiles(getattr(paths, f"{role}_table"), tiles.tiles)
+    write_planes(paths.train_regions, sets[TRAIN].regions)
     sheet = [(f"{role} ({len(sets[role].images)})", shown_tiles(sets[role])) for role in ROLES]
     write_png(paths.contact_sheet, images_to_contact_sheet(sheet, COLUMNS))
 
@@ -72,6 +73,7 @@ if __name__ == "__main__":
             "intensity": "intensity map (.json)",
             **{role: f"stack of {role} tiles to write (.tif)" for role in ROLES},
             **{f"{role}_table": f"table of {role} tiles to write (.tsv)" for role in ROLES},
+            "train_regions": "whole training regions to write, mapped as the tiles are (.tif)",
             "contact_sheet": "contact sheet of all roles to write (.png)",
         },
         main,

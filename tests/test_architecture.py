@@ -22,6 +22,7 @@ ALLOWED = {
     "dreambooth": (*BASE, "imaging", "optics", "models"),
     "sampling": (*BASE, "imaging", "optics", "models", "dreambooth"),
     "evaluation": (*BASE, "imaging", "sampling"),
+    "survey": (*BASE, "imaging", "evaluation"),
     "reporting": (*BASE, "imaging", "sampling", "evaluation"),
 }
 
@@ -74,7 +75,11 @@ def test_nothing_imports_snakemake() -> None:
         ("pipeline_lib.imaging.camera_noise", {"torch", "skimage", "matplotlib"}),
         ("pipeline_lib.evaluation.concept_metrics", {"torch"}),
         ("pipeline_lib.evaluation.image_sets", {"torch"}),
+        ("pipeline_lib.evaluation.extractors.entries", {"torch", "transformers", "scipy"}),
+        ("pipeline_lib.evaluation.extractors.loading", {"transformers", "diffusers"}),
         ("pipeline_lib.reporting.pages", {"torch"}),
+        ("pipeline_lib.survey.pages", {"torch", "scipy", "pandas"}),
+        ("pipeline_lib.survey.words", {"torch", "skimage", "matplotlib"}),
     ],
 )
 def test_importing_stays_light(module: str, unwanted: set[str]) -> None:

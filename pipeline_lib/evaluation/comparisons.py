@@ -24,7 +24,18 @@ from pipeline_lib.evaluation.intervals import (
     units_to_flag,
 )
 from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
+from pipeline_lib.evaluation.manifold import (
+    NEIGHBOURS,
+    balls_to_statistics,
+    features_to_balls,
+    has_enough_neighbours,
+)
 from pipeline_lib.evaluation.measurements import Measures
+from pipeline_lib.evaluation.memorisation import (
+    features_to_training_distances,
+    units_to_memorisation_statistics,
+)
+from pipeline_lib.evaluation.origins import IntArray, Origins, units_to_origins
 from pipeline_lib.evaluation.spectra import (
     BANDS,
     GRID_PERIOD,
@@ -32,6 +43,7 @@ from pipeline_lib.evaluation.spectra import (
     spectra_to_band_ratio,
     spectra_to_distance,
 )
+from pipeline_lib.evaluation.two_sample import features_to_two_sample
 
 Array = npt.NDArray[Any]
 Compare = Callable[[Array, Array], float]
@@ -40,6 +52,16 @@ KERNEL_DISTANCE = "kernel_distance"
 KERNEL_DISTANCE_DIFFERENCE = "kernel_distance_difference"
 FRECHET_DISTANCE = "frechet_distance"
 BACKGROUND_SHIFT = "background_shift"
+PRECISION, RECALL, DENSITY, COVERAGE = "precision", "recall", "density", "coverage"
+TWO_SAMPLE_ACCURACY = "two_sample_accuracy"
+MEMORISATION_SHARE = "memorisation_share"
+FEATURE_METRICS = (
+    *(KERNEL_DISTANCE, FRECHET_DISTANCE),
+    *(PRECISION, RECALL, DENSITY, COVERAGE, TWO_SAMPLE_ACCURACY),
+)
+SHARES = (PRECISION, RECALL, COVERAGE, TWO_SAMPLE_ACCURACY, MEMORISATION_SHARE)
+# Intervals of these hold the truth too seldom, or the bias is larger than any.
+WITHOUT_INTERVAL = (FRECHET_DISTANCE, COVERAGE, TWO_SAMPLE_ACCURACY)
 SIGNED = (KERNEL_DISTANCE, KERNEL_DISTANCE_DIFFERENCE, BACKGROUND_SHIFT)
 NO_EXTRACTOR = "none"
 SYNTHETIC = ("tuned", "untuned")
@@ -49,7 +71,9 @@ FEW_IMAGES = "fewer than two images on a side"
 NOT_MEASURABLE = "could not be measured"
 SHARED_FIELDS = "training and held-out tiles share fields: no interval"
 FEW_SYNTHETIC = "fewer than five synthetic images: no interval"
-Origins = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
+FEW_NEIGHBOURS = f"an image has fewer than {NEIGHBOURS} neighbours outside its field"
+NO_FOLDS = "a field cannot be both in training and in test: no folds"
+UnitFeatures = tuple[npt.ArrayLike, IntArray]  # (N, D) features, (N,) independent units
 
 
 @dataclass(frozen=True)
@@ -160,7 +184,7 @@ def _peak_ratio(reference: Array, sample: Array) -> float:
 
 
 def list_metrics(unit_of_length: str) -> tuple[Metric, ...]:
-    """Return all metrics except the kernel distance.
+    """Return all metrics that are functions of one measure of each set.
 
     Parameters
     ----------
@@ -224,37 +248,70 @@ def measures_to_rows(
         then leaves out pairs of one field across the sets, and intervals leave out a field on
         both sides together.
     shared : tuple of ndarray of int, optional
-        What each image of both sets was cut from, in one numbering, where some is the same: the
-        kernel distance leaves out such pairs, and there are no intervals.
+        What each image of both sets was cut from, in one numbering, where some is the same: what
+        compares pairs of images leaves out such pairs, and there are no intervals.
 
     Returns
     -------
     list of MetricRow
-        The kernel distance first.
+        The kernel distance first, then what lies between pairs of images, then the others.
     """
     identical = IDENTICAL if reference.digests & sample.digests else ""
     counts = reference.unit_count(), sample.unit_count()
     fields = _count_fields(name, reference, sample)
     row = empty_row(KERNEL_DISTANCE, name, (len(reference), len(sample)), fields)
-    sides = [(measures.features, measures.units) for measures in (reference, sample)]
-    kernel = (KERNEL_DISTANCE, units_to_kernel_statistic(*sides[0], *sides[1], paired, shared))
-    others = [
-        (metric.name, _statistic(metric, reference, sample))
-        for metric in list_metrics(unit_of_length)
-    ]
+    origins = _image_origins(name, reference, sample, paired, shared)
+    statistics = {
+        KERNEL_DISTANCE: _kernel_statistic(reference, sample, paired, shared),
+        **_pair_statistics(reference, sample, origins, fields),
+        **{
+            metric.name: _statistic(metric, reference, sample)
+            for metric in list_metrics(unit_of_length)
+        },
+    }
     rows = []
-    for metric, statistic in (kernel, *others):
+    for metric, statistic in statistics.items():
         estimate = _estimate(metric, statistic, counts, paired, shared, confidence)
-        of_features = metric in (KERNEL_DISTANCE, FRECHET_DISTANCE)
+        of_features = metric in FEATURE_METRICS
         own = replace(row, metric=metric, extractor=extractor if of_features else NO_EXTRACTOR)
         flags = (
             identical,
             units_to_flag(fields),
             *_interval_flags(shared, [(name, sample)]),
-            _metric_flag(metric, reference, sample),
+            _metric_flag(metric, reference, sample, origins, estimate),
         )
         rows.append(with_estimate(own, estimate, flags))
     return rows
+
+
+def _kernel_statistic(
+    reference: Measures, sample: Measures, paired: bool, shared: Origins | None
+) -> Statistic:
+    """Return the kernel distance as a function of the kept units of both sets."""
+    return units_to_kernel_statistic(
+        reference.features, reference.units, sample.features, sample.units, paired, shared
+    )
+
+
+def _image_origins(
+    name: str, reference: Measures, sample: Measures, paired: bool, shared: Origins | None
+) -> Origins:
+    """Return what each image was made from; synthetic images are independent, each by itself."""
+    if shared is not None:
+        return shared
+    units = np.arange(len(sample)) if name in SYNTHETIC else sample.units
+    return units_to_origins(reference.units, units, paired)
+
+
+def _pair_statistics(
+    reference: Measures, sample: Measures, origins: Origins, fields: int
+) -> dict[str, Statistic]:
+    """Return precision, recall, density, coverage and the two-sample test by name."""
+    features = reference.features, sample.features
+    balls = features_to_balls(*features, reference.units, sample.units, origins)
+    # The tiles of one field alone are origins of their own: folds would tear the field apart.
+    told = features_to_two_sample(*features, *origins).accuracy if fields > 1 else float("nan")
+    return {**balls_to_statistics(balls), TWO_SAMPLE_ACCURACY: lambda *kept: told}
 
 
 def measures_to_difference(
@@ -338,10 +395,10 @@ def _estimate(
 ) -> Estimate:
     """Return a metric with its interval.
 
-    The Frechet distance has none, for its bias is larger; nor have sets of the same fields, which
+    Some metrics have none (docs/evaluation.md says why); nor have sets of the same fields, which
     are not independent.
     """
-    if metric == FRECHET_DISTANCE or shared is not None:
+    if metric in WITHOUT_INTERVAL or shared is not None:
         return point_estimate(statistic, counts)
     if paired:
         return jackknife_estimate(lambda kept: statistic(kept, kept), counts[:1], confidence)
@@ -356,12 +413,73 @@ def _statistic(metric: Metric, reference: Measures, sample: Measures) -> Statist
     )
 
 
-def _metric_flag(metric: str, reference: Measures, sample: Measures) -> str:
+def _metric_flag(
+    metric: str, reference: Measures, sample: Measures, origins: Origins, estimate: Estimate
+) -> str:
     """Return what is wrong with a metric for so few images, empty for nothing."""
     fewest = min(len(reference), len(sample))
     if metric == FRECHET_DISTANCE and is_rank_deficient(fewest, sample.features.shape[1]):
         return RANK_DEFICIENT
+    if metric == TWO_SAMPLE_ACCURACY and np.isnan(estimate.value):
+        return NO_FOLDS
+    side = {PRECISION: 0, DENSITY: 0, COVERAGE: 0, RECALL: 1}.get(metric)
+    if side is not None and not has_enough_neighbours(origins[side]):
+        return FEW_NEIGHBOURS
     return ""
+
+
+def features_to_memorisation_rows(
+    train: npt.ArrayLike,
+    holdout: UnitFeatures,
+    sample: UnitFeatures,
+    name: str,
+    extractor: str,
+    confidence: float,
+    shared: Origins | None = None,
+) -> list[MetricRow]:
+    """Say how near synthetic images are to the training tiles, beside held-out tiles.
+
+    Parameters
+    ----------
+    train : array
+        (K, D) features of all training tiles.
+    holdout, sample : tuple
+        (N, D) and (M, D) features of held-out tiles and of synthetic images, and (N,) and (M,)
+        their units, from `intervals.names_to_units` and `intervals.images_to_blocks`.
+    name : str
+        Of the set: ``tuned`` or ``untuned``.
+    extractor : str
+        Name of what made the features.
+    confidence : float
+        Level of the intervals.
+    shared : tuple of ndarray of int, optional
+        (N,) and (K,), what held-out and training tiles were cut from, in one numbering, where some
+        is the same: such pairs are left out, and there are no intervals.
+
+    Returns
+    -------
+    list of MetricRow
+        ``memorisation_ratio`` and ``memorisation_share``, reference ``train``; `fields` are those
+        of the held-out tiles, for the training tiles stay as they are.
+    """
+    counts = tuple(int(units.max(initial=-1)) + 1 for _, units in (holdout, sample))
+    distances = features_to_training_distances(train, holdout[0], sample[0], shared)
+    statistics = units_to_memorisation_statistics(distances, holdout[1], sample[1])
+    numbers = len(np.asarray(train)), len(sample[1])
+    row = empty_row("", name, numbers, counts[0], reference="train")
+    flags = (
+        units_to_flag(counts[0]),
+        SHARED_FIELDS if shared is not None else "",
+        FEW_SYNTHETIC if units_to_flag(counts[1]) else "",
+    )
+    return [
+        with_estimate(
+            replace(row, metric=metric, extractor=extractor),
+            _estimate(metric, statistic, counts, False, shared, confidence),
+            flags,
+        )
+        for metric, statistic in statistics.items()
+    ]
 
 
 def with_estimate(row: MetricRow, estimate: Estimate, flags: Sequence[str]) -> MetricRow:
@@ -379,10 +497,11 @@ def with_estimate(row: MetricRow, estimate: Estimate, flags: Sequence[str]) -> M
     Returns
     -------
     MetricRow
-        With a flag more where the value is not a number; no interval reaches below 0 where the
-        metric cannot.
+        With a flag more where the value is not a number; no interval reaches below 0, or above 1,
+        where the metric cannot.
     """
     extra = () if np.isfinite(estimate.value) else (NOT_MEASURABLE,)
     words = ";".join(flag for flag in (*flags, *extra) if flag)
     low = estimate.low if row.metric in SIGNED else np.maximum(estimate.low, 0.0)
-    return replace(row, value=estimate.value, low=float(low), high=estimate.high, flags=words)
+    high = np.minimum(estimate.high, 1.0) if row.metric in SHARES else estimate.high
+    return replace(row, value=estimate.value, low=float(low), high=float(high), flags=words)

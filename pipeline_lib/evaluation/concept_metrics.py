@@ -16,49 +16,27 @@ from pipeline_lib.evaluation.comparisons import (
     MetricRow,
     Origins,
     empty_row,
+    features_to_memorisation_rows,
     measures_to_difference,
     measures_to_rows,
     with_estimate,
 )
-from pipeline_lib.evaluation.image_sets import ImageSet
+from pipeline_lib.evaluation.concept_copies import CopySearch, Searched, search_copies
+from pipeline_lib.evaluation.image_sets import Described, ImageSet, Regions
 from pipeline_lib.evaluation.intervals import (
     MINIMUM_UNITS,
     Estimate,
     images_to_blocks,
     names_to_units,
-    share_estimate,
 )
 from pipeline_lib.evaluation.measurements import Measures, images_to_measures
-from pipeline_lib.evaluation.nearest import (
-    Nearest,
-    Thresholds,
-    images_to_nearest,
-    nearest_to_verdicts,
-    null_to_thresholds,
-)
 from pipeline_lib.evaluation.objects import Segmenter, fit_segmenter
 from pipeline_lib.imaging.choices import even_choice
-from pipeline_lib.imaging.views import View, modality_to_views
+from pipeline_lib.imaging.views import modality_to_views
 from pipeline_lib.settings import EvaluationSettings, Modality
 
 MINIMUM_IMAGES = 2
 SETS = ("tuned", "untuned", "floor", "vae")
-
-
-@dataclass(frozen=True)
-class Described:
-    """A set of images with their features in the same order."""
-
-    images: ImageSet
-    features: npt.NDArray[np.float32]
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.images)
-
-    def take(self, numbers: npt.NDArray[np.integer]) -> Described:
-        """Return the images with these numbers."""
-        return Described(self.images.take(numbers), self.features[numbers])
 
 
 @dataclass(frozen=True)
@@ -73,6 +51,12 @@ class ConceptSets:
         The held-out tiles after the autoencoder, in their order.
     tuned, untuned : Described
         Synthetic images.
+    regions : Regions
+        Whole training regions.
+    decoded : ndarray
+        (L, S, S) uint8: some training tiles after the autoencoder.
+    decoded_numbers : ndarray of int
+        (L,) which tiles these are.
     pixel_size_um : float or None
         Width of a tile's pixel.
     """
@@ -82,21 +66,15 @@ class ConceptSets:
     roundtrip: Described
     tuned: Described
     untuned: Described
+    regions: Regions
+    decoded: npt.NDArray[np.uint8]
+    decoded_numbers: npt.NDArray[np.integer]
     pixel_size_um: float | None
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Images with their nearest training tiles and verdicts."""
-
-    images: ImageSet
-    nearest: Nearest
-    verdicts: Sequence[str]
 
 
 def evaluate_concept(
     sets: ConceptSets, modality: Modality, evaluation: EvaluationSettings
-) -> tuple[list[MetricRow], pd.DataFrame]:
+) -> tuple[list[MetricRow], CopySearch]:
     """Measure one concept of a run.
 
     Parameters
@@ -112,12 +90,46 @@ def evaluate_concept(
     -------
     rows : list of MetricRow
         Of metrics.csv.
-    copies : DataFrame
-        Of copies.tsv: one row for each image of the tuned model.
+    copies : CopySearch
+        The search for copies among all images.
     """
     rows = sets_to_rows(to_equal_numbers(sets), evaluation)
-    copy_rows, copies = sets_to_copies(sets, modality, evaluation)
-    return [*rows, *copy_rows], copies
+    copies = search_copies(sets_to_searched(sets, modality, evaluation))
+    return [*rows, *sets_to_memorisation_rows(sets, evaluation), *copies.rows], copies
+
+
+def sets_to_memorisation_rows(sets: ConceptSets, evaluation: EvaluationSettings) -> list[MetricRow]:
+    """Compare how near synthetic images and held-out tiles are to the training tiles.
+
+    Parameters
+    ----------
+    sets : ConceptSets
+        All images of the concept.
+    evaluation : EvaluationSettings
+        Extractor and level of the intervals.
+
+    Returns
+    -------
+    list of MetricRow
+        None without training or held-out tiles, and none of a set without images.
+    """
+    holdout = sets.holdout.images
+    if not min(len(sets.holdout), len(sets.train)):
+        return []
+    return [
+        row
+        for name, one in (("tuned", sets.tuned), ("untuned", sets.untuned))
+        if len(one)
+        for row in features_to_memorisation_rows(
+            sets.train.features,
+            (sets.holdout.features, names_to_units(holdout.groups, holdout.sources)),
+            (one.features, images_to_blocks(len(one))),
+            name,
+            evaluation.extractor,
+            evaluation.confidence,
+            shared_origins(holdout, sets.train.images),
+        )
+    ]
 
 
 def to_equal_numbers(sets: ConceptSets) -> ConceptSets:
@@ -271,105 +283,38 @@ def _measure(
     )
 
 
-def sets_to_copies(
+def sets_to_searched(
     sets: ConceptSets, modality: Modality, evaluation: EvaluationSettings
-) -> tuple[list[MetricRow], pd.DataFrame]:
-    """Look for copies of training tiles among the synthetic images.
+) -> Searched:
+    """Say what is searched for copies.
 
     Parameters
     ----------
     sets : ConceptSets
-        All images of the tuned model, so that each has its verdict.
+        All images of the concept.
     modality : str
-        Illumination.
+        Illumination: which views count.
     evaluation : EvaluationSettings
-        Quantile of the null distribution, and level of the intervals.
+        Rules of the search.
 
     Returns
     -------
-    rows : list of MetricRow
-        Shares of copies and of images near in features: tuned, untuned and, as floor, held-out.
-    copies : DataFrame
-        One row for each image of the tuned model.
+    Searched
+        For `search_copies`.
     """
-    views = modality_to_views(modality)
-    null = _find(sets.holdout, sets.train, views)
-    thresholds = null_to_thresholds(null, evaluation.copy_quantile)
-    tuned = _find(sets.tuned, sets.train, views)
-    found = {"tuned": tuned, "untuned": _find(sets.untuned, sets.train, views), "floor": null}
-    rows = [
-        row
-        for name, nearest in found.items()
-        for row in _shares(name, nearest, thresholds, sets.train.images, evaluation)
-    ]
-    verdicts = nearest_to_verdicts(tuned, thresholds)
-    judged = Judged(sets.tuned.images, tuned, verdicts)
-    return rows, copies_to_table(judged, thresholds, sets.train.images)
-
-
-def _find(described: Described, train: Described, views: Sequence[View]) -> Nearest:
-    """Find the nearest training tiles of a set."""
-    return images_to_nearest(
-        described.images.images, described.features, train.images.images, train.features, views
-    )
-
-
-def _shares(
-    name: str,
-    nearest: Nearest,
-    thresholds: Thresholds,
-    train: ImageSet,
-    evaluation: EvaluationSettings,
-) -> list[MetricRow]:
-    """Return the shares of copies and of near images of one set."""
-    verdicts = nearest_to_verdicts(nearest, thresholds)
-    rows = []
-    for metric, verdict in (("copy_share", "copy"), ("near_share", "near")):
-        known = len(verdicts) - verdicts.count("unknown")
-        estimate = share_estimate(verdicts.count(verdict), known, evaluation.confidence)
-        row = empty_row(metric, name, (len(train), known), _count_fields(train), reference="train")
-        if verdict == "near":
-            row = replace(row, extractor=evaluation.extractor)
-        rows.append(with_estimate(row, estimate, ()))
-    return rows
-
-
-def copies_to_table(judged: Judged, thresholds: Thresholds, train: ImageSet) -> pd.DataFrame:
-    """Bring nearest training tiles and verdicts into a table.
-
-    Parameters
-    ----------
-    judged : Judged
-        Images, nearest tiles and verdicts.
-    thresholds : Thresholds
-        That the verdicts rest on.
-    train : ImageSet
-        Training tiles.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``name, tile, source, view, shift_y, shift_x, similarity, threshold, feature_tile,
-        feature_distance, feature_threshold, copy, verdict``; a view is its number among those of
-        the modality.
-    """
-    matches = judged.nearest.matches
-    return pd.DataFrame(
-        {
-            "name": judged.images.names,
-            "tile": matches.tiles,
-            "source": [train.sources[tile] for tile in matches.tiles],
-            "view": matches.views,
-            "shift_y": matches.shifts[:, 0],
-            "shift_x": matches.shifts[:, 1],
-            "similarity": matches.similarities,
-            "threshold": thresholds.similarity,
-            "feature_tile": judged.nearest.feature_tiles,
-            "feature_distance": judged.nearest.feature_distances,
-            "feature_threshold": thresholds.feature_distance,
-            "copy": [verdict == "copy" for verdict in judged.verdicts],
-            "verdict": judged.verdicts,
-        }
+    return Searched(
+        train=sets.train,
+        regions=sets.regions,
+        remembered=sets.train.images.images[sets.decoded_numbers],
+        decoded=sets.decoded,
+        sets={
+            "tuned": sets.tuned,
+            "untuned": sets.untuned,
+            "floor": sets.holdout,
+            "vae": sets.roundtrip,
+        },
+        views=modality_to_views(modality),
+        evaluation=evaluation,
     )
 
 

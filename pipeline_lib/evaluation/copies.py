@@ -1,4 +1,4 @@
-"""Copies: the nearest training tile of each synthetic image, over views and shifts."""
+"""Copies: how like a place of the training fields an image is, and from where on it is a copy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 from scipy.spatial.distance import cdist
-from skimage.transform import downscale_local_mean
 
-from pipeline_lib.evaluation.surfaces import subtract_surfaces
+from pipeline_lib.evaluation.kept_band import KeptBand, images_to_band, images_to_band_noise
+from pipeline_lib.evaluation.registration import Places, cut_window, images_to_places
 from pipeline_lib.imaging.views import View, apply_view
 from pipeline_lib.settings import UserError
 
@@ -20,200 +19,152 @@ Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 
-# All tiles and views are tried at the coarse side, the best of them again at the fine one: noise
-# averages out at both, and trying a pair at the coarse side costs some ten microseconds.
-COARSE_SIDE = 32
-FINE_SIDE = 64
-CANDIDATES = 8
-MINIMUM_OVERLAP = 0.5
-FLAT_DEVIATION = 0.01
-CHUNK = 64
+# Of a picture with less structure than this, most of what could be compared is noise.
+LEAST_STRUCTURE = 0.3
+TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class TrainingFields:
+    """The training fields as the model sees them, ready to be searched.
+
+    Attributes
+    ----------
+    pictures : tuple of ndarray
+        (Y, X) uint8 each.
+    band : KeptBand
+        Of the autoencoder that the images went through.
+    kept : tuple of ndarray
+        (Y, X) float32: the pictures within the band.
+    noise : ndarray
+        (F,) variance of each field's noise within the band.
+    """
+
+    pictures: tuple[Images, ...]
+    band: KeptBand
+    kept: tuple[Float32Array, ...]
+    noise: FloatArray
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The best match of each image among the training tiles.
+    """The likest place of each image.
 
     Attributes
     ----------
-    tiles : ndarray of int
-        (N,) index of the training tile.
-    views : ndarray of int
-        (N,) index of the view of that tile.
-    shifts : ndarray of int
-        (N, 2) rows and columns by which the viewed tile is moved to lie on the image, in pixels of
-        the images, to the precision of the reduction.
+    places : Places
+        Where it is.
     similarities : ndarray
-        (N,) normalised cross-correlation over the overlap, -1 to 1.
+        (N,) correlation of what lies beneath the noise, -1 to 1.
+    structures : ndarray
+        (N,) share of an image's variance that is no noise, 0 to 1.
     """
 
-    tiles: IntArray
-    views: IntArray
-    shifts: IntArray
+    places: Places
     similarities: FloatArray
+    structures: FloatArray
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.similarities)
 
 
-def images_to_matches(images: Images, tiles: Images, views: Sequence[View]) -> Matches:
-    """Find the training tile that each image is most like, over all views and shifts.
+def pictures_to_fields(pictures: Sequence[Images], band: KeptBand) -> TrainingFields:
+    """Make training fields ready to be searched.
+
+    Parameters
+    ----------
+    pictures : sequence of ndarray
+        (Y, X) uint8 each.
+    band : KeptBand
+        Of `roundtrip_to_band`.
+
+    Returns
+    -------
+    TrainingFields
+        In the same order.
+    """
+    noise = [images_to_band_noise(picture[None], band)[0] for picture in pictures]
+    kept = tuple(images_to_band(picture, band) for picture in pictures)
+    return TrainingFields(tuple(pictures), band, kept, np.array(noise, float))
+
+
+def images_to_matches(images: Images, fields: TrainingFields, views: Sequence[View]) -> Matches:
+    """Find the place of the training fields that each image is likest, over all views and shifts.
 
     Parameters
     ----------
     images : ndarray
-        (N, S, S) uint8, S at least 32.
-    tiles : ndarray
-        (M, S, S) uint8 training tiles.
+        (N, S, S) uint8, S a multiple of 8, at least 32.
+    fields : TrainingFields
+        Of `pictures_to_fields`.
     views : sequence of View
         Flips and turns that count; the first is the identity.
 
     Returns
     -------
     Matches
-        In the images' order; all zero without training tiles.
+        In the images' order; all zero without fields.
 
     Raises
     ------
     UserError
-        If images and tiles differ in size.
+        If images are larger than a field.
 
     Notes
     -----
-    Normalised cross-correlation by FFT, mean and norm taken over the overlap of each shift (Lewis
-    1995; Padfield 2012, IEEE Trans. Image Process. 21, 2706). Both sides are reduced by local means
-    and lose their uneven light first. Shifts keep half of the area in common. All pairs are
-    compared coarsely, the best eight of each image finely.
+    Both sides are compared within the band that the autoencoder keeps, since nothing beyond it can
+    be copied. Noise lowers a correlation without saying anything on what was copied: it is divided
+    by the root of the product of both sides' shares of structure (Spearman 1904, American Journal
+    of Psychology 15, 72), each at least 0.3, with the noise by Immerkaer's filter, taken as white.
     """
-    if len(images) and len(tiles) and images.shape[1:] != tiles.shape[1:]:
+    side = images.shape[1]
+    too_small = [picture.shape for picture in fields.pictures if min(picture.shape) < side]
+    if len(images) and too_small:
         raise UserError(
-            f"images are {images.shape[1]} x {images.shape[2]} pixels but training tiles are "
-            f"{tiles.shape[1]} x {tiles.shape[2]}; set the same size for both"
+            f"images are {side} x {side} pixels but a training field has "
+            f"{too_small[0][0]} x {too_small[0][1]}; give images and fields of one dataset"
         )
-    if not len(images) or not len(tiles):
-        nothing = np.zeros(len(images), int)
-        return Matches(nothing, nothing, np.zeros((len(images), 2), int), np.zeros(len(images)))
-    factors = [max(1, images.shape[1] // side) for side in (COARSE_SIDE, FINE_SIDE)]
-    coarse_tiles, fine_tiles = (prepare_for_comparison(tiles, factor) for factor in factors)
-    found = []
-    for first in range(0, len(images), CHUNK):
-        chunk = images[first : first + CHUNK]
-        coarse, fine = (_Correlator(prepare_for_comparison(chunk, factor)) for factor in factors)
-        candidates = _coarse_candidates(coarse, coarse_tiles, views)
-        found.append(_best_candidate(fine, fine_tiles, views, candidates))
-    numbers, shifts, similarities = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Matches(numbers // len(views), numbers % len(views), shifts * factors[1], similarities)
+    if not len(images) or not fields.pictures:
+        nothing = np.zeros(len(images))
+        numbers, pairs = nothing.astype(int), np.zeros((len(images), 2))
+        return Matches(Places(numbers, numbers, pairs, nothing, pairs), nothing, nothing)
+    places = images_to_places(images_to_band(images, fields.band), fields.kept, views)
+    noise = np.stack([images_to_band_noise(images, fields.band), fields.noise[places.fields]], 1)
+    structures = np.clip(1 - noise / np.maximum(places.energies, TINY), 0, 1)
+    attenuation = np.sqrt(np.maximum(structures, LEAST_STRUCTURE).prod(axis=1))
+    similarities = np.clip(places.similarities / attenuation, -1, 1)
+    return Matches(places, similarities, structures[:, 0])
 
 
-def _coarse_candidates(images: _Correlator, tiles: Float32Array, views: Sequence[View]) -> IntArray:
-    """Return the most similar tiles and views of each image, numbered tile by tile, (N, K)."""
-    similarities = np.stack(
-        [images.correlate(apply_view(tile[None], view))[0] for tile in tiles for view in views],
-        axis=1,
-    )
-    kept = min(CANDIDATES, similarities.shape[1])
-    return np.argpartition(-similarities, kept - 1, axis=1)[:, :kept]
-
-
-def _best_candidate(
-    images: _Correlator, tiles: Float32Array, views: Sequence[View], candidates: IntArray
-) -> tuple[IntArray, IntArray, FloatArray]:
-    """Return the number, shift and similarity of the best candidate of each image."""
-    compared = [
-        images.correlate(
-            np.stack([apply_view(tiles[n // len(views)], views[n % len(views)]) for n in numbers])
-        )
-        for numbers in candidates.T
-    ]
-    similarities = np.stack([values for values, _ in compared], axis=1)
-    rows, best = np.arange(len(candidates)), similarities.argmax(axis=1)
-    shifts = np.stack([moved for _, moved in compared], axis=1)[rows, best]
-    return candidates[rows, best], shifts, similarities[rows, best].astype(np.float64)
-
-
-def prepare_for_comparison(images: Images, factor: int) -> Float32Array:
-    """Reduce images by local means and take away their uneven light.
+def places_to_windows(
+    places: Places, fields: TrainingFields, views: Sequence[View], side: int
+) -> Images:
+    """Cut out what images were found to be likest, in register with them.
 
     Parameters
     ----------
-    images : ndarray
-        (N, Y, X) uint8.
-    factor : int
-        Reduction of each side.
+    places : Places
+        Of `images_to_matches`.
+    fields : TrainingFields
+        That were searched.
+    views : sequence of View
+        As for the search.
+    side : int
+        Of the images.
 
     Returns
     -------
     ndarray
-        (N, Y / factor, X / factor) float32, each less the second-degree surface fitted to it.
+        (N, side, side) uint8, turned as the images are; mirrored beyond a field's rim.
     """
-    rows, columns = (side - side % factor for side in images.shape[1:])
-    reduced = downscale_local_mean(
-        images[:, :rows, :columns].astype(np.float32), (1, factor, factor)
-    )
-    return subtract_surfaces(reduced)
-
-
-class _Correlator:
-    """Images that are ready to be compared with tiles at every shift."""
-
-    def __init__(self, images: Float32Array) -> None:
-        self.side = images.shape[1]
-        self.reach = self.side // 2
-        # Shifts reach to `reach`: padding by so much keeps the circular correlation from wrapping.
-        self.padded = fft.next_fast_len(self.side + self.reach, real=True)
-        self.pixels = self._overlap_pixels()
-        self.spectra = fft.rfft2(images, (self.padded, self.padded))
-        self.means, self.norms = self._overlap_moments(images, mirrored=False)
-
-    def _overlap_pixels(self) -> Float32Array:
-        """Return how many pixels overlap at each shift, infinite where they are too few."""
-        lengths = self.side - np.abs(np.arange(-self.reach, self.reach + 1))
-        pixels = (lengths[:, None] * lengths[None, :]).astype(np.float32)
-        return np.where(pixels >= MINIMUM_OVERLAP * self.side**2, pixels, np.inf)
-
-    def _overlap_moments(
-        self, images: Float32Array, mirrored: bool
-    ) -> tuple[Float32Array, Float32Array]:
-        """Return mean times root of pixels, and one over the norm, in the overlap of each shift."""
-        sums, squares = (
-            _overlap_sums(power, self.reach, mirrored)
-            for power in (images, np.square(images, dtype=np.float64))
-        )
-        scaled_means = sums / np.sqrt(self.pixels)
-        energies = squares - np.square(scaled_means)
-        # An overlap flat to a hundredth of a grey level has no direction: its similarity is 0.
-        floor = FLAT_DEVIATION**2 * self.pixels
-        norms = np.where(energies > floor, 1 / np.sqrt(np.maximum(energies, floor)), 0.0)
-        return scaled_means.astype(np.float32), norms.astype(np.float32)
-
-    def correlate(self, tiles: Float32Array) -> tuple[Float32Array, IntArray]:
-        """Compare the images with a tile each, or all with one: best similarities and shifts."""
-        means, norms = self._overlap_moments(tiles, mirrored=True)
-        placed = np.zeros((len(tiles), self.padded, self.padded), np.float32)
-        placed[:, : self.side, : self.side] = tiles
-        # Moved back by `reach`, so that shifts from -reach to reach lie in one block from 0 on.
-        placed = np.roll(placed, (-self.reach, -self.reach), (1, 2))
-        shifts = 2 * self.reach + 1
-        rows = fft.ifft(self.spectra * fft.rfft2(placed).conj(), axis=1)[:, :shifts]
-        products = fft.irfft(rows, self.padded, axis=2)[:, :, :shifts] - self.means * means
-        products *= self.norms
-        products *= norms
-        flat = products.reshape(len(products), -1)
-        places = flat.argmax(axis=1)
-        moved = np.stack(np.divmod(places, shifts), axis=1) - self.reach
-        return np.clip(flat[np.arange(len(flat)), places], -1, 1), moved
-
-
-def _overlap_sums(images: npt.NDArray[np.floating], reach: int, mirrored: bool) -> FloatArray:
-    """Return the sum of each image over its overlap with another at shifts -reach to reach.
-
-    A shift d moves the other image by d: this one overlaps it from max(d, 0) on. Mirrored, the
-    images are the moved ones, and overlap from max(-d, 0) on.
-    """
-    side = images.shape[1]
-    integral = np.zeros((len(images), side + 1, side + 1))
-    integral[:, 1:, 1:] = images.astype(np.float64).cumsum(axis=1).cumsum(axis=2)
-    shifts = np.arange(-reach, reach + 1) * (-1 if mirrored else 1)
-    begin, end = np.maximum(shifts, 0), side + np.minimum(shifts, 0)
-    below, above = integral[:, end], integral[:, begin]
-    return below[:, :, end] - below[:, :, begin] - above[:, :, end] + above[:, :, begin]
+    windows = np.zeros((len(places), side, side), np.uint8)
+    for number, (field, view, corner) in enumerate(
+        zip(places.fields, places.views, places.corners, strict=True)
+    ):
+        window = cut_window(fields.pictures[field], *map(float, corner), side)
+        windows[number] = apply_view(np.rint(window).clip(0, 255), views[view])
+    return windows
 
 
 def features_to_nearest(
@@ -247,7 +198,7 @@ def null_to_threshold(null: npt.ArrayLike, quantile: float) -> float:
     Parameters
     ----------
     null : array
-        (K,) nearness of held-out real tiles to the training tiles, large is near.
+        (K,) nearness of held-out real tiles to the training images, large is near.
     quantile : float
         Share of held-out tiles that shall lie below.
 
@@ -258,3 +209,34 @@ def null_to_threshold(null: npt.ArrayLike, quantile: float) -> float:
     """
     values = np.asarray(null, np.float64)
     return float(np.quantile(values, quantile, method="higher")) if values.size else float("nan")
+
+
+def similarities_to_copy_threshold(
+    null: npt.ArrayLike, remembered: npt.ArrayLike, quantile: float, least: float
+) -> float:
+    """Return the similarity from which on an image is a copy.
+
+    Parameters
+    ----------
+    null : array
+        (K,) similarities of held-out real tiles to the training fields: what is no copy.
+    remembered : array
+        (L,) similarities of training tiles after the autoencoder: what a model that remembers a
+        tile perfectly would make.
+    quantile : float
+        Share of held-out tiles that shall lie below, and of remembered ones that shall lie above.
+    least : float
+        What no copy lies below, whatever the two say.
+
+    Returns
+    -------
+    float
+        Halfway between the two quantiles where they leave a gap, at least `least`; the null's
+        quantile where they overlap; NaN without held-out tiles.
+    """
+    resembling = null_to_threshold(null, quantile)
+    perfect = -null_to_threshold(-np.asarray(remembered, np.float64), quantile)
+    if np.isnan(resembling):
+        return resembling
+    halfway = (resembling + perfect) / 2 if perfect > resembling else resembling
+    return max(least, halfway)

@@ -13,8 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 import tifffile
 
+from pipeline_lib.evaluation.registration import Places
 from pipeline_lib.files import atomic_path
-from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.imaging.splitting import TRAIN, SplitRow
+from pipeline_lib.imaging.stacks import read_planes, read_stack
+from pipeline_lib.imaging.tables import read_split
 from pipeline_lib.sampling.manifests import MANIFEST, read_manifest
 from pipeline_lib.settings import UserError
 
@@ -56,6 +59,82 @@ class ImageSet:
             groups=tuple(self.groups[i] for i in numbers),
             sources=tuple(self.sources[i] for i in numbers),
         )
+
+
+@dataclass(frozen=True)
+class Described:
+    """A set of images with their features in the same order."""
+
+    images: ImageSet
+    features: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.images)
+
+    def take(self, numbers: npt.NDArray[np.integer]) -> Described:
+        """Return the images with these numbers."""
+        return Described(self.images.take(numbers), self.features[numbers])
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Regions of fields, resampled and mapped as the model sees them.
+
+    Attributes
+    ----------
+    pictures : tuple of ndarray
+        (Y, X) uint8 each.
+    rows : tuple of SplitRow
+        Where they are, in the fields' own pixels.
+    """
+
+    pictures: tuple[npt.NDArray[np.uint8], ...]
+    rows: tuple[SplitRow, ...]
+
+    def places_to_origins(self, places: Places) -> dict[str, list[Any]]:
+        """Return source, plane, and first row and column, in the fields' own pixels."""
+        rows = [self.rows[number] for number in places.fields]
+        shapes = np.array([self.pictures[number].shape for number in places.fields]).reshape(-1, 2)
+        sides = np.array([(row.y1 - row.y0, row.x1 - row.x0) for row in rows]).reshape(-1, 2)
+        begins = np.array([(row.y0, row.x0) for row in rows]).reshape(-1, 2)
+        corners = begins + places.corners * sides / np.maximum(shapes, 1)
+        return {
+            "source": [row.source for row in rows],
+            "plane": [row.plane for row in rows],
+            "y": corners[:, 0].round(2).tolist(),
+            "x": corners[:, 1].round(2).tolist(),
+        }
+
+
+def read_regions(path: Path, split: Path) -> Regions:
+    """Read the training regions of a dataset.
+
+    Parameters
+    ----------
+    path : Path
+        TIFF file with one plane a region.
+    split : Path
+        Table of regions and roles.
+
+    Returns
+    -------
+    Regions
+        In the table's order.
+
+    Raises
+    ------
+    UserError
+        If file and table differ in length.
+    """
+    pictures = read_planes(path)
+    rows = [row for row in read_split(split) if row.role == TRAIN]
+    if len(rows) != len(pictures):
+        raise UserError(
+            f"{split} has {len(rows)} training regions but {path} has {len(pictures)}; delete "
+            "both, so that the stages `split` and `tiles` make them again"
+        )
+    return Regions(tuple(pictures), tuple(rows))
 
 
 def read_tiles(path: Path, table: Path | None = None) -> ImageSet:

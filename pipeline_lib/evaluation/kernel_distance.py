@@ -1,7 +1,8 @@
-"""Kernel distance: squared maximum mean discrepancy of two feature sets, polynomial kernel.
+"""Kernel distance: squared maximum mean discrepancy of two feature sets.
 
-The statistic is that of the Kernel Inception Distance (Binkowski et al. 2018, arXiv 1801.01401),
-but over all pairs and not over random subsets, so that a value has no luck in it.
+With the polynomial kernel, which is the default, the statistic is that of the Kernel Inception
+Distance (Binkowski et al. 2018, arXiv 1801.01401), but over all pairs and not over random subsets,
+so that a value has no luck in it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline_lib.evaluation.origins import default_origins, units_to_origins
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 BoolArray = npt.NDArray[np.bool_]
+# Takes (N, D) and (M, D) features, returns the (N, M) kernel of all pairs.
+Kernel = Callable[[FloatArray, FloatArray], FloatArray]
 
 DEGREE = 3
 COEFFICIENT = 1.0
@@ -69,11 +74,17 @@ class KernelSums:
         return within_reference + within_sample - 2 * self.cross.mean(reference_units, sample_units)
 
 
+def polynomial_kernel(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Return ``(x . y / D + 1) ** 3`` of all pairs: (N, D) and (M, D) give (N, M)."""
+    return (x @ y.T / x.shape[1] + COEFFICIENT) ** DEGREE
+
+
 def features_to_kernel_distance(
     reference: npt.ArrayLike,
     sample: npt.ArrayLike,
     reference_origins: IntArray | None = None,
     sample_origins: IntArray | None = None,
+    kernel: Kernel = polynomial_kernel,
 ) -> float:
     """Return the unbiased kernel distance of two feature sets.
 
@@ -88,18 +99,19 @@ def features_to_kernel_distance(
         sets and across. Needed where the sample was made from the reference image by image (the
         round trip through an autoencoder): such a pair is nearer than chance. Without them only
         the pairs of an image with itself are left out.
+    kernel : callable
+        The polynomial one if none is told.
 
     Returns
     -------
     float
-        ``mean k(x, x') + mean k(y, y') - 2 mean k(x, y)`` with
-        ``k(x, y) = (x . y / D + 1) ** 3``; NaN where a mean has no pair.
+        ``mean k(x, x') + mean k(y, y') - 2 mean k(x, y)``; NaN where a mean has no pair.
 
     Notes
     -----
     Equation 4 and section 4 of arXiv 1801.01401, full U-statistic, float64.
     """
-    reference_origins, sample_origins = _default_origins(
+    reference_origins, sample_origins = default_origins(
         len(np.asarray(reference)), len(np.asarray(sample)), reference_origins, sample_origins
     )
     sums = features_to_kernel_sums(
@@ -109,6 +121,7 @@ def features_to_kernel_distance(
         np.zeros(len(sample_origins), int),
         reference_origins,
         sample_origins,
+        kernel,
     )
     return sums.distance(np.ones(1, bool), np.ones(1, bool))
 
@@ -120,6 +133,7 @@ def features_to_kernel_sums(
     sample_units: IntArray,
     reference_origins: IntArray | None = None,
     sample_origins: IntArray | None = None,
+    kernel: Kernel = polynomial_kernel,
 ) -> KernelSums:
     """Sum the kernel by pairs of units, so that leaving out a unit later costs nothing.
 
@@ -129,7 +143,7 @@ def features_to_kernel_sums(
         (N, D) and (M, D) features.
     reference_units, sample_units : ndarray of int
         (N,) and (M,): the unit of each image, numbered from 0.
-    reference_origins, sample_origins : ndarray of int, optional
+    reference_origins, sample_origins, kernel
         As in `features_to_kernel_distance`.
 
     Returns
@@ -138,11 +152,11 @@ def features_to_kernel_sums(
         Sums within the reference, within the sample, and across.
     """
     x, y = np.asarray(reference, np.float64), np.asarray(sample, np.float64)
-    x_origins, y_origins = _default_origins(len(x), len(y), reference_origins, sample_origins)
+    x_origins, y_origins = default_origins(len(x), len(y), reference_origins, sample_origins)
     return KernelSums(
-        reference=_pair_sums(x, x, reference_units, reference_units, x_origins, x_origins),
-        sample=_pair_sums(y, y, sample_units, sample_units, y_origins, y_origins),
-        cross=_pair_sums(x, y, reference_units, sample_units, x_origins, y_origins),
+        reference=_pair_sums(x, x, reference_units, reference_units, x_origins, x_origins, kernel),
+        sample=_pair_sums(y, y, sample_units, sample_units, y_origins, y_origins, kernel),
+        cross=_pair_sums(x, y, reference_units, sample_units, x_origins, y_origins, kernel),
     )
 
 
@@ -153,6 +167,7 @@ def units_to_kernel_statistic(
     sample_units: IntArray,
     paired: bool = False,
     origins: tuple[IntArray, IntArray] | None = None,
+    kernel: Kernel = polynomial_kernel,
 ) -> Callable[[BoolArray, BoolArray], float]:
     """Return the kernel distance as a function of the kept units of both sets.
 
@@ -171,6 +186,8 @@ def units_to_kernel_statistic(
     origins : tuple of ndarray of int, optional
         (N,) and (M,): what the images were cut from, in one numbering, where both sides hold tiles
         of one field; such pairs are left out within and across.
+    kernel : callable
+        As in `features_to_kernel_distance`.
 
     Returns
     -------
@@ -178,30 +195,10 @@ def units_to_kernel_statistic(
         Takes the kept units, (U,) and (V,) bool.
     """
     if origins is None:
-        own, other = _units_to_origins(reference_units), _units_to_origins(sample_units)
-        # Unless paired, numbers that the reference does not use.
-        origins = own, other if paired else other + len(own)
+        origins = units_to_origins(reference_units, sample_units, paired)
     return features_to_kernel_sums(
-        reference, sample, reference_units, sample_units, *origins
+        reference, sample, reference_units, sample_units, *origins, kernel
     ).distance
-
-
-def _units_to_origins(units: IntArray) -> IntArray:
-    """Return what each image shares with those that it must not be paired with."""
-    return units if units.max(initial=0) > 0 else np.arange(len(units))
-
-
-def _default_origins(
-    reference_count: int,
-    sample_count: int,
-    reference_origins: IntArray | None,
-    sample_origins: IntArray | None,
-) -> tuple[IntArray, IntArray]:
-    """Give each image its own origin where none are told."""
-    if reference_origins is not None and sample_origins is not None:
-        return reference_origins, sample_origins
-    numbers = np.arange(reference_count + sample_count)
-    return numbers[:reference_count], numbers[reference_count:]
 
 
 def _pair_sums(
@@ -211,6 +208,7 @@ def _pair_sums(
     y_units: IntArray,
     x_origins: IntArray,
     y_origins: IntArray,
+    kernel: Kernel,
 ) -> PairSums:
     """Sum the kernel over pairs of different origins, in chunks of rows."""
     rows, columns = _membership(x_units), _membership(y_units)
@@ -219,8 +217,8 @@ def _pair_sums(
     for first in range(0, len(x), CHUNK_ROWS):
         chunk = slice(first, first + CHUNK_ROWS)
         allowed = x_origins[chunk, None] != y_origins[None, :]
-        kernel = (x[chunk] @ y.T / x.shape[1] + COEFFICIENT) ** DEGREE
-        sums += rows[chunk].T @ np.where(allowed, kernel, 0.0) @ columns
+        values = kernel(x[chunk], y)
+        sums += rows[chunk].T @ np.where(allowed, values, 0.0) @ columns
         counts += rows[chunk].T @ allowed @ columns
     return PairSums(sums, counts)
 

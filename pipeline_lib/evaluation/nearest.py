@@ -1,4 +1,4 @@
-"""Verdicts on copies: nearness to the training tiles against that of held-out real tiles."""
+"""Verdicts on copies: nearness to the training images against that of held-out real tiles."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.evaluation.copies import (
+    LEAST_STRUCTURE,
     Matches,
+    TrainingFields,
     features_to_nearest,
     images_to_matches,
     null_to_threshold,
+    similarities_to_copy_threshold,
 )
 from pipeline_lib.imaging.views import View
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
-Verdict = Literal["copy", "near", "new", "unknown"]
+Verdict = Literal["copy", "resembles", "near", "empty", "new", "unknown"]
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """The nearest training tile of each image, in pixels and in features.
+    """What of the training images each image is nearest to, in pixels and in features.
 
     Attributes
     ----------
     matches : Matches
-        By normalised cross-correlation.
+        The likest place of the training fields.
     feature_tiles : ndarray of int
         (N,) index of the training tile with the nearest features.
     feature_distances : ndarray
@@ -51,24 +54,27 @@ class Thresholds:
 
     Attributes
     ----------
-    similarity : float
-        Normalised cross-correlation above which an image is a copy.
+    copy : float
+        Similarity from which on an image is a copy.
+    resemblance : float
+        Similarity above which it is more like a training field than held-out tiles are.
     feature_distance : float
         Distance of features below which it is near.
     """
 
-    similarity: float
+    copy: float
+    resemblance: float
     feature_distance: float
 
 
 def images_to_nearest(
     images: npt.NDArray[np.uint8],
     features: npt.ArrayLike,
-    training: npt.NDArray[np.uint8],
+    fields: TrainingFields,
     training_features: npt.ArrayLike,
     views: Sequence[View],
 ) -> Nearest:
-    """Find the nearest training tile of each image.
+    """Find what each image is nearest to.
 
     Parameters
     ----------
@@ -76,10 +82,10 @@ def images_to_nearest(
         (N, S, S) uint8.
     features : array
         (N, D) of them.
-    training : ndarray
-        (M, S, S) uint8, M at least 1.
+    fields : TrainingFields
+        What is searched for their likest places.
     training_features : array
-        (M, D) of them.
+        (M, D) of the training tiles, M at least 1.
     views : sequence of View
         Flips and turns that count.
 
@@ -88,28 +94,37 @@ def images_to_nearest(
     Nearest
         In the images' order.
     """
-    matches = images_to_matches(images, training, views)
+    matches = images_to_matches(images, fields, views)
     return Nearest(matches, *features_to_nearest(features, training_features))
 
 
-def null_to_thresholds(null: Nearest, quantile: float) -> Thresholds:
-    """Set the thresholds by real tiles that were never trained on.
+def null_to_thresholds(
+    null: Sequence[Nearest], remembered: Matches, quantile: float, least: float
+) -> Thresholds:
+    """Set the thresholds by real tiles that were never trained on, and by ones that were.
 
     Parameters
     ----------
-    null : Nearest
-        Of the held-out tiles.
+    null : sequence of Nearest
+        Of the held-out tiles, as they are and after the autoencoder, in one order.
+    remembered : Matches
+        Of training tiles after the autoencoder.
     quantile : float
-        Share of held-out tiles that shall not be called copies.
+        Share of held-out tiles that shall not be called near.
+    least : float
+        Similarity below which nothing is a copy.
 
     Returns
     -------
     Thresholds
-        For both kinds of nearness.
+        Of each held-out tile, the nearest of its forms counts.
     """
+    similarities = np.max([one.matches.similarities for one in null], axis=0)
+    distances = np.min([one.feature_distances for one in null], axis=0)
     return Thresholds(
-        similarity=null_to_threshold(null.matches.similarities, quantile),
-        feature_distance=-null_to_threshold(-null.feature_distances, quantile),
+        copy=similarities_to_copy_threshold(similarities, remembered.similarities, quantile, least),
+        resemblance=null_to_threshold(similarities, quantile),
+        feature_distance=-null_to_threshold(-distances, quantile),
     )
 
 
@@ -126,15 +141,32 @@ def nearest_to_verdicts(nearest: Nearest, thresholds: Thresholds) -> list[Verdic
     Returns
     -------
     list of str
-        ``copy``: more like a training tile than hardly any held-out tile is. ``near``: that in
-        features alone, which a common texture explains as well as a copy. ``new``: neither.
-        ``unknown``: no held-out tile sets a threshold.
+        ``copy``: a training image in all that could be copied. ``resembles``: more like one than
+        hardly any held-out tile is. ``near``: that in features alone, which a common texture
+        explains as well. ``empty``: nothing but noise, by which nothing can be recognised.
+        ``new``: none of these. ``unknown``: no held-out tile sets a threshold.
     """
-    if np.isnan(thresholds.similarity):
-        return ["unknown"] * len(nearest)
-    copied = nearest.matches.similarities > thresholds.similarity
-    near = nearest.feature_distances < thresholds.feature_distance
     return [
-        "copy" if is_copy else "near" if is_near else "new"
-        for is_copy, is_near in zip(copied, near, strict=True)
+        _verdict(*values, thresholds)
+        for values in zip(
+            nearest.matches.similarities.tolist(),
+            nearest.feature_distances.tolist(),
+            nearest.matches.structures.tolist(),
+            strict=True,
+        )
     ]
+
+
+def _verdict(
+    similarity: float, distance: float, structure: float, thresholds: Thresholds
+) -> Verdict:
+    """Judge one image."""
+    if np.isnan(thresholds.copy):
+        return "unknown"
+    if similarity >= thresholds.copy:
+        return "copy"
+    if structure < LEAST_STRUCTURE:
+        return "empty"
+    if similarity > thresholds.resemblance:
+        return "resembles"
+    return "near" if distance < thresholds.feature_distance else "new"

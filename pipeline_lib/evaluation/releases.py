@@ -41,7 +41,7 @@ def choose_released(
         Concept, prompt, index and ``why``.
     """
     judged = rows.merge(
-        copies[[*IDENTITY, "verdict", "similarity", "threshold", "tile", "source"]],
+        copies[[*IDENTITY, "verdict", "similarity", "threshold", "source", "plane", "y", "x"]],
         on=IDENTITY,
         how="left",
         validate="one_to_one",
@@ -49,7 +49,7 @@ def choose_released(
     reasons = [_why_held_back(row, hold_back_copies) for row in judged.to_dict("records")]
     kept = np.array([not reason for reason in reasons], bool)
     held_back = judged.loc[~kept, IDENTITY].assign(why=[reason for reason in reasons if reason])
-    nearest = ["threshold", "tile", "source"]
+    nearest = ["threshold", "source", "plane", "y", "x"]
     return judged[kept].drop(columns=nearest), held_back
 
 
@@ -65,8 +65,8 @@ def _why_held_back(row: dict[str, Any], hold_back_copies: bool) -> str:
         return NO_THRESHOLD
     if row["verdict"] == "copy":
         return (
-            f"copy of training tile {int(row['tile'])} of {row['source']}: similarity "
-            f"{row['similarity']:.3f} above {row['threshold']:.3f}"
+            f"copy of {row['source']}, plane {int(row['plane'])}, row {row['y']:.0f}, column "
+            f"{row['x']:.0f}: similarity {row['similarity']:.3f}, threshold {row['threshold']:.3f}"
         )
     return ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,12 +23,13 @@ def subtract_surfaces(images: npt.NDArray[np.number]) -> Float32Array:
     ndarray
         (N, Y, X) float32: what a constant, a slope and a vignette do not explain. The mean is 0.
     """
-    basis = _surface_basis(*images.shape[1:])
+    basis = surface_basis(*images.shape[1:])
     pixels = images.astype(np.float32).reshape(len(images), basis.shape[0])
     return (pixels - (pixels @ basis) @ basis.T).reshape(images.shape)
 
 
-def _surface_basis(rows: int, columns: int) -> Float32Array:
+@cache
+def surface_basis(rows: int, columns: int) -> Float32Array:
     """Return six orthonormal columns that span the surfaces of second degree, (rows columns, 6)."""
     y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     surfaces = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)

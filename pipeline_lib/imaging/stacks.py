@@ -1,8 +1,9 @@
-"""The project's own stacks on disk: TIFF files of planes of one size, possibly of none."""
+"""The project's own stacks on disk: TIFF files of planes, possibly of none."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,54 @@ def read_stack(path: Path | str) -> npt.NDArray[Any]:
             return np.zeros((0, *page.shape), page.dtype)
         stack = tiff.asarray(key=range(planes))
     return stack if planes > 1 else stack[np.newaxis]
+
+
+def write_planes(path: Path | str, planes: Sequence[npt.NDArray[Any]]) -> None:
+    """Write grey planes of any sizes atomically, each a page, compressed without loss.
+
+    Parameters
+    ----------
+    path : Path or str
+        File to write.
+    planes : sequence of ndarray
+        (Y, X) each; without any, the file holds one blank page, and says so.
+    """
+    pages = planes if len(planes) else [np.zeros((1, 1), np.uint8)]
+    description = json.dumps({MARK: {"planes": len(planes), "metadata": {}}})
+    with atomic_path(path) as beside, tifffile.TiffWriter(beside) as tiff:
+        for number, plane in enumerate(pages):
+            tiff.write(
+                plane,
+                photometric="minisblack",
+                compression="zlib",
+                predictor=plane.dtype.kind in "iu",
+                metadata=None,
+                description="" if number else description,
+            )
+
+
+def read_planes(path: Path | str) -> list[npt.NDArray[Any]]:
+    """Return the planes that `write_planes` wrote.
+
+    Parameters
+    ----------
+    path : Path or str
+        File to read.
+
+    Returns
+    -------
+    list of ndarray
+        (Y, X) each.
+
+    Raises
+    ------
+    UserError
+        If the file is none of the project's.
+    """
+    with tifffile.TiffFile(path) as tiff:
+        return [
+            tiff.pages[number].asarray() for number in range(_description(tiff, path)["planes"])
+        ]
 
 
 def read_stack_metadata(path: Path | str) -> dict[str, Any]:

@@ -163,11 +163,14 @@ class TileSet:
         Their origins, in the same order.
     left_out : int
         Tiles that had too little foreground and were left out.
+    regions : tuple of ndarray of uint8
+        (Y, X) the whole regions that tiles are cut from, in the order of the split.
     """
 
     images: npt.NDArray[np.uint8]
     tiles: tuple[Tile, ...]
     left_out: int
+    regions: tuple[npt.NDArray[np.uint8], ...]
 
 
 def regions_to_tiles(
@@ -209,10 +212,10 @@ def regions_to_tiles(
     for row, region in zip(rows, regions, strict=True):
         refuse_small_region(row_to_name(row), region.shape, settings)
     foregrounds = _foregrounds(rows, regions)
+    mapped = [intensity.for_image(region).apply(region) for region in regions]
     images, tiles = [np.zeros((0, settings.size, settings.size), np.uint8)], []
-    for row, region, foreground in zip(rows, regions, foregrounds, strict=True):
+    for row, region, grey, foreground in zip(rows, regions, mapped, foregrounds, strict=True):
         places = shape_to_places(region.shape, settings)
-        grey = intensity.for_image(region).apply(region)
         images.append(cut_tiles(grey, places, settings.size))
         shares = cut_tiles(foreground, places, settings.size).mean(axis=(1, 2))
         size_um = pixel_sizes_um[row.source]
@@ -222,7 +225,8 @@ def regions_to_tiles(
         ]
     kept = tiles_to_kept(tiles, settings)
     stack = np.concatenate(images)
-    return TileSet(stack[kept], tuple(tiles[k] for k in kept), len(tiles) - len(kept))
+    left_out = len(tiles) - len(kept)
+    return TileSet(stack[kept], tuple(tiles[k] for k in kept), left_out, tuple(mapped))
 
 
 def row_to_name(row: SplitRow) -> str:

@@ -66,3 +66,22 @@ def apply_view(array: npt.NDArray[Any], view: View) -> npt.NDArray[Any]:
     """
     mirrored = array[..., ::-1] if view.flipped else array
     return np.ascontiguousarray(np.rot90(mirrored, view.turns, axes=(-2, -1)))
+
+
+def undo_view(array: npt.NDArray[Any], view: View) -> npt.NDArray[Any]:
+    """Return what `apply_view` was given, from what it returned.
+
+    Parameters
+    ----------
+    array : ndarray
+        (..., Y, X).
+    view : View
+        Orientation that it was brought into.
+
+    Returns
+    -------
+    ndarray
+        Contiguous in memory.
+    """
+    turned = np.rot90(array, -view.turns, axes=(-2, -1))
+    return np.ascontiguousarray(turned[..., ::-1] if view.flipped else turned)

@@ -17,6 +17,7 @@ from pipeline_lib.reporting.figures import (
     histograms_to_png,
     image_to_png,
     shrink,
+    similarities_to_png,
     spectra_to_png,
     transfer_curves_to_png,
 )
@@ -108,6 +109,7 @@ def concept_to_view(
         copies=nearest.sentence,
         compared=nearest.compared,
         pairs=[_pair_view(pair) for pair in nearest.pairs],
+        similarities=_similarity_chart(nearest),
         measured_on=_curves_sentence(curves),
         spectrum=spectra_to_png(
             {key: images_to_mean_spectrum(images) for key, images in curves.items()}
@@ -174,13 +176,20 @@ def _distance_chart(metrics: pd.DataFrame, concept: str) -> bytes:
 
 
 def _pair_view(pair: Pair) -> PairView:
-    """Encode a pair of pictures and write its caption."""
-    synthetic, training = _tiles(np.stack([pair.synthetic, pair.training]))
-    rows, columns = pair.shift
-    copy = " (copy)" if pair.copy else ""
-    moved = f", moved {rows}, {columns} px" if rows or columns else ""
-    words = f"#{pair.index}: {number(pair.similarity)}{copy}. Tile {pair.tile}{moved}"
-    return PairView(pair.index, synthetic, training, words, pair.copy)
+    """Encode a pair of pictures with their difference and write its caption."""
+    synthetic, training, difference = _tiles(
+        np.stack([pair.synthetic, pair.training, pair.difference()])
+    )
+    judged = {"copy": " (copy)", "resembles": " (resembles)"}.get(pair.verdict, "")
+    words = f"#{pair.index}: {number(pair.similarity)}{judged}. {pair.place}"
+    return PairView(pair.index, synthetic, training, difference, words, pair.verdict == "copy")
+
+
+def _similarity_chart(nearest: Nearest) -> bytes:
+    """Draw the similarities of all sets, none where nothing was compared."""
+    if not nearest.compared:
+        return b""
+    return similarities_to_png(nearest.similarities, nearest.threshold)
 
 
 def camera_to_sentence(camera: Mapping[str, Any] | None) -> str:

@@ -17,8 +17,9 @@ READING = (
     "A good result lies far below untuned and close to the larger of floor and VAE's cost.",
     "An interval is given only where at least five independent source images stand on each side: "
     "tiles of one image are not independent.",
-    "Copies: each synthetic image is compared with all training images. One that is more like a "
-    "training image than nearly all held-out real tiles are counts as a copy.",
+    "Copies: each synthetic image is looked for in whole training fields. What real tiles that "
+    "were never trained on reach there is resemblance at most; what training tiles reach that went "
+    "through the autoencoder is a copy.",
 )
 STUDY_READING = (
     "Each mark is measured to tiles that the run's training never saw. Compare runs only where "
@@ -35,8 +36,8 @@ LIMITS = (
     "microscopy and mind what does not, so look at the images and at the spectrum too.",
     "A small distance does not promise that a detector trained on these images gets better. Only "
     "a trial of that use tells.",
-    "The search for copies finds whole images and large parts of them, shifted or in another valid "
-    "orientation. It does not find single cells copied into a new surrounding.",
+    "The search for copies finds whole images, shifted or in another valid orientation. It does "
+    "not find single cells copied into a new surrounding.",
 )
 DIRECTED_LIGHT = (
     "The light came from one side ({modality}): the direction of the shadows is physics, so images "

@@ -26,6 +26,12 @@ SET_WORDS = {
     "floor": "floor (real to real)",
     "real": "real, held out",
 }
+SIMILARITY_SETS = {
+    "floor": ("held-out tiles", "real"),
+    "tuned": ("synthetic", "tuned"),
+    "remembered": ("remembered training tiles", "vae"),
+}
+SIMILARITY_BINS = 60
 TRANSFER_CURVES = {
     "real": ("real training tiles", "real", "D"),
     "decoded": ("through the VAE and back", "vae", "^"),
@@ -94,6 +100,41 @@ def _figure_to_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def similarities_to_png(
+    similarities: Mapping[str, npt.NDArray[np.float64]], threshold: float
+) -> bytes:
+    """Draw how like the training fields the images of each set are.
+
+    Parameters
+    ----------
+    similarities : mapping
+        By set (``floor``, ``tuned``, ``remembered``; others are not drawn).
+    threshold : float
+        From which on an image is a copy, not drawn if NaN.
+
+    Returns
+    -------
+    bytes
+        A PNG: one histogram a set, one below the other.
+    """
+    drawn = {
+        name: similarities[name] for name in SIMILARITY_SETS if len(similarities.get(name, ()))
+    }
+    edges = np.linspace(min(0.0, *(values.min() for values in drawn.values())), 1, SIMILARITY_BINS)
+    with rc_context(STYLE):
+        figure = Figure((WIDTH_INCHES, 0.4 + 0.8 * len(drawn)), layout="constrained")
+        axes = figure.subplots(len(drawn), 1, squeeze=False, sharex=True)[:, 0]
+        for axis, (name, values) in zip(axes, drawn.items(), strict=True):
+            words, colour = SIMILARITY_SETS[name]
+            axis.hist(values, edges, color=COLOURS[colour])
+            axis.set_title(f"{words} ({len(values):,})")
+            axis.set_yticks([])
+            if np.isfinite(threshold):
+                axis.axvline(threshold, color=COLOURS["untuned"], lw=1, ls="--")
+        axes[-1].set_xlabel("similarity to the likest place of the training fields")
+        return _figure_to_png(figure)
 
 
 def distances_to_png(panels: Mapping[str, Mapping[str, Measured]]) -> bytes:

@@ -69,6 +69,8 @@ class RunFiles:
 
     metrics: pd.DataFrame
     copies: pd.DataFrame
+    similarities: pd.DataFrame
+    windows: Sequence[Images]
     history: pd.DataFrame
     previews: bytes
     card: Mapping[str, Any]

@@ -1,8 +1,8 @@
-"""The synthetic images that are most like a training image, each beside it."""
+"""The synthetic images that are most like a place of the training fields, each beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,38 +11,49 @@ import numpy.typing as npt
 import pandas as pd
 import tifffile
 
-from pipeline_lib.imaging.views import View, apply_view
 from pipeline_lib.reporting.tables import number
 from pipeline_lib.reporting.verdicts import Copies
 
 Image = npt.NDArray[np.uint8]
+MIDDLE = 128
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A synthetic image, and the training tile nearest to it in the orientation that fits best.
+    """A synthetic image, and the place of a training field that it is likest, in register.
 
     Attributes
     ----------
-    index, tile : int
-        Numbers of the synthetic image and of the training tile.
+    index : int
+        Number of the synthetic image.
     synthetic, training : ndarray of uint8
-        Pictures of one size; the training tile is turned, but not shifted.
+        Pictures of one size.
     similarity : float
-        Normalised cross-correlation.
-    shift : tuple of int
-        Rows and columns by which the training tile must move to lie on the synthetic image.
-    copy : bool
-        Whether the synthetic image counts as a copy.
+        Correlation of what lies beneath the noise.
+    place : str
+        Where in the training fields.
+    verdict : str
+        Of copies.tsv.
     """
 
     index: int
-    tile: int
     synthetic: Image
     training: Image
     similarity: float
-    shift: tuple[int, int]
-    copy: bool
+    place: str
+    verdict: str
+
+    def difference(self) -> Image:
+        """Return synthetic less training image, grey where they agree.
+
+        The training image's brightness and contrast are fitted to the synthetic one's first: they
+        count for nothing in the search.
+        """
+        synthetic, training = (picture.astype(float) for picture in (self.synthetic, self.training))
+        centred = training - training.mean()
+        spread = max(float(np.square(centred).sum()), 1.0)
+        fitted = synthetic.mean() + centred * float((centred * synthetic).sum()) / spread
+        return np.rint(MIDDLE + synthetic - fitted).clip(0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,8 @@ class Nearest:
     sentence: str
     compared: int
     pairs: Sequence[Pair]
+    similarities: Mapping[str, npt.NDArray[np.float64]]
+    threshold: float
 
 
 def copies_to_counts(copies: pd.DataFrame, concept: str) -> Copies:
@@ -73,7 +86,9 @@ def copies_to_counts(copies: pd.DataFrame, concept: str) -> Copies:
     counts = verdicts.value_counts()
     return Copies(
         found=int(counts.get("copy", 0)),
+        resembling=int(counts.get("resembles", 0)),
         near=int(counts.get("near", 0)),
+        empty=int(counts.get("empty", 0)),
         unknown=int(counts.get("unknown", 0)),
         compared=len(verdicts),
     )
@@ -98,27 +113,54 @@ def copies_to_sentence(copies: pd.DataFrame, concept: str) -> str:
     if not len(own):
         return "No synthetic image was compared with the training tiles."
     method = (
-        "Similarity is the correlation of grey values (1: equal up to brightness and contrast), "
-        "the best over all training tiles, valid orientations and shifts."
+        "Similarity is the correlation of grey values (1: equal up to brightness and contrast) "
+        "within the band that the autoencoder keeps, corrected for noise: the best over whole "
+        "training fields in all valid orientations and shifts."
     )
-    threshold = own["threshold"].iloc[0]
-    if pd.isna(threshold):
+    resembling, copied = own[["resemblance_threshold", "threshold"]].iloc[0]
+    if pd.isna(copied):
         return f"{method} Without held-out tiles there is no threshold for what is a copy."
     return (
-        f"{method} Above {number(threshold)}, which held-out real tiles hardly ever reach, an "
-        "image counts as a copy."
+        f"{method} Above {number(resembling)}, which held-out real tiles hardly ever reach, an "
+        f"image resembles a training field; from {number(copied)} on it is a copy."
     )
+
+
+def copies_to_threshold(copies: pd.DataFrame, concept: str) -> float:
+    """Return the similarity from which on an image of a concept is a copy, NaN if unknown."""
+    thresholds = copies.loc[copies["concept"] == concept, "threshold"]
+    return float(thresholds.iloc[0]) if len(thresholds) else float("nan")
+
+
+def similarities_to_sets(
+    similarities: pd.DataFrame, concept: str
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the similarities of a concept's images by their set.
+
+    Parameters
+    ----------
+    similarities : DataFrame
+        The table of similarities.csv.
+    concept : str
+        Whose images.
+
+    Returns
+    -------
+    dict
+        Sets without images are left out.
+    """
+    own = similarities[similarities["concept"] == concept]
+    return {str(name): group.to_numpy(float) for name, group in own.groupby("set")["similarity"]}
 
 
 def copies_to_pairs(
     copies: pd.DataFrame,
     concept: str,
     manifest: pd.DataFrame,
-    train: npt.NDArray[np.uint8],
-    views: Sequence[View],
+    windows: Sequence[Image],
     count: int = 12,
 ) -> list[Pair]:
-    """Open the synthetic images that are most like a training tile.
+    """Open the synthetic images that are most like a place of the training fields.
 
     Parameters
     ----------
@@ -128,10 +170,8 @@ def copies_to_pairs(
         Whose images.
     manifest : DataFrame
         The synthetic images with their columns ``key`` and ``path``.
-    train : ndarray of uint8, shape (tiles, rows, columns)
-        Training tiles.
-    views : sequence of View
-        Those of the concept's modality, which the table names by number.
+    windows : sequence of ndarray of uint8
+        The places, in register, that the table's column ``window`` numbers.
     count : int
         Pairs to return at most.
 
@@ -140,20 +180,19 @@ def copies_to_pairs(
     list of Pair
         Highest similarity first.
     """
-    own = copies[copies["concept"] == concept]
+    own = copies[(copies["concept"] == concept) & (copies["window"] >= 0)]
     nearest = own.sort_values("similarity", ascending=False, kind="stable").head(count)
     placed = nearest.merge(manifest[["key", "path"]], on="key", how="left")
-    return [_row_to_pair(row, train, views) for row in placed.to_dict("records")]
+    return [_row_to_pair(row, windows) for row in placed.to_dict("records")]
 
 
-def _row_to_pair(row: dict[str, Any], train: npt.NDArray[np.uint8], views: Sequence[View]) -> Pair:
+def _row_to_pair(row: dict[str, Any], windows: Sequence[Image]) -> Pair:
     """Open the pictures of one row."""
     return Pair(
         index=row["index"],
-        tile=row["tile"],
         synthetic=tifffile.imread(row["path"]),
-        training=apply_view(train[row["tile"]], views[row["view"]]),
+        training=windows[row["window"]],
         similarity=row["similarity"],
-        shift=(row["shift_y"], row["shift_x"]),
-        copy=row["verdict"] == "copy",
+        place=f"{row['source']}, plane {row['plane']}, row {row['y']:.0f}, column {row['x']:.0f}",
+        verdict=row["verdict"],
     )

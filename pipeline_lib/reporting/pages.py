@@ -24,11 +24,12 @@ class TileRow:
 
 @dataclass(frozen=True)
 class PairView:
-    """A synthetic image beside the training image nearest to it, as PNGs."""
+    """A synthetic image, the training place that it is likest, and their difference, as PNGs."""
 
     index: int
     synthetic: bytes
     training: bytes
+    difference: bytes
     words: str
     copy: bool
 
@@ -47,6 +48,7 @@ class ConceptView:
     copies: str
     compared: int
     pairs: Sequence[PairView]
+    similarities: bytes
     measured_on: str
     spectrum: bytes
     histogram: bytes

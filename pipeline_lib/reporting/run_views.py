@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_lib.files import installed_versions
-from pipeline_lib.imaging.views import modality_to_views
 from pipeline_lib.reporting.concept_views import concept_to_sheet_rows, concept_to_view
 from pipeline_lib.reporting.explanations import LIMITS, READING, data_to_limits
 from pipeline_lib.reporting.figures import training_to_png
@@ -20,6 +19,8 @@ from pipeline_lib.reporting.nearest import (
     copies_to_counts,
     copies_to_pairs,
     copies_to_sentence,
+    copies_to_threshold,
+    similarities_to_sets,
 )
 from pipeline_lib.reporting.pages import ConceptView, RunView
 from pipeline_lib.reporting.tables import Table, value_to_rows
@@ -145,12 +146,14 @@ def _concept_view(
     verdicts: Mapping[str, Verdict],
 ) -> ConceptView:
     """Make what the page shows of one concept."""
-    name, views = concept.concept, modality_to_views(concept.modality)
+    name = concept.concept
     own = files.concepts[name]
     nearest = Nearest(
         copies_to_sentence(files.copies, name),
         copies_to_counts(files.copies, name).compared,
-        copies_to_pairs(files.copies, name, own.tuned.manifest, own.train, views),
+        copies_to_pairs(files.copies, name, own.tuned.manifest, files.windows),
+        similarities_to_sets(files.similarities, name),
+        copies_to_threshold(files.copies, name),
     )
     return concept_to_view(
         name, own, files.metrics, verdicts[name], nearest, files.sidecars, stage.report.rows

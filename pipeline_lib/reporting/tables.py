@@ -121,7 +121,7 @@ def metrics_to_measured(
     rows = metrics
     for column, value in wanted.items():
         rows = rows[rows[column] == value]
-    finite = rows[np.isfinite(rows["value"])]
+    finite = rows[np.isfinite(rows["value"].astype(float))]
     return {row["set"]: _row_to_measured(row) for row in finite.to_dict("records")}
 
 

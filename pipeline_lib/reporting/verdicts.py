@@ -30,11 +30,13 @@ Nearness = Literal["indistinguishable", "close", "clearly different", "too few i
 
 @dataclass(frozen=True)
 class Copies:
-    """What the search for copies of training tiles found: numbers of synthetic images."""
+    """What the search for copies of training images found: numbers of synthetic images."""
 
     found: int
     compared: int
+    resembling: int = 0
     near: int = 0
+    empty: int = 0
     unknown: int = 0
 
 
@@ -200,12 +202,30 @@ def _nearness_to_sentence(sets: Mapping[str, Measured], differences: Mapping[str
             "Clearly different: the synthetic images lie farther from held-out real tiles than "
             "real training tiles do."
         )
+    words = "Too few images to say how near to real ones the synthetic images are"
+    need = differences_to_need(sets, differences)
+    return f"{words}: {need}" if need else f"{words}."
+
+
+def differences_to_need(sets: Mapping[str, Measured], differences: Mapping[str, Measured]) -> str:
+    """Say how many more fields would tell how near the synthetic images are.
+
+    Parameters
+    ----------
+    sets : mapping
+        The headline distance by set.
+    differences : mapping
+        Tuned less ``floor``.
+
+    Returns
+    -------
+    str
+        A sentence without a capital; empty where the floor was not measured.
+    """
     if "floor" not in differences:
-        return "Too few images to say how near to real ones the synthetic images are."
-    return (
-        "Too few images to say how near to real ones the synthetic images are: "
-        f"{_more_fields(differences['floor'], abs(differences['floor'].value - _margin(sets)))}"
-    )
+        return ""
+    difference = differences["floor"]
+    return _more_fields(difference, abs(difference.value - _margin(sets)))
 
 
 def _gain_to_sentence(sets: Mapping[str, Measured], differences: Mapping[str, Measured]) -> str:
@@ -333,17 +353,23 @@ def _limits_to_sentences(sets: Mapping[str, Measured]) -> list[str]:
 
 
 def copies_to_sentence(copies: Copies) -> str:
-    """Say how many synthetic images are copies of training tiles."""
+    """Say how many synthetic images are copies of training images."""
     if copies.compared == 0:
-        return "No synthetic image was compared with the training tiles, so copies are unknown."
+        return "No synthetic image was compared with the training images: copies are unknown."
     if copies.unknown:
-        return "Copies of training tiles are unknown: no held-out tile sets the threshold."
-    near = "" if not copies.near else f" {copies.near:,} more are near in features alone."
+        return "Copies of training images are unknown: no held-out tile sets the threshold."
     if copies.found == 0:
-        return f"Copies of training tiles: none found among {copies.compared:,} images.{near}"
-    share = number(100 * copies.found / copies.compared, 2)
-    found = f"{copies.found:,} of {copies.compared:,} images ({share} %)"
-    return f"Copies of training tiles: {found}.{near}"
+        first = f"Copies of training images: none found among {copies.compared:,} images."
+    else:
+        share = number(100 * copies.found / copies.compared, 2)
+        first = f"Copies of training images: {copies.found:,} of {copies.compared:,} ({share} %)."
+    others = {
+        "more like a training image than held-out tiles are, and no copies": copies.resembling,
+        "near in features alone": copies.near,
+        "empty, so that nothing could be recognised in them": copies.empty,
+    }
+    said = [f"{count:,} {words}" for words, count in others.items() if count]
+    return f"{first} Further: {'; '.join(said)}." if said else first
 
 
 def sets_to_warnings(sets: Mapping[str, Measured]) -> list[str]:

@@ -12,6 +12,7 @@ NO_EXTRACTOR = ("", "none")
 NEARER = "Smaller is nearer to real"
 EQUAL_AT_ONE = "Best at 1"
 EQUAL_AT_ZERO = "Best at 0"
+TO_THE_FLOOR = "Larger is nearer to real, up to the floor"
 DIAMETERS = (
     "How much the diameter of an object must change on average for both sets to have the same "
     "diameters (Wasserstein-1, {unit})."
@@ -46,10 +47,58 @@ METRICS = {
         "compare columns with equal numbers of images only.",
         NEARER,
     ),
+    "precision": MetricWords(
+        "Precision",
+        "Share of images that lie where the held-out tiles do: in a ball around one of them that "
+        "reaches to its fifth nearest tile of another field.",
+        TO_THE_FLOOR,
+    ),
+    "recall": MetricWords(
+        "Recall",
+        "Share of held-out tiles that lie where the images do; low where kinds of images are "
+        "missing.",
+        TO_THE_FLOOR,
+    ),
+    "density": MetricWords(
+        "Density",
+        "In how many of the balls around held-out tiles an image lies, over what is expected of "
+        "real images; below the floor, images lie at the edge or outside, above it too near the "
+        "middle.",
+        "Best at the floor, near 1",
+    ),
+    "coverage": MetricWords(
+        "Coverage",
+        "Share of held-out tiles that have an image in their ball; low where kinds of images are "
+        "missing. It grows with the number of images.",
+        TO_THE_FLOOR,
+    ),
+    "two_sample_accuracy": MetricWords(
+        "Two-sample accuracy",
+        "How often a classifier tells rightly whether an image is a held-out tile, on images and "
+        "fields that it has not seen; 1 where it always does.",
+        "Best at 0.5, a guess",
+    ),
+    "memorisation_ratio": MetricWords(
+        "Memorisation ratio",
+        "Mean distance of an image to its nearest training tile, over that of held-out tiles, in "
+        "features; below 1, images are nearer to the training tiles than unseen real ones are.",
+        EQUAL_AT_ONE,
+    ),
+    "memorisation_share": MetricWords(
+        "Nearer than unseen tiles",
+        "How often an image is nearer to the training tiles than a held-out tile is, over all "
+        "pairs of the two, in features; 1 for copies.",
+        "Best at 0.5",
+    ),
     "copy_share": MetricWords(
         "Share of copies",
-        "Share of images that are more like a training tile than hardly any held-out real tile is; "
-        "by the threshold's making, a few of the held-out tiles are too (floor).",
+        "Share of images that are a place of a training field in all that the autoencoder keeps.",
+        "Smaller is better, down to the floor",
+    ),
+    "resemblance_share": MetricWords(
+        "Share that resembles",
+        "Share of images that are no copies but more like a place of a training field than hardly "
+        "any held-out real tile is; by the threshold's making, a few of those are too (floor).",
         "Smaller is better, down to the floor",
     ),
     "near_share": MetricWords(

@@ -21,6 +21,11 @@ from pipeline_lib.sampling.manifests import (
 Images = npt.NDArray[np.uint8]
 
 
+def to_bytes(values: npt.NDArray[np.floating]) -> Images:
+    """Round grey values to the 8-bit scale."""
+    return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
 def draw_fields(seed: int, count: int, side: int) -> Images:
     """Draw fields of blobs on a noisy background: structure that no two fields share."""
     generator = np.random.default_rng(seed)
@@ -29,7 +34,7 @@ def draw_fields(seed: int, count: int, side: int) -> Images:
     )
     blobs = ndimage.gaussian_filter(points, (0, 2.5, 2.5))
     values = 128 + 3000 * blobs + generator.normal(0, 3, blobs.shape)
-    return np.rint(values).clip(0, 255).astype(np.uint8)
+    return to_bytes(values)
 
 
 def write_tiles(folder: Path, name: str, tiles: Images, sources: Sequence[str]) -> None:

@@ -5,20 +5,31 @@ import pytest
 from scipy import ndimage
 
 from pipeline_lib.evaluation.comparisons import (
+    FEATURE_METRICS,
+    FEW_NEIGHBOURS,
+    FEW_SYNTHETIC,
     IDENTICAL,
+    NO_FOLDS,
     NOT_MEASURABLE,
     RANK_DEFICIENT,
+    SHARED_FIELDS,
+    WITHOUT_INTERVAL,
+    features_to_memorisation_rows,
     list_metrics,
     measures_to_difference,
     measures_to_rows,
 )
 from pipeline_lib.evaluation.intervals import FEW_FIELDS, images_to_blocks
 from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
+from pipeline_lib.evaluation.manifold import NAMES, features_to_manifold_scores
 from pipeline_lib.evaluation.measurements import images_to_measures
 from pipeline_lib.evaluation.objects import fit_segmenter
+from pipeline_lib.evaluation.two_sample import features_to_two_sample
+from pipeline_lib.reporting.words import METRICS
 from tests.evaluation.shards import draw_fields
 
 DIMENSIONS = 6
+OF_PAIRS = (*NAMES, "two_sample_accuracy")
 
 
 def describe(seed, images):
@@ -42,7 +53,8 @@ def compare(holdout):
         features = describe(1, images) if features is None else features
         units = reference.units if options.get("paired") else images_to_blocks(len(images))
         sample = images_to_measures(images, features, units, segmenter, 0.5)
-        rows = measures_to_rows(reference, sample, "tuned", "trial", "um", 0.95, **options)
+        name = "vae" if options.get("paired") else "tuned"
+        rows = measures_to_rows(reference, sample, name, "trial", "um", 0.95, **options)
         return {row.metric: row for row in rows}
 
     return rows_of
@@ -50,24 +62,31 @@ def compare(holdout):
 
 def test_every_metric_has_a_finite_value_inside_its_interval(compare):
     rows = compare(draw_fields(1, 20, 64))
-    assert list(rows) == ["kernel_distance", *(metric.name for metric in list_metrics("um"))]
+    own = (metric.name for metric in list_metrics("um"))
+    assert list(rows) == ["kernel_distance", *OF_PAIRS, *own]
     for name, row in rows.items():
-        if name == "frechet_distance":  # its bias is larger than any interval
+        if name in WITHOUT_INTERVAL:
             assert np.isfinite(row.value) and np.isnan([row.low, row.high]).all()
         else:
             assert row.low <= row.value <= row.high, row
         assert (row.n_reference, row.n_synthetic) == (15, 20)
-        assert row.extractor == ("trial" if row.metric.endswith("t_distance") else "none") or (
-            row.metric in ("kernel_distance", "frechet_distance", "object_diameter_distance_um")
-        )
 
 
-def test_extractor_stands_beside_the_distances_of_features_alone(compare):
+def test_every_row_is_explained(compare):
+    rows = compare(draw_fields(1, 20, 64))
+    own = {*rows, "memorisation_ratio", "memorisation_share"}
+    assert all(METRICS[name].meaning and METRICS[name].direction for name in own)
+
+
+def test_extractor_stands_beside_what_is_made_of_features_alone(compare):
     rows = compare(draw_fields(1, 20, 64)).values()
-    assert {row.metric for row in rows if row.extractor == "trial"} == {
-        "kernel_distance",
-        "frechet_distance",
+    by_extractor = {
+        extractor: {row.metric for row in rows if row.extractor == extractor}
+        for extractor in ("trial", "none")
     }
+    assert by_extractor["trial"] == {"kernel_distance", "frechet_distance", *OF_PAIRS}
+    assert by_extractor["trial"] == set(FEATURE_METRICS)
+    assert by_extractor["none"] == {row.metric for row in rows} - set(FEATURE_METRICS)
 
 
 def test_images_of_one_kind_have_ratios_near_one(compare):
@@ -130,6 +149,87 @@ def test_a_round_trip_is_compared_without_the_pairs_of_one_field(compare, holdou
     expected = features_to_kernel_distance(features, features + 1e-4, fields, fields)
     assert row.value == pytest.approx(expected, abs=1e-12)
     assert row.value > features_to_kernel_distance(features, features + 1e-4)
+
+
+def test_scores_of_pairs_leave_out_fields_as_their_modules_do(compare, holdout):
+    images = draw_fields(9, 30, 64)
+    features, units = describe(0, holdout), np.arange(15) % 5
+    rows = compare(images)
+    origins = units, 5 + np.arange(30)
+    expected = features_to_manifold_scores(features, describe(1, images), *origins)
+    assert {name: rows[name].value for name in NAMES} == pytest.approx(expected)
+    told = features_to_two_sample(features, describe(1, images), *origins).accuracy
+    assert rows["two_sample_accuracy"].value == told
+    vae = compare(holdout, features=features + 1e-4, paired=True)
+    expected = features_to_manifold_scores(features, features + 1e-4, units, units)
+    assert {name: vae[name].value for name in NAMES} == pytest.approx(expected)
+    # Fields that both sides share are left out across.
+    numbers = np.concatenate([np.arange(15) % 5, np.arange(30) % 7])
+    shared = compare(images, shared=(numbers[:15], numbers[15:]))
+    expected = features_to_manifold_scores(
+        features, describe(1, images), numbers[:15], numbers[15:]
+    )
+    assert {name: shared[name].value for name in NAMES} == pytest.approx(expected)
+    assert np.isnan([shared[name].low for name in OF_PAIRS]).all()
+
+
+def test_too_few_neighbours_and_folds_are_flagged_where_they_lack(compare):
+    few = compare(draw_fields(10, 5, 64))
+    assert np.isnan(few["recall"].value)
+    assert few["recall"].flags.split(";") == [FEW_NEIGHBOURS, NOT_MEASURABLE]
+    assert np.isfinite(few["precision"].value) and not few["precision"].flags
+    alone = compare(draw_fields(10, 20, 64), fields=1)
+    assert np.isnan(alone["two_sample_accuracy"].value)
+    assert NO_FOLDS in alone["two_sample_accuracy"].flags.split(";")
+    assert np.isfinite([alone[name].value for name in NAMES]).all()
+    assert not any(NO_FOLDS in row.flags for name, row in alone.items() if name not in OF_PAIRS)
+
+
+def test_shares_have_no_interval_above_one(compare, holdout):
+    rows = compare(draw_fields(11, 40, 64), features=0.1 * describe(2, np.zeros(40)))
+    assert rows["precision"].value > 0.9
+    assert all(rows[name].high <= 1 for name in ("precision", "recall"))
+
+
+@pytest.fixture(scope="module")
+def memorised():
+    """Return the memorisation rows of images of which so many are training tiles."""
+    generator = np.random.default_rng(20)
+    train, holdout, sample = generator.normal(size=(3, 40, 8))
+
+    def rows_of(copies, fields=8, images=40, **options):
+        own = np.concatenate([train[:copies], sample[copies:images]])
+        sides = (holdout, np.arange(40) % fields), (own, images_to_blocks(images))
+        rows = features_to_memorisation_rows(train, *sides, "tuned", "trial", 0.95, **options)
+        return {row.metric: row for row in rows}
+
+    return rows_of
+
+
+def test_copies_show_in_both_rows_of_memorisation(memorised):
+    none, half = memorised(0), memorised(20)
+    assert list(none) == ["memorisation_ratio", "memorisation_share"]
+    for name, equal in (("memorisation_ratio", 1), ("memorisation_share", 0.5)):
+        assert none[name].low < equal < none[name].high
+        row = half[name]
+        assert (row.set, row.reference, row.extractor, row.fields) == ("tuned", "train", "trial", 8)
+        assert (row.n_reference, row.n_synthetic, row.flags) == (40, 40, "")
+    assert half["memorisation_ratio"].value == pytest.approx(
+        none["memorisation_ratio"].value / 2, rel=0.1
+    )
+    assert half["memorisation_ratio"].high < 1 and half["memorisation_share"].low > 0.5
+
+
+def test_rows_of_memorisation_say_why_they_have_no_interval(memorised):
+    numbers = np.arange(80) % 8
+    for options, flag in (
+        ({"fields": 3}, FEW_FIELDS[2]),
+        ({"images": 4}, FEW_SYNTHETIC),
+        ({"shared": (numbers[:40], numbers[40:])}, SHARED_FIELDS),
+    ):
+        for row in memorised(0, **options).values():
+            assert row.flags.split(";") == [flag]
+            assert np.isfinite(row.value) and np.isnan([row.low, row.high]).all()
 
 
 def test_no_interval_of_a_distance_reaches_below_zero(compare):

@@ -7,15 +7,16 @@ import pytest
 from scipy import ndimage
 
 from pipeline_lib.evaluation.comparisons import FEW_IMAGES, FEW_SYNTHETIC, SHARED_FIELDS
+from pipeline_lib.evaluation.concept_copies import FEW_HELD_OUT_FLAG
 from pipeline_lib.evaluation.concept_metrics import (
     ConceptSets,
-    Described,
     evaluate_concept,
     rows_to_table,
     shared_origins,
 )
-from pipeline_lib.evaluation.image_sets import ImageSet
+from pipeline_lib.evaluation.image_sets import Described, ImageSet, Regions
 from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
+from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.settings import EvaluationSettings
 from tests.evaluation.shards import draw_fields
 
@@ -40,12 +41,18 @@ def sets():
     tuned = draw_fields(2, 9, 64)
     train = draw_fields(0, 8, 64)
     tuned[4] = train[5, ::-1]
+    rows = tuple(
+        SplitRow(f"field {k % 4}", k, 10, 74, 20, 84, "g", "train", "") for k in range(len(train))
+    )
     return ConceptSets(
         train=described(0, train),
         holdout=described(1, holdout),
         roundtrip=described(1, ndimage.gaussian_filter(holdout, (0, 0.7, 0.7)), shift=0.1),
         tuned=described(2, tuned, shift=0.2),
         untuned=described(3, draw_fields(3, 6, 64), shift=2.0),
+        regions=Regions(tuple(train), rows),
+        decoded=ndimage.gaussian_filter(train[::2], (0, 0.7, 0.7)),
+        decoded_numbers=np.arange(0, 8, 2),
         pixel_size_um=0.5,
     )
 
@@ -54,6 +61,10 @@ def sets():
 def evaluated(sets):
     rows, copies = evaluate_concept(sets, "brightfield", EVALUATION)
     return rows_to_table(rows, "cells"), copies
+
+
+def shares(table, metric):
+    return table[table["metric"] == metric].set_index("set")
 
 
 def test_the_table_has_the_columns_and_sets_that_the_report_reads(evaluated):
@@ -77,25 +88,53 @@ def test_synthetic_images_and_floor_are_compared_with_equally_many_images(evalua
     assert [counts.tolist() for counts in distances[["tuned", "untuned", "floor", "vae"]]] == [
         *([6], [6], [6], [20])
     ]
-    assert len(copies) == 9
+    assert len(copies.table) == 9
 
 
 def test_the_planted_copy_is_found_and_counted(evaluated):
     table, copies = evaluated
-    row = copies.iloc[4]
-    assert (row["copy"], row["verdict"], row["tile"], row["source"]) == (True, "copy", 5, "field 1")
-    assert row["similarity"] > 0.99 > row["threshold"]
-    shares = table[table["metric"] == "copy_share"].set_index("set")
-    assert shares["value"]["tuned"] == pytest.approx(copies["copy"].mean())
-    assert shares["value"]["floor"] <= 0.05
-    assert (shares["reference"] == "train").all()
-    assert shares["low"]["tuned"] < shares["value"]["tuned"] < shares["high"]["tuned"]
+    row = copies.table.iloc[4]
+    assert (row["copy"], row["verdict"], row["source"]) == (True, "copy", "field 1")
+    assert (row["plane"], row["y"], row["x"]) == pytest.approx((5, 10, 20), abs=0.1)
+    assert row["similarity"] > 0.99 > row["threshold"] > row["resemblance_threshold"]
+    found = shares(table, "copy_share")
+    assert found["value"]["tuned"] == pytest.approx(copies.table["copy"].mean())
+    assert found["value"]["floor"] == 0
+    assert found["value"]["remembered"] == 1
+    assert (found["reference"] == "train").all()
+    assert found["low"]["tuned"] < found["value"]["tuned"] < found["high"]["tuned"]
+
+
+def test_few_held_out_tiles_are_told(evaluated, sets):
+    table, _ = evaluated
+    assert (shares(table, "copy_share")["flags"] == FEW_HELD_OUT_FLAG).all()
+
+
+def test_the_likest_places_are_shown_in_register(evaluated, sets):
+    _, copies = evaluated
+    number = copies.table["window"][4]
+    assert number == 0
+    difference = copies.windows[number].astype(int) - sets.tuned.images.images[4]
+    assert np.abs(difference).max() <= 1
+    assert sorted(copies.table["window"]) == list(range(9))
+
+
+def test_all_similarities_are_kept_by_their_set(evaluated):
+    _, copies = evaluated
+    counts = copies.similarities["set"].value_counts().to_dict()
+    assert counts == {"tuned": 9, "untuned": 6, "floor": 20, "vae": 20, "remembered": 4}
+
+
+def test_nearness_to_training_and_held_out_tiles_has_its_rows(evaluated):
+    table, _ = evaluated
+    for metric in ("memorisation_ratio", "memorisation_share"):
+        assert set(shares(table, metric).index) == {"tuned", "untuned"}
 
 
 def test_oblique_light_takes_a_flipped_tile_for_no_copy(sets):
     _, copies = evaluate_concept(sets, "oblique", EVALUATION)
-    assert copies["verdict"][4] == "new"
-    assert (copies["view"] == 0).all()
+    assert copies.table["verdict"][4] == "new"
+    assert (copies.table["view"] == 0).all()
 
 
 def test_without_held_out_tiles_rows_say_so_and_copies_are_unknown(sets):
@@ -111,7 +150,7 @@ def test_without_held_out_tiles_rows_say_so_and_copies_are_unknown(sets):
     distances = [row for row in rows if row.reference == "holdout"]
     assert {row.set for row in distances} == {"tuned", "untuned", "floor", "vae"}
     assert all(np.isnan(row.value) and FEW_IMAGES in row.flags for row in distances)
-    assert set(copies["verdict"]) == {"unknown"}
+    assert set(copies.table["verdict"]) == {"unknown"}
 
 
 def test_without_the_untuned_base_as_many_as_the_training_tiles_are_compared(sets):

@@ -1,163 +1,156 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
 from pipeline_lib.evaluation.copies import (
-    _Correlator,
+    LEAST_STRUCTURE,
     features_to_nearest,
     images_to_matches,
     null_to_threshold,
+    pictures_to_fields,
+    places_to_windows,
+    similarities_to_copy_threshold,
 )
+from pipeline_lib.evaluation.kept_band import roundtrip_to_band
 from pipeline_lib.imaging.views import apply_view, modality_to_views
 from pipeline_lib.settings import UserError
-from tests.evaluation.shards import draw_fields
+from tests.evaluation.shards import draw_fields, to_bytes
 
-ROUND_LIGHT = modality_to_views("brightfield")
-ONE_SIDED_LIGHT = modality_to_views("oblique")
-SIDE = 64
-
-
-def cut(fields, corner):
-    row, column = corner
-    return fields[:, row : row + SIDE, column : column + SIDE]
+VIEWS = modality_to_views("brightfield")
+SIDE = 128
 
 
-@pytest.fixture(scope="module")
-def fields():
-    return draw_fields(0, 12, 96)
+def draw_rods(seed, count, side=256):
+    """Draw fields of few rods: tiles of which hold one or two, much like another's."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    fields = np.full((count, side, side), 200.0)
+    for field in fields:
+        for _ in range(side**2 // 96**2):
+            row, column = generator.uniform(0, side, 2)
+            angle, half = generator.uniform(0, np.pi), generator.uniform(8, 18)
+            width, uneven = generator.uniform(3.5, 6), generator.uniform(-0.4, 0.4)
+            along = (y - row) * np.sin(angle) + (x - column) * np.cos(angle)
+            across = (x - column) * np.sin(angle) - (y - row) * np.cos(angle)
+            outside = np.hypot(np.maximum(np.abs(along) - half, 0), across) - width
+            depth = 90 * (1 + uneven * np.clip(along / half, -1, 1))
+            field -= depth / (1 + np.exp(2 * outside))
+    return to_bytes(fields + generator.normal(0, 3, fields.shape))
 
 
-@pytest.fixture(scope="module")
-def training(fields):
-    return cut(fields, (16, 16))
+def through_autoencoder(images):
+    """Lose what an autoencoder loses: fine detail, and the noise with it."""
+    return to_bytes(ndimage.gaussian_filter(images.astype(float), (0, 1.2, 1.2)))
 
 
-@pytest.fixture(scope="module")
-def threshold(training):
-    """What unrelated fields hardly ever reach."""
-    null = images_to_matches(draw_fields(9, 60, SIDE), training, ROUND_LIGHT)
-    return null_to_threshold(null.similarities, 0.99)
-
-
-def slow_correlation(image, tile):
-    """Best correlation over all shifts that keep half of the area, one shift at a time."""
-    side, reach, best = len(image), len(image) // 2, -1.0
-    for dy in range(-reach, reach + 1):
-        for dx in range(-reach, reach + 1):
-            first = image[max(dy, 0) : side + min(dy, 0), max(dx, 0) : side + min(dx, 0)]
-            second = tile[max(-dy, 0) : side + min(-dy, 0), max(-dx, 0) : side + min(-dx, 0)]
-            if first.size >= side**2 / 2:
-                best = max(best, np.corrcoef(first.ravel(), second.ravel())[0, 1])
-    return best
-
-
-def test_correlation_equals_that_of_single_shifts():
-    generator = np.random.default_rng(0)
-    images, tiles = (generator.normal(size=(3, 12, 12)).astype(np.float32) for _ in range(2))
-    tiles[1] = np.roll(images[1], (3, -2), (0, 1))
-    found, _ = _Correlator(images).correlate(tiles)
-    expected = [slow_correlation(*pair) for pair in zip(images, tiles, strict=True)]
-    assert found == pytest.approx(expected, abs=1e-4)
-    together = [_Correlator(images).correlate(tiles[k : k + 1])[0] for k in range(3)]
-    assert np.stack(together, axis=1) == pytest.approx(
-        np.array([[slow_correlation(image, tile) for tile in tiles] for image in images]), abs=1e-4
+def cut(fields, shift=0.0):
+    """Return four tiles of each field, all moved."""
+    corners = [(8, 8), (8, 110), (110, 8), (110, 110)]
+    moved = ndimage.shift(fields.astype(float), (0, -shift, -shift), order=3, mode="mirror")
+    return to_bytes(
+        np.concatenate([moved[:, r : r + SIDE, c : c + SIDE] for r, c in corners], axis=0)
     )
 
 
-@pytest.mark.parametrize("number", range(8))
-def test_a_flipped_turned_shifted_noisy_copy_is_found_in_brightfield(
-    fields, training, threshold, number
-):
-    view, shift = ROUND_LIGHT[number], (10, -6)
-    viewed = apply_view(fields, view)
-    # In the viewed field the tiles begin at 16, 16: this cut sees them moved by `shift`.
-    copies = cut(viewed, (16 - shift[0], 16 - shift[1])).astype(float)
-    noisy = copies + np.random.default_rng(1).normal(0, 5, copies.shape)
-    found = images_to_matches(np.rint(noisy).clip(0, 255).astype(np.uint8), training, ROUND_LIGHT)
-    assert found.tiles.tolist() == list(range(12))
-    assert set(found.views) == {number}
-    assert (found.shifts == shift).all()
-    assert found.similarities.min() > threshold + 0.1
+@pytest.fixture(scope="module", params=["blobs", "rods"])
+def world(request):
+    draw = draw_rods if request.param == "rods" else lambda *a: draw_fields(*a, 256)
+    fields, others = draw(0, 4), draw(9, 6)
+    tiles = cut(fields)
+    band = roundtrip_to_band(tiles, through_autoencoder(tiles))
+    prepared = pictures_to_fields(list(fields), band)
+    null = [images_to_matches(form, prepared, VIEWS) for form in forms(cut(others))]
+    remembered = images_to_matches(through_autoencoder(tiles), prepared, VIEWS)
+    similarities = np.max([one.similarities for one in null[:2]], axis=0)
+    threshold = similarities_to_copy_threshold(similarities, remembered.similarities, 0.99, 0.8)
+    return fields, prepared, threshold, null
 
 
-def test_in_oblique_light_shifts_are_found_and_flips_are_none_of_its_pictures(fields, training):
-    null = images_to_matches(cut(draw_fields(9, 40, 96), (16, 16)), training, ONE_SIDED_LIGHT)
-    threshold = null_to_threshold(null.similarities, 0.99)
-    shifted = images_to_matches(cut(fields, (6, 30)), training, ONE_SIDED_LIGHT)
-    flipped = images_to_matches(training[:, :, ::-1], training, ONE_SIDED_LIGHT)
-    assert (shifted.shifts == (10, -14)).all()
-    assert shifted.tiles.tolist() == list(range(12))
-    assert (shifted.similarities > threshold).all()
-    assert (flipped.similarities > threshold).mean() < 0.2
+def forms(tiles):
+    """Return tiles as they are, through the autoencoder, and blurred."""
+    blurred = to_bytes(ndimage.gaussian_filter(tiles.astype(float), (0, 2, 2)))
+    return tiles, through_autoencoder(tiles), blurred
 
 
-def test_brightness_contrast_and_uneven_light_hide_no_copy(training, threshold):
-    ramp = np.linspace(-25, 25, SIDE)[None, :, None]
-    changed = (training.astype(float) - 128) * 0.5 + 120 + ramp
-    found = images_to_matches(changed.clip(0, 255).astype(np.uint8), training, ROUND_LIGHT)
-    assert found.tiles.tolist() == list(range(12))
-    assert found.similarities.min() > threshold + 0.1
+def noisy(tiles, deviation):
+    return to_bytes(tiles + np.random.default_rng(5).normal(0, deviation, tiles.shape))
 
 
-def test_empty_noisy_tiles_are_like_nothing(training):
-    generator = np.random.default_rng(2)
-    empty = np.rint(generator.normal(128, 5, (30, SIDE, SIDE))).astype(np.uint8)
-    against_cells = images_to_matches(empty, training, ROUND_LIGHT)
-    against_empty = images_to_matches(empty[:15], empty[15:], ROUND_LIGHT)
-    assert against_cells.similarities.max() < 0.35
-    assert against_empty.similarities.max() < 0.35
-    # Even an empty tile is told from all others when it is copied, noise and all.
-    copied = images_to_matches(empty[:3, ::-1], empty, ROUND_LIGHT)
-    assert copied.tiles.tolist() == [0, 1, 2]
-    assert copied.similarities.min() > 0.95
+PLANTS = {
+    "exact": cut,
+    "gain": lambda fields: to_bytes(0.6 * cut(fields) + 50.0),
+    "offset": lambda fields: to_bytes(cut(fields) - 15.0),
+    "noise": lambda fields: noisy(cut(fields), 10),
+    "autoencoder": lambda fields: through_autoencoder(cut(fields)),
+    "autoencoder and noise": lambda fields: noisy(through_autoencoder(cut(fields)), 5),
+    "autoencoder, moved by 3": lambda fields: through_autoencoder(cut(fields, 3)),
+    **{f"moved by {s:g}": lambda fields, s=s: cut(fields, s) for s in (0.5, 1, 2, 3.3, 5, 8)},
+    **{f"view {k}": lambda fields, k=k: apply_view(cut(fields), VIEWS[k]) for k in (1, 4, 7)},
+}
 
 
-def test_flat_images_are_like_nothing(training):
-    flat = np.full((2, SIDE, SIDE), 200, np.uint8)
-    assert images_to_matches(flat, training, ROUND_LIGHT).similarities.tolist() == [0, 0]
-    assert images_to_matches(training[:2], flat, ROUND_LIGHT).similarities.tolist() == [0, 0]
+@pytest.mark.parametrize("plant", PLANTS)
+def test_planted_copies_are_found(world, plant):
+    fields, prepared, threshold, _ = world
+    found = images_to_matches(PLANTS[plant](fields), prepared, VIEWS)
+    recognisable = found.structures >= LEAST_STRUCTURE
+    assert recognisable.mean() > 0.8
+    assert (found.similarities[recognisable] >= threshold).all()
 
 
-def test_coarse_then_fine_finds_what_the_whole_search_finds(training, monkeypatch):
-    images = ndimage.gaussian_filter(cut(draw_fields(3, 6, 96), (0, 0)), (0, 1, 1))
-    quick = images_to_matches(images, training, ROUND_LIGHT)
-    monkeypatch.setattr("pipeline_lib.evaluation.copies.CANDIDATES", 10**6)
-    whole = images_to_matches(images, training, ROUND_LIGHT)
-    assert (quick.similarities <= whole.similarities).all()
-    assert quick.similarities == pytest.approx(whole.similarities, abs=0.05)
+def test_held_out_tiles_are_no_copies_in_any_form(world):
+    _, _, threshold, null = world
+    assert [int((one.similarities >= threshold).sum()) for one in null] == [0, 0, 0]
 
 
-def test_chunks_do_not_change_matches(training, monkeypatch):
-    images = draw_fields(4, 5, SIDE)
-    whole = images_to_matches(images, training, ONE_SIDED_LIGHT)
-    monkeypatch.setattr("pipeline_lib.evaluation.copies.CHUNK", 2)
-    parts = images_to_matches(images, training, ONE_SIDED_LIGHT)
-    assert parts.similarities == pytest.approx(whole.similarities, abs=1e-6)
-    assert (parts.shifts == whole.shifts).all()
+def test_noise_alone_is_like_nothing(world):
+    _, prepared, threshold, _ = world
+    empty = noisy(np.full((8, SIDE, SIDE), 128.0), 6)
+    found = images_to_matches(empty, prepared, VIEWS)
+    assert found.similarities.max() < threshold
+    assert found.structures.max() < LEAST_STRUCTURE
 
 
-def test_without_images_or_tiles_there_is_nothing_to_match(training):
-    nothing = np.zeros((0, SIDE, SIDE), np.uint8)
-    assert len(images_to_matches(nothing, training, ROUND_LIGHT).tiles) == 0
-    assert images_to_matches(training, nothing, ROUND_LIGHT).similarities.tolist() == [0] * 12
+def test_noise_does_not_lower_a_similarity(world):
+    fields, prepared, _, _ = world
+    clean, dim = (images_to_matches(noisy(cut(fields), d), prepared, VIEWS) for d in (0, 12))
+    seen = dim.structures > 0.5
+    assert dim.similarities[seen] == pytest.approx(clean.similarities[seen], abs=0.02)
 
 
-def test_other_sizes_are_refused(training):
-    with pytest.raises(UserError, match="32 x 32 pixels but training tiles are 64 x 64"):
-        images_to_matches(np.zeros((1, 32, 32), np.uint8), training, ROUND_LIGHT)
+def test_windows_lie_in_register_with_their_images(world):
+    fields, prepared, _, _ = world
+    images = apply_view(cut(fields, 2.0), VIEWS[5])
+    windows = places_to_windows(
+        images_to_matches(images, prepared, VIEWS).places, prepared, VIEWS, SIDE
+    )
+    left = np.abs(windows.astype(float) - images)[:, 12:-12, 12:-12]
+    assert np.median(left) <= 1
 
 
-def test_hundreds_of_images_take_seconds():
-    images, tiles = draw_fields(5, 50, 128), draw_fields(6, 30, 128)
-    begin = time.process_time()
-    images_to_matches(images, tiles, ROUND_LIGHT)
-    # An eighth of 200 images against 60 tiles.
-    assert time.process_time() - begin < 6
+def test_in_oblique_light_a_flipped_tile_is_no_copy(world):
+    fields, prepared, threshold, _ = world
+    still = modality_to_views("oblique")
+    found = images_to_matches(cut(fields)[:, :, ::-1].copy(), prepared, still)
+    assert (found.similarities >= threshold).mean() < 0.1
+    assert not found.places.views.any()
+
+
+def test_without_images_or_fields_there_is_nothing_to_match(world):
+    fields, prepared, _, _ = world
+    assert len(images_to_matches(np.zeros((0, SIDE, SIDE), np.uint8), prepared, VIEWS)) == 0
+    nothing = pictures_to_fields([], prepared.band)
+    assert images_to_matches(cut(fields)[:2], nothing, VIEWS).similarities.tolist() == [0, 0]
+
+
+def test_fields_smaller_than_images_are_refused(world):
+    _, prepared, _, _ = world
+    small = pictures_to_fields([np.zeros((64, 200), np.uint8)], prepared.band)
+    with pytest.raises(UserError, match="128 x 128 pixels but a training field has 64 x 200"):
+        images_to_matches(np.zeros((1, SIDE, SIDE), np.uint8), small, VIEWS)
 
 
 def test_identical_features_have_no_distance():
@@ -176,3 +169,20 @@ def test_threshold_is_a_value_of_the_null_distribution():
     assert null_to_threshold(null, 0.9) == 0.9
     assert null_to_threshold(null[::-1], 1.0) == 0.99
     assert np.isnan(null_to_threshold([], 0.9))
+
+
+@pytest.mark.parametrize(
+    ("null", "remembered", "expected"),
+    [
+        ([0.9, 0.92, 0.94], [0.98, 0.99], 0.96),  # halfway across the gap
+        ([0.2, 0.3], [0.9, 0.95], 0.8),  # never below the least
+        ([0.7, 0.9], [0.85, 0.99], 0.9),  # no gap: what held-out tiles reach
+        ([0.7, 0.9], [], 0.9),
+    ],
+)
+def test_copies_begin_between_held_out_and_remembered_tiles(null, remembered, expected):
+    assert similarities_to_copy_threshold(null, remembered, 0.99, 0.8) == pytest.approx(expected)
+
+
+def test_without_held_out_tiles_nothing_says_where_copies_begin():
+    assert np.isnan(similarities_to_copy_threshold([], [0.99], 0.99, 0.8))

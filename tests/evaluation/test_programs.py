@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from scipy import ndimage
 
 from pipeline_lib.files import write_json
 from pipeline_lib.imaging.intensity import IntensityMap, intensity_to_record
-from pipeline_lib.imaging.stacks import write_stack
+from pipeline_lib.imaging.splitting import SPLIT_COLUMNS, SplitRow
+from pipeline_lib.imaging.stacks import read_planes, write_planes, write_stack
+from pipeline_lib.imaging.tables import write_table
 from pipeline_lib.imaging.writing import read_provenance
 from tests.evaluation.shards import draw_fields, write_shard, write_tiles
 
@@ -49,6 +52,11 @@ def folder(tmp_path_factory):
     tuned[3] = train[2, :, ::-1]
     write_tiles(folder, "train", train, list("abcdef"))
     write_tiles(folder, "holdout", holdout, list("gghhiijjkkll"))
+    write_planes(folder / "regions.tif", train)
+    rows = [SplitRow(source, 0, 0, 64, 0, 64, source, "train", "") for source in "abcdef"]
+    write_table(folder / "split.tsv", SPLIT_COLUMNS, [asdict(row) for row in rows])
+    smooth = ndimage.gaussian_filter(train[:4], (0, 0.7, 0.7))
+    write_stack(folder / "train-roundtrip.tif", smooth, {"tiles": [0, 1, 2, 3]})
     write_stack(folder / "roundtrip.tif", ndimage.gaussian_filter(holdout, (0, 0.7, 0.7)))
     write_shard(folder / "tuned-0", tuned[:4], "null", bad=[1])
     write_shard(folder / "tuned-1", tuned[4:], "null", first=4)
@@ -78,7 +86,10 @@ def measure(folder, **changes):
     paths |= {f"{role}_tables": [folder / f"{role}.tsv"] for role in ROLES[:2]}
     paths |= {f"{role}_shards": sorted(folder.glob(f"{role}-*")) for role in ROLES[3:]}
     paths |= {"roundtrips": [folder / "roundtrip.tif"]}
+    paths |= {"train_regions": [folder / "regions.tif"], "splits": [folder / "split.tsv"]}
+    paths |= {"train_roundtrips": [folder / "train-roundtrip.tif"]}
     paths |= {"metrics": folder / "metrics.csv", "copies": folder / "copies.tsv"}
+    paths |= {"similarities": folder / "similarities.csv", "windows": folder / "copies.tif"}
     settings = {"run": "trial", "concepts": [CONCEPT], "evaluation": {"copy_quantile": 0.9}}
     return call("metrics", settings, **(paths | changes))
 
@@ -122,14 +133,16 @@ def test_metrics_hold_every_set_and_the_intervals(folder):
 def test_the_planted_copy_is_named_with_its_key_and_held_back(folder):
     copies = pd.read_csv(folder / "copies.tsv", sep="\t", dtype={"key": str})
     row = copies[copies["index"] == 3].iloc[0]
-    assert (row["key"], row["tile"], row["source"], row["verdict"]) == (
-        *("0000000000000003", 2, "c", "copy"),
-    )
+    assert (row["key"], row["source"], row["verdict"]) == ("0000000000000003", "c", "copy")
+    assert (row["y"], row["x"]) == pytest.approx((0, 0), abs=0.1)
+    shown = read_planes(folder / "copies.tif")[row["window"]]
+    image = tifffile.imread(folder / "tuned-0" / "000003.tif")
+    assert np.abs(shown.astype(int) - image).max() <= 1
     assert copies["index"].tolist() == [0, 2, 3, 4, 5]
     held_back = pd.read_csv(folder / "release/held_back.tsv", sep="\t")
     reasons = dict(zip(held_back["index"], held_back["why"], strict=True))
     assert reasons[1].startswith("blank")
-    assert reasons[3].startswith("copy of training tile 2 of c")
+    assert reasons[3].startswith("copy of c, plane 0, row 0, column 0")
 
 
 def test_released_images_are_camera_counts_with_scale_and_origin(folder):

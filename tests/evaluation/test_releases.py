@@ -35,8 +35,10 @@ def copies():
             "verdict": list(verdicts.values()),
             "similarity": 0.9,
             "threshold": 0.8,
-            "tile": 7,
             "source": "field",
+            "plane": 2,
+            "y": 31.6,
+            "x": 7.0,
         }
     )
 
@@ -46,7 +48,7 @@ def test_what_is_held_back_has_its_reason(rows, copies):
     assert accepted["index"].tolist() == [0, 3]
     assert dict(zip(held_back["index"], held_back["why"], strict=True)) == {
         1: "blank: grey levels vary by 0.00, less than 1",
-        2: "copy of training tile 7 of field: similarity 0.900 above 0.800",
+        2: "copy of field, plane 2, row 32, column 7: similarity 0.900, threshold 0.800",
         4: "no held-out image tells how near a copy is",
         5: "not compared with the training images",
     }

@@ -16,7 +16,7 @@ import tifffile
 
 from pipeline_lib.files import read_json
 from pipeline_lib.imaging.sources import path_to_source
-from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.imaging.stacks import read_planes, read_stack
 from pipeline_lib.imaging.tables import read_table
 from pipeline_lib.settings import ROLES
 
@@ -71,6 +71,7 @@ def chain(folder, regions, reading, tiles, intensity=None):
     made = {role: folder / f"{role}.tif" for role in ROLES}
     made |= {f"{role}_table": folder / f"{role}.tsv" for role in ROLES}
     made |= {"contact_sheet": folder / "contact_sheet.png"}
+    made |= {"train_regions": folder / "train-regions.tif"}
     succeed("tiles", {"tiles": tiles}, **inputs, **sidecars, **outputs, **made, **log)
     return log["log"].read_text()
 
@@ -88,6 +89,9 @@ def test_the_chain_on_two_fields(tmp_path):
     ]
     chain(tmp_path, regions, {"channel": "BF"}, {"size": 64, "stride": 16})
     train, empty, holdout = (read_stack(tmp_path / f"{role}.tif") for role in ROLES)
+    fields = read_planes(tmp_path / "train-regions.tif")
+    assert [field.shape for field in fields] == [(80, 90)] * 3
+    np.testing.assert_array_equal(fields[0][:64, :64], train[0])
     assert train.shape == (3 * 2 * 3, 64, 64) and empty.shape == (0, 64, 64)
     assert holdout.shape == (3 * 2 * 2, 64, 64)
     described = read_json(tmp_path / "intensity.json")

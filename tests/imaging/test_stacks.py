@@ -7,7 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata, write_stack
+from pipeline_lib.imaging.stacks import (
+    read_planes,
+    read_stack,
+    read_stack_metadata,
+    write_planes,
+    write_stack,
+)
 from pipeline_lib.settings import UserError
 
 TYPES = [np.uint8, np.uint16, np.int16, np.uint32, np.float16, np.float32, np.float64]
@@ -50,3 +56,14 @@ def test_other_shapes_are_refused(tmp_path, shape):
     with pytest.raises(UserError, match="N,Y,X"):
         write_stack(tmp_path / "a.tif", np.zeros(shape, "uint8"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shapes", [[], [(5, 7)], [(5, 7), (64, 3), (9, 9)]])
+def test_planes_of_any_sizes_come_back(tmp_path, shapes):
+    generator = np.random.default_rng(0)
+    planes = [generator.integers(0, 255, shape).astype("uint8") for shape in shapes]
+    write_planes(tmp_path / "a.tif", planes)
+    back = read_planes(tmp_path / "a.tif")
+    assert len(back) == len(planes)
+    for one, other in zip(back, planes, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -168,6 +168,8 @@ def test_empty_tiles_are_left_out_and_full_ones_stay():
         (64, 64), (64, 128), (128, 64), (128, 128),
     }  # fmt: skip
     assert tiles.left_out == 12
+    (region,) = tiles.regions
+    np.testing.assert_array_equal(tiles.images[0], region[64:128, 64:128])
 
 
 def test_fields_of_different_magnification_are_refused():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pipeline_lib.imaging.views import View, apply_view, modality_to_views
+from pipeline_lib.imaging.views import View, apply_view, modality_to_views, undo_view
 
 
 @pytest.mark.parametrize("modality", ["brightfield", "phase_contrast"])
@@ -37,6 +37,14 @@ def test_stacks_are_turned_plane_by_plane():
         turned = apply_view(stack, view)
         assert turned.flags.c_contiguous
         np.testing.assert_array_equal(turned[2, 3], apply_view(stack[2, 3], view))
+
+
+def test_a_view_can_be_undone():
+    stack = np.random.default_rng(1).integers(0, 255, (3, 4, 5))
+    for view in modality_to_views("brightfield"):
+        back = undo_view(apply_view(stack, view), view)
+        assert back.flags.c_contiguous
+        np.testing.assert_array_equal(back, stack)
 
 
 def test_why_oblique_pictures_are_not_flipped():

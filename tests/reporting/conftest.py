@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from pipeline_lib.dreambooth.history import COLUMNS
-from pipeline_lib.imaging.stacks import write_stack
+from pipeline_lib.imaging.stacks import read_stack, write_planes, write_stack
 from pipeline_lib.imaging.writing import write_image
 from pipeline_lib.sampling.manifests import MANIFEST, ManifestRow, write_manifest
 
@@ -265,6 +265,8 @@ def write_run(folder, concepts=("cells",), title="Report"):
     singles = {
         "metrics": folder / "metrics.csv",
         "copies": folder / "copies.tsv",
+        "similarities": folder / "similarities.csv",
+        "windows": folder / "copies.tif",
         "history": folder / "training.csv",
         "previews": folder / "previews.png",
         "model_card": folder / "brightbooth.json",
@@ -276,6 +278,9 @@ def write_run(folder, concepts=("cells",), title="Report"):
         singles["metrics"], index=False
     )
     write_copies(singles["copies"], concepts)
+    write_similarities(singles["similarities"], concepts)
+    trained = [read_stack(path) for path in lists["train_tiles"]]
+    write_planes(singles["windows"], [np.rot90(train[3]) for train in trained])
     write_history(singles["history"])
     Image.fromarray(np.concatenate(draw_images(6, 7), axis=1)).save(singles["previews"])
     card = {
@@ -306,24 +311,39 @@ def write_copies(path, concepts):
             "prompt_name": "subject",
             "index": index,
             "key": f"{index:016x}",
-            "tile": 3 if index == 5 else index % 12,
             "source": f"{name}-frame-0dcfb4cd",
+            "plane": 1,
+            "y": 0.0,
+            "x": 64.2,
             "view": int(index == 5),
-            "shift_y": 0,
-            "shift_x": 4 * (index == 7),
             "similarity": 0.98 if index == 5 else generator.uniform(0.2, 0.6),
-            "threshold": 0.71,
+            "structure": 0.9,
+            "threshold": 0.81,
+            "resemblance_threshold": 0.63,
             "feature_tile": 0,
             "feature_distance": 3.0,
             "feature_threshold": 2.0,
             "copy": index == 5,
             "verdict": "copy" if index == 5 else "new",
+            "window": number if index in (5, 6) else -1,
         }
-        for name in concepts
+        for number, name in enumerate(concepts)
         for index in range(24)
         if index != 2
     ]
     pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+
+
+def write_similarities(path, concepts):
+    generator = np.random.default_rng(2)
+    ranges = {"tuned": (0.2, 0.6), "floor": (0.2, 0.63), "remembered": (0.97, 1.0)}
+    rows = [
+        {"concept": concept, "set": name, "similarity": value}
+        for concept in concepts
+        for name, limits in ranges.items()
+        for value in generator.uniform(*limits, 20)
+    ]
+    pd.DataFrame(rows).to_csv(path, index=False)
 
 
 def write_history(path):

@@ -8,25 +8,33 @@ import re
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from pipeline_lib.evaluation.concept_metrics import (
     ConceptSets,
-    Described,
     evaluate_concept,
     rows_to_table,
 )
-from pipeline_lib.evaluation.image_sets import read_manifests, read_tiles, rows_to_images
+from pipeline_lib.evaluation.image_sets import (
+    Described,
+    Regions,
+    read_manifests,
+    read_tiles,
+    rows_to_images,
+)
 from pipeline_lib.evaluation.spectra import images_to_power, power_to_radial
-from pipeline_lib.imaging.stacks import read_stack, write_stack
-from pipeline_lib.imaging.views import modality_to_views
+from pipeline_lib.frames import read_frame
+from pipeline_lib.imaging.splitting import SplitRow
+from pipeline_lib.imaging.stacks import read_planes, write_planes, write_stack
 from pipeline_lib.reporting.inputs import read_samples
-from pipeline_lib.reporting.nearest import copies_to_pairs
+from pipeline_lib.reporting.nearest import Pair, copies_to_pairs
 from pipeline_lib.reporting.tables import number
 from pipeline_lib.settings import EvaluationSettings, ReportStage, StudyReportStage, UserError
 from tests.reporting.conftest import read_page, write_camera, write_run, write_shard
@@ -89,7 +97,7 @@ def test_parts_stand_in_order(page):
     parts = [
         "made by a model. No microscope took them", "Fine-tuning brought", "Images: cells",
         "Real, held out", "Synthetic (tuned)", "Untuned base", "Metrics: cells",
-        "Nearest training images: cells", "Spectrum and grey values: cells",
+        "Copies of training images: cells", "Spectrum and grey values: cells",
         "What data went in: cells", "Images: debris", "Losses by step", "Settings and provenance",
         "How to read this", "Limits",
     ]  # fmt: skip
@@ -112,7 +120,7 @@ def test_numbers_and_warnings_are_on_the_page(page):
         "there were no validation images to choose one by",
         "Frechet distance (EfficientNet-Lite0)",
         "Kernel distance (EfficientNet-Lite0) of 200 synthetic images to 60 held-out real tiles",
-        "Copies of training tiles: 1 of 23 images (4.3 %).",
+        "Copies of training images: 1 of 23 (4.3 %).",
         "Nobody chose these pictures.",
         "Quality check: 9 of 10 planes passed without remark",
         "Training and held-out tiles are regions of the same field.",
@@ -154,16 +162,26 @@ def test_pictures_are_the_files_own_grey_values(made, page):
     np.testing.assert_array_equal(shown, expected)
 
 
-def test_copy_stands_first_beside_its_tile_turned(made):
-    copies = pd.read_csv(made.paths["copies"], sep="\t", dtype={"key": str})
+def test_copy_stands_first_beside_its_place_in_register(made):
+    copies = read_frame(made.paths["copies"])
     manifest = read_samples(made.paths["tuned_shards"], "cells").manifest
-    train = read_stack(made.paths["train_tiles"][0])
-    pairs = copies_to_pairs(copies, "cells", manifest, train, modality_to_views("brightfield"))
-    assert len(pairs) == 12 and [pair.copy for pair in pairs] == [True] + 11 * [False]
+    pairs = copies_to_pairs(copies, "cells", manifest, read_planes(made.paths["windows"]))
+    assert [pair.verdict for pair in pairs] == ["copy", "new"]
     np.testing.assert_array_equal(pairs[0].synthetic, pairs[0].training)
-    assert [pair.similarity for pair in pairs] == sorted(
-        (pair.similarity for pair in pairs), reverse=True
-    )
+    assert np.unique(pairs[0].difference()).tolist() == [128]
+    assert pairs[0].similarity > pairs[1].similarity
+    assert pairs[0].place == "cells-frame-0dcfb4cd, plane 1, row 0, column 64"
+
+
+def test_the_difference_forgives_brightness_and_contrast_alone():
+    training = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    synthetic = 2 * training + 40
+    pair = Pair(0, synthetic, training, 1.0, "", "copy")
+    assert np.unique(pair.difference()).tolist() == [128]
+    synthetic = synthetic.copy()
+    synthetic[3, 3] += 60
+    changed = Pair(0, synthetic, training, 1.0, "", "copy").difference()
+    assert changed.argmax() == 27 and changed[3, 3] > 128 + 50
 
 
 def test_sheet_and_verdict(made):
@@ -230,7 +248,7 @@ def test_concepts_may_be_called_like_numbers_or_like_nothing(tmp_path, concept):
     page = read_page(run.paths["page"])
     assert "Too few images to say" in page.text
     assert f"a microscopy image of zqx {concept}" in page.text
-    assert "Copies of training tiles: 1 of 23 images" in page.text
+    assert "Copies of training images: 1 of 23" in page.text
 
 
 def test_program_imports_no_torch(made):
@@ -274,15 +292,18 @@ def test_study_with_missing_tables_is_refused(run_on_disk, tmp_path):
 def test_tables_of_the_evaluation_are_read(run_on_disk, tmp_path):
     metrics, copies = measure(run_on_disk)
     metrics.to_csv(tmp_path / "metrics.csv", index=False)
-    copies.to_csv(tmp_path / "copies.tsv", sep="\t", index=False)
-    outputs = {name: tmp_path / name for name in ("metrics.csv", "copies.tsv", "index.html")}
-    paths = dict(zip(("metrics", "copies", "page"), outputs.values(), strict=True))
+    copies.table.to_csv(tmp_path / "copies.tsv", sep="\t", index=False)
+    copies.similarities.to_csv(tmp_path / "similarities.csv", index=False)
+    write_planes(tmp_path / "copies.tif", copies.windows)
+    names = ("metrics.csv", "copies.tsv", "similarities.csv", "copies.tif", "index.html")
+    kinds = ("metrics", "copies", "similarities", "windows", "page")
+    paths = {kind: tmp_path / name for kind, name in zip(kinds, names, strict=True)}
     call_script("report", run_on_disk.settings, run_on_disk.paths | paths)
     page = read_page(paths["page"])
     value = metrics.query("metric == 'kernel_distance' and set == 'tuned'")["value"].item()
     assert f"held-out real tiles: {number(value)}; of the untuned base" in page.text
     assert "Sharpness ratio" in page.text and "rank-deficient" in page.text.lower()
-    assert "#5: 1 (copy). Tile 3" in page.text
+    assert "#5: 1 (copy). cells-frame-0dcfb4cd, plane 3" in page.text
     assert "One field: differences cannot be told from chance." in page.text
 
 
@@ -294,14 +315,24 @@ def measure(run):
 
     paths = {name: path[0] for name, path in run.paths.items() if isinstance(path, list)}
     manifests = {name: read_manifests(run.paths[f"{name}_shards"]) for name in ("tuned", "untuned")}
+    train = read_tiles(paths["train_tiles"], paths["train_tables"])
+    regions = [
+        SplitRow(source, number, 0, 64, 0, 64, "well-a", "train", "")
+        for number, source in enumerate(train.sources)
+    ]
     sets = ConceptSets(
-        train=described(read_tiles(paths["train_tiles"], paths["train_tables"])),
+        train=described(train),
         holdout=described(read_tiles(paths["holdout_tiles"], paths["holdout_tables"])),
         roundtrip=described(read_tiles(paths["roundtrips"], paths["holdout_tables"])),
         tuned=described(rows_to_images(manifests["tuned"])),
         untuned=described(rows_to_images(manifests["untuned"])),
+        regions=Regions(tuple(train.images), tuple(regions)),
+        decoded=ndimage.gaussian_filter(train.images, (0, 0.8, 0.8)),
+        decoded_numbers=np.arange(len(train)),
         pixel_size_um=0.619,
     )
     rows, found = evaluate_concept(sets, "brightfield", EvaluationSettings())
     keys = manifests["tuned"][["name", "concept", "prompt_name", "index", "key"]]
-    return rows_to_table(rows, "cells"), keys.merge(found, on="name").drop(columns="name")
+    table = keys.merge(found.table, on="name").drop(columns="name")
+    similarities = found.similarities.assign(concept="cells")
+    return rows_to_table(rows, "cells"), replace(found, table=table, similarities=similarities)

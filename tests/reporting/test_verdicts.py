@@ -171,8 +171,9 @@ def test_sentences_name_values_counts_ratio_and_intervals():
     [
         (Copies(0, 0), "unknown"),
         (Copies(0, 200), "none found among 200 images."),
-        (Copies(3, 200), "3 of 200 images (1.5 %)."),
-        (Copies(0, 1200, near=7), "none found among 1,200 images. 7 more are near"),
+        (Copies(3, 200), "3 of 200 (1.5 %)."),
+        (Copies(0, 1200, near=7), "among 1,200 images. Further: 7 near in features alone."),
+        (Copies(0, 9, resembling=2, empty=1), "and no copies; 1 empty, so that nothing"),
         (Copies(0, 200, unknown=200), "no held-out tile sets the threshold"),
     ],
 )

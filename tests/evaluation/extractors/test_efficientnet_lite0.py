@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from torch.nn import functional
 
-from pipeline_lib.evaluation.extractors import (
-    EFFICIENTNET_LITE0_SHA256,
-    images_to_features,
-    load_extractor,
-    prepare_images,
-    read_checked_weights,
-)
+from pipeline_lib.evaluation.extractors.contract import images_to_features
+from pipeline_lib.evaluation.extractors.efficientnet_lite0 import EFFICIENTNET_LITE0_SHA256
+from pipeline_lib.evaluation.extractors.loading import load_extractor
 from pipeline_lib.settings import UserError
 from tests.evaluation.shards import draw_fields
 
@@ -67,23 +64,26 @@ def test_refuses_all_but_mapped_8_bit_stacks(extractor, images):
 
 def test_preparation_keeps_grey_levels_and_range(extractor):
     flat = torch.full((1, 48, 48), 200, dtype=torch.uint8)
-    prepared = prepare_images(extractor, flat)
+    prepared = extractor.prepare(flat)
     assert prepared.shape == (1, 3, 224, 224)
     assert prepared.numpy() == pytest.approx(np.full((1, 3, 224, 224), 73 / 128), abs=1e-5)
     edges = torch.zeros((1, 48, 48), dtype=torch.uint8)
     edges[:, 24:] = 255
-    prepared = prepare_images(extractor, edges)
+    prepared = extractor.prepare(edges)
     assert prepared.min() >= -127 / 128
     assert prepared.max() <= 1
 
 
-def test_unknown_names_and_changed_weights_are_refused(tmp_path):
-    with pytest.raises(UserError, match="found 'inception', known are efficientnet-lite0"):
-        load_extractor("inception")
-    path = tmp_path / "weights.pth"
-    torch.save({"a": torch.zeros(2)}, path)
-    with pytest.raises(UserError, match=r"have SHA-256 .* needed is 0000"):
-        read_checked_weights(path, "0000")
+def test_features_are_bit_for_bit_those_of_the_plain_formula(extractor):
+    images = torch.from_numpy(draw_fields(2, 3, 64))
+    grey = images[:, None].to(torch.float32)
+    resized = functional.interpolate(grey, (224, 224), mode="bicubic", antialias=True)
+    normalised = ((resized.clamp(0, 255) - 127.0) / 128.0).expand(-1, 3, -1, -1)
+    prepared = normalised.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        maps = extractor.network.network.extract_features(prepared)
+    expected = maps.mean(dim=(2, 3)).numpy()
+    assert np.array_equal(images_to_features(extractor, images.numpy()), expected)
 
 
 def test_an_image_takes_a_fraction_of_a_second(extractor):

@@ -1,0 +1,364 @@
+"""Where in the training fields an image fits best, over all views and shifts, to sub-pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import ndimage
+from skimage.transform import downscale_local_mean
+
+from pipeline_lib.evaluation.surfaces import surface_basis
+from pipeline_lib.imaging.views import View, undo_view
+
+Float32Array = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.integer]
+
+# Every view and shift is tried at the coarse side; the best are followed down to single pixels.
+COARSE_SIDE = 32
+CANDIDATES = 64
+FEWER = 4
+FINALISTS = 4
+COMPONENTS = 128
+SAMPLED_WINDOWS = 3000
+# A copy may reach beyond its field by this share of its side.
+OVERHANG = 8
+STEPS = 2
+BLOCK = 256
+CHUNK = 2**24
+FLAT_DEVIATION = 0.01
+HALF = 0.5
+MARGIN = 4
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each image fits best.
+
+    Attributes
+    ----------
+    fields : ndarray of int
+        (N,) index of the training field.
+    views : ndarray of int
+        (N,) index of the view in which the field's window looks like the image.
+    corners : ndarray
+        (N, 2) row and column of the window's first pixel in the field, to fractions of a pixel;
+        may lie beyond the rim by an eighth of the side.
+    similarities : ndarray
+        (N,) correlation of image and window, -1 to 1, both less the second-degree surface that
+        fits them best.
+    energies : ndarray
+        (N, 2) variance per pixel of image and of window, less such surfaces.
+    """
+
+    fields: IntArray
+    views: IntArray
+    corners: FloatArray
+    similarities: FloatArray
+    energies: FloatArray
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.fields)
+
+    def take(self, numbers: IntArray) -> Places:
+        """Return the places of the images with these numbers."""
+        return Places(
+            self.fields[numbers],
+            self.views[numbers],
+            self.corners[numbers],
+            self.similarities[numbers],
+            self.energies[numbers],
+        )
+
+
+def images_to_places(
+    images: Float32Array, fields: Sequence[Float32Array], views: Sequence[View]
+) -> Places:
+    """Find where in some fields each image fits best.
+
+    Parameters
+    ----------
+    images : ndarray
+        (N, S, S), S a multiple of 8, at least 32.
+    fields : sequence of ndarray
+        (Y, X) each, at least S x S, at least one field.
+    views : sequence of View
+        Flips and turns that count; the first is the identity.
+
+    Returns
+    -------
+    Places
+        In the images' order.
+
+    Notes
+    -----
+    Normalised cross-correlation. Coarsely, at about 32 pixels a side, every window of every field
+    is compared with every image in every view by their 128 principal components, which makes it one
+    matrix product; the best of each block of windows, 64 for each image, are followed through
+    halves of the pixel size to single pixels, and the best by a parabola and a cubic spline to
+    fractions of one. Uneven light counts for nothing: surfaces are projected away from both sides.
+    """
+    side = images.shape[1]
+    factor = side_to_factor(side)
+    rim = side // OVERHANG // factor * factor
+    padded = [np.pad(field, rim, mode="symmetric") for field in fields]
+    pyramids = [field_to_pyramid(field, factor) for field in padded]
+    turned = np.stack([undo_view(images, view) for view in views], axis=1)
+    candidates = _coarse_candidates(turned, [pyramid[factor] for pyramid in pyramids], factor)
+    found = [
+        _follow(turned[number], pyramids, candidates[number], factor)
+        for number in range(len(images))
+    ]
+    return _found_to_places(found, rim)
+
+
+def side_to_factor(side: int) -> int:
+    """Return the largest power of two that divides a side and leaves at least 32 pixels."""
+    factor = 1
+    while side % (2 * factor) == 0 and side // (2 * factor) >= COARSE_SIDE:
+        factor *= 2
+    return factor
+
+
+def field_to_pyramid(field: Float32Array, factor: int) -> dict[int, Float32Array]:
+    """Return a field by its reductions 1, 2, 4 ... `factor`, each by local means."""
+    pyramid = {1: field}
+    while factor not in pyramid:
+        last = max(pyramid)
+        above = pyramid[last]
+        rows, columns = (length - length % 2 for length in above.shape)
+        pyramid[2 * last] = downscale_local_mean(above[:rows, :columns], (2, 2))
+    return pyramid
+
+
+# --- coarsely: all windows at once ---------------------------------------------------------------
+
+
+def _coarse_candidates(
+    turned: Float32Array, fields: Sequence[Float32Array], factor: int
+) -> IntArray:
+    """Return field, view, row and column of the best windows of each image, (N, K, 4)."""
+    count, views = turned.shape[:2]
+    reduced = downscale_local_mean(turned, (1, 1, factor, factor))
+    side = reduced.shape[-1]
+    templates = _standardised(reduced.reshape(count * views, side * side), side)[0]
+    components = _principal_components(fields, side)
+    coefficients = templates @ components.T
+    scores = np.full((count, 0), 0.0, np.float32)
+    places = np.zeros((count, 0, 4), int)
+    for number, field in enumerate(fields):
+        windows = _windows_to_coefficients(field, side, components)
+        columns = field.shape[1] - side + 1
+        values, best = _block_maxima(coefficients, windows)
+        blocks = best.shape[1]
+        described = np.empty((count, views, blocks, 4), int)
+        described[..., 0] = number
+        described[..., 1] = np.arange(views)[None, :, None]
+        described[..., 2], described[..., 3] = np.divmod(
+            best.reshape(count, views, blocks), columns
+        )
+        scores = np.concatenate([scores, values.reshape(count, -1)], axis=1)
+        places = np.concatenate([places, described.reshape(count, -1, 4)], axis=1)
+        scores, places = _keep_best(scores, places)
+    return places
+
+
+def _keep_best(scores: Float32Array, places: IntArray) -> tuple[Float32Array, IntArray]:
+    """Keep the places of the highest scores, as many as are followed, best first."""
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :CANDIDATES]
+    return (
+        np.take_along_axis(scores, order, axis=1),
+        np.take_along_axis(places, order[:, :, None], axis=1),
+    )
+
+
+def _standardised(windows: Float32Array, side: int) -> tuple[Float32Array, Float32Array]:
+    """Return windows less their surfaces and of norm 1, and their norms; flat ones become 0."""
+    basis = surface_basis(side, side)
+    left = windows - (windows @ basis) @ basis.T
+    norms = np.sqrt(np.square(left).sum(axis=1))
+    flat = norms <= FLAT_DEVIATION * side
+    return left / np.where(flat, np.inf, norms)[:, None], norms
+
+
+def _principal_components(fields: Sequence[Float32Array], side: int) -> Float32Array:
+    """Return orthonormal pictures (C, side^2) that tell the windows of some fields apart best."""
+    share = max(1, SAMPLED_WINDOWS // len(fields))
+    sampled = []
+    for field in fields:
+        views = sliding_window_view(field, (side, side))
+        chosen = np.unique(np.linspace(0, np.prod(views.shape[:2]) - 1, share).astype(int))
+        rows, columns = np.divmod(chosen, views.shape[1])
+        sampled.append(views[rows, columns].reshape(len(chosen), -1))
+    windows = _standardised(np.concatenate(sampled), side)[0]
+    _, vectors = np.linalg.eigh(windows.T @ windows)
+    return np.ascontiguousarray(vectors[:, ::-1][:, :COMPONENTS].T)
+
+
+def _windows_to_coefficients(
+    field: Float32Array, side: int, components: Float32Array
+) -> Float32Array:
+    """Return the components of all windows of a field, each standardised, (windows, C)."""
+    views = sliding_window_view(field, (side, side))
+    rows = [_standardised(row.reshape(len(row), -1), side)[0] @ components.T for row in views]
+    coefficients = np.concatenate(rows)
+    norms = np.linalg.norm(coefficients, axis=1, keepdims=True)
+    return coefficients / np.where(norms > 0, norms, np.inf)
+
+
+def _block_maxima(templates: Float32Array, windows: Float32Array) -> tuple[Float32Array, IntArray]:
+    """Return the best product of each template in each block of windows, and its window."""
+    blocks = -(-len(windows) // BLOCK)
+    missing = blocks * BLOCK - len(windows)
+    filled = np.pad(windows, ((0, missing), (0, 0)))
+    step = max(1, CHUNK // len(filled))
+    values, best = [], []
+    for first in range(0, len(templates), step):
+        products = (templates[first : first + step] @ filled.T).reshape(-1, blocks, BLOCK)
+        places = products.argmax(axis=2)
+        values.append(np.take_along_axis(products, places[:, :, None], axis=2)[:, :, 0])
+        best.append(np.minimum(places + np.arange(blocks) * BLOCK, len(windows) - 1))
+    return np.concatenate(values), np.concatenate(best)
+
+
+# --- finely: one image at a time -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One image on one window."""
+
+    similarity: float
+    field: int
+    view: int
+    row: float
+    column: float
+    energies: tuple[float, float]
+
+
+def _follow(
+    turned: Float32Array,
+    pyramids: Sequence[dict[int, Float32Array]],
+    candidates: IntArray,
+    factor: int,
+) -> _Fit:
+    """Follow the candidates of one image down to fractions of a pixel, fewer at each halving."""
+    fits = [_Fit(0.0, *map(int, candidate), (0.0, 0.0)) for candidate in candidates]
+    level = factor
+    while True:
+        reduced = downscale_local_mean(turned, (1, level, level)) if level > 1 else turned
+        moved = [_refine(reduced[fit.view], pyramids[fit.field][level], fit) for fit in fits]
+        moved.sort(key=lambda fit: -fit.similarity)
+        if level == 1:
+            return _to_fractions(turned[moved[0].view], pyramids[moved[0].field][1], moved[0])
+        kept = moved[: max(FINALISTS, len(moved) // FEWER)]
+        fits = [replace(fit, row=2 * fit.row, column=2 * fit.column) for fit in kept]
+        level //= 2
+
+
+def _refine(template: Float32Array, field: Float32Array, fit: _Fit) -> _Fit:
+    """Move a window by up to two pixels to where it fits best."""
+    side = len(template)
+    top, left = (
+        int(np.clip(place - STEPS, 0, length - side))
+        for place, length in zip((fit.row, fit.column), field.shape, strict=True)
+    )
+    crop = field[top : top + side + 2 * STEPS, left : left + side + 2 * STEPS]
+    values, (own, others) = _similarities(template, crop)
+    best = np.unravel_index(int(values.argmax()), values.shape)
+    return replace(
+        fit,
+        similarity=float(values[best]),
+        row=top + int(best[0]),
+        column=left + int(best[1]),
+        energies=(own, float(others[best])),
+    )
+
+
+def _similarities(
+    template: Float32Array, crop: Float32Array
+) -> tuple[Float32Array, tuple[float, Float32Array]]:
+    """Return the correlation of a template with all windows of a crop, and variances per pixel."""
+    side = len(template)
+    windows = sliding_window_view(crop - crop.mean(), (side, side))
+    shape = windows.shape[:2]
+    own, own_norm = _standardised(template.reshape(1, -1) - template.mean(), side)
+    others, norms = _standardised(windows.reshape(-1, side * side), side)
+    values = np.clip(others @ own[0], -1, 1).reshape(shape)
+    pixels = side * side
+    return values, (float(own_norm[0]) ** 2 / pixels, (norms**2 / pixels).reshape(shape))
+
+
+def _to_fractions(template: Float32Array, field: Float32Array, fit: _Fit) -> _Fit:
+    """Move a window by a fraction of a pixel to where it fits best."""
+    offsets = [_parabola_peak(template, field, fit, axis) for axis in range(2)]
+    moved = _at(template, field, fit, *offsets)
+    return moved if moved.similarity > fit.similarity else fit
+
+
+def _parabola_peak(template: Float32Array, field: Float32Array, fit: _Fit, axis: int) -> float:
+    """Return the place of the highest point of the parabola through similarities on an axis."""
+    steps = np.zeros((2, 2))
+    steps[:, axis] = -HALF, HALF
+    below, above = (_at(template, field, fit, *step).similarity for step in steps)
+    bend = below - 2 * fit.similarity + above
+    return float(np.clip(HALF * (below - above) / (2 * bend), -1, 1)) if bend < 0 else 0.0
+
+
+def _at(template: Float32Array, field: Float32Array, fit: _Fit, down: float, right: float) -> _Fit:
+    """Return the fit on a window that lies a fraction of a pixel further."""
+    row, column = fit.row + down, fit.column + right
+    window = cut_window(field, row, column, len(template))
+    values, (own, others) = _similarities(template, window)
+    energies = own, float(others[0, 0])
+    return replace(fit, similarity=float(values[0, 0]), row=row, column=column, energies=energies)
+
+
+def cut_window(field: npt.NDArray[np.number], row: float, column: float, side: int) -> Float32Array:
+    """Cut a window at fractions of a pixel out of a field, by a cubic spline.
+
+    Parameters
+    ----------
+    field : ndarray
+        (Y, X).
+    row, column : float
+        Of the window's first pixel; beyond the rim the field is mirrored.
+    side : int
+        Of the window.
+
+    Returns
+    -------
+    ndarray
+        (side, side) float32.
+    """
+    top, left = int(np.floor(row)) - MARGIN, int(np.floor(column)) - MARGIN
+    rows, columns = (
+        _mirrored(np.arange(first, first + side + 2 * MARGIN + 1), length)
+        for first, length in zip((top, left), field.shape, strict=True)
+    )
+    crop = field[np.ix_(rows, columns)].astype(np.float32)
+    beyond = top + MARGIN - row, left + MARGIN - column
+    moved = ndimage.shift(crop, beyond, order=3, mode="nearest")
+    return moved[MARGIN : MARGIN + side, MARGIN : MARGIN + side]
+
+
+def _mirrored(indices: IntArray, length: int) -> IntArray:
+    """Return indices of a line, those beyond its ends mirrored back into it."""
+    folded = np.mod(indices, 2 * length)
+    return np.minimum(folded, 2 * length - 1 - folded)
+
+
+def _found_to_places(found: Sequence[_Fit], rim: int) -> Places:
+    """Bring the fits of all images together, in the fields' own pixels."""
+    return Places(
+        fields=np.array([fit.field for fit in found], int),
+        views=np.array([fit.view for fit in found], int),
+        corners=np.array([(fit.row, fit.column) for fit in found], float).reshape(-1, 2) - rim,
+        similarities=np.array([fit.similarity for fit in found], float),
+        energies=np.array([fit.energies for fit in found], float).reshape(-1, 2),
+    )

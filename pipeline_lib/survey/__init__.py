@@ -1,0 +1,1 @@
+"""The blind survey: whether a person tells real tiles from synthetic images."""

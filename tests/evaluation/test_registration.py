@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pipeline_lib.evaluation.registration import (
+    cut_window,
+    field_to_pyramid,
+    images_to_places,
+    side_to_factor,
+)
+from pipeline_lib.evaluation.surfaces import subtract_surfaces
+from pipeline_lib.imaging.views import apply_view, modality_to_views
+from tests.evaluation.shards import draw_fields
+
+VIEWS = modality_to_views("brightfield")
+STILL = modality_to_views("oblique")
+
+
+@pytest.fixture(scope="module")
+def fields():
+    return [ndimage.gaussian_filter(f.astype(np.float32), 1) for f in draw_fields(0, 3, 150)]
+
+
+def slow_best(image, fields, views):
+    """Return the best correlation of an image with all windows in whole pixels."""
+    side, best = len(image), (-2.0,)
+    own = subtract_surfaces(image[None])[0].ravel()
+    for number, field in enumerate(fields):
+        for view_number, view in enumerate(views):
+            for row in range(field.shape[0] - side + 1):
+                windows = np.stack(
+                    [
+                        apply_view(field[row : row + side, column : column + side], view)
+                        for column in range(field.shape[1] - side + 1)
+                    ]
+                )
+                left = subtract_surfaces(windows).reshape(len(windows), -1)
+                values = left @ own / np.linalg.norm(left, axis=1) / np.linalg.norm(own)
+                found = float(values.max()), number, view_number, row, int(values.argmax())
+                best = max(best, found)
+    return best
+
+
+def test_the_search_finds_what_trying_everything_finds():
+    fields = [f.astype(np.float32) for f in draw_fields(1, 2, 52)]
+    image = ndimage.gaussian_filter(draw_fields(2, 1, 32)[0].astype(np.float32), 1)
+    image += apply_view(fields[1][9:41, 4:36], VIEWS[6])
+    expected = slow_best(image, fields, VIEWS)
+    found = images_to_places(image[None], fields, VIEWS)
+    assert found.similarities[0] == pytest.approx(expected[0], abs=0.02)
+    assert found.similarities[0] >= expected[0] - 1e-4
+    assert (found.fields[0], found.views[0]) == expected[1:3]
+    assert found.corners[0] == pytest.approx(expected[3:], abs=1)
+
+
+@pytest.mark.parametrize("side", [64, 128])
+@pytest.mark.parametrize("number", range(8))
+def test_every_view_and_shift_is_found_to_a_fraction_of_a_pixel(fields, number, side):
+    corner = np.array([3.3, 12.6]) + number
+    image = apply_view(cut_window(fields[1], *corner, side), VIEWS[number])
+    found = images_to_places(image[None], fields, VIEWS)
+    assert found.similarities[0] > 0.999
+    assert (found.fields[0], found.views[0]) == (1, number)
+    assert found.corners[0] == pytest.approx(corner, abs=0.1)
+
+
+def test_brightness_contrast_and_uneven_light_change_nothing(fields):
+    image = fields[0][20:84, 30:94]
+    ramp = np.linspace(-25, 25, 64, dtype=np.float32)[:, None]
+    found = images_to_places((0.4 * image + 60 + ramp + ramp**2 / 20)[None], fields, STILL)
+    assert found.similarities[0] > 0.9999
+    assert found.corners[0].tolist() == pytest.approx([20, 30], abs=0.01)
+
+
+def test_a_copy_that_reaches_beyond_its_field_is_found(fields):
+    image = fields[2][86:, 20:84].copy()
+    image = np.concatenate([image[6:], np.zeros((6, 64), np.float32) + image.mean()])
+    found = images_to_places(image[None], fields, STILL)
+    assert found.fields[0] == 2
+    assert found.corners[0] == pytest.approx([92, 20], abs=1)
+    assert found.similarities[0] > 0.8
+
+
+def test_flat_images_and_fields_are_like_nothing(fields):
+    flat = np.full((2, 64, 64), 90.0, np.float32)
+    assert images_to_places(flat, fields, STILL).similarities.tolist() == [0, 0]
+    image = fields[0][None, :64, :64]
+    assert images_to_places(image, [np.full((80, 80), 9.0, np.float32)], STILL).similarities == 0
+
+
+def test_images_do_not_change_each_others_places(fields):
+    images = np.stack([f[5:69, 7:71] for f in fields])
+    together = images_to_places(images, fields, VIEWS)
+    for number in range(3):
+        alone = images_to_places(images[number : number + 1], fields, VIEWS)
+        assert alone.corners[0] == pytest.approx(together.corners[number])
+        assert alone.similarities[0] == pytest.approx(together.similarities[number], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("side", "factor"), [(32, 1), (56, 1), (64, 2), (128, 4), (200, 4), (512, 16)]
+)
+def test_the_coarse_side_is_at_least_32(side, factor):
+    assert side_to_factor(side) == factor
+
+
+def test_reductions_are_means_of_whole_squares():
+    field = np.arange(49, dtype=np.float32).reshape(7, 7)
+    pyramid = field_to_pyramid(field, 4)
+    assert {factor: level.shape for factor, level in pyramid.items()} == {
+        1: (7, 7),
+        2: (3, 3),
+        4: (1, 1),
+    }
+    assert pyramid[4][0, 0] == field[:4, :4].mean()
+
+
+def test_windows_at_whole_pixels_are_cut_and_beyond_the_rim_mirrored():
+    field = np.random.default_rng(0).normal(size=(20, 24)).astype(np.float32)
+    assert cut_window(field, 3.0, 5.0, 8) == pytest.approx(field[3:11, 5:13], abs=1e-5)
+    mirrored = np.pad(field, 3, mode="symmetric")
+    assert cut_window(field, -2.0, 19.0, 8) == pytest.approx(mirrored[1:9, 22:30], abs=1e-5)
