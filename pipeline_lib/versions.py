@@ -20,7 +20,7 @@ RESULT_VERSION = {
     "camera": 1,
     "finetune": 1,
     "sample": 3,
-    "features": 1,
+    "features": 2,
     "metrics": 3,
     "release": 2,
     "report": 4,

@@ -24,39 +24,51 @@ def work(stage: FeaturesStage, paths: argparse.Namespace) -> None:
     if len(paths.tables) > 1:
         raise UserError(f"--tables takes at most one table, found {len(paths.tables)}")
     images = read_images(paths.images, next(iter(paths.tables), None))
-    values, metadata = extract(stage, images.images)
-    write_features(paths.features, Features(values, images.names, metadata), images.groups)
+    values, structure, metadata = extract(stage, images.images)
+    features = Features(values, structure, images.names, metadata)
+    write_features(paths.features, features, images.groups)
     logging.info("%d images, features in %s", len(images), Path(paths.features).name)
 
 
-def extract(stage: FeaturesStage, images: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the features of the images, and what made them."""
-    import numpy as np
+def extract(stage: FeaturesStage, images: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Return the features of the images and of their structure, and what made them."""
     import torch
-    from tqdm import tqdm
 
-    from pipeline_lib.evaluation.extractors.contract import iterate_features
     from pipeline_lib.evaluation.extractors.loading import load_extractor
+    from pipeline_lib.evaluation.structure import STRUCTURE_SIGMA, images_to_structure
     from pipeline_lib.files import provenance
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     extractor = load_extractor(stage.extractor, device)
-    batches = tqdm(
-        iterate_features(extractor, images, stage.batch_size),
-        total=-(-len(images) // stage.batch_size),
-        desc="features",
-        unit="batch",
-        disable=None,
-    )
-    values = np.concatenate([np.zeros((0, extractor.dimensions), np.float32), *batches])
+    values = run(extractor, images, stage.batch_size, "features")
+    blurred = images_to_structure(images)
+    structure = run(extractor, blurred, stage.batch_size, "features of the structure")
     metadata = {
         "extractor": extractor.name,
         "weights_sha256": extractor.weights_sha256,
         "preprocessing": extractor.preprocessing,
+        "structure": f"Gaussian of {STRUCTURE_SIGMA:g} pixels before all else",
         "device": device,
         "provenance": provenance("features", stage.model_dump()),
     }
-    return values, metadata
+    return values, structure, metadata
+
+
+def run(extractor: Any, images: Any, batch_size: int, words: str) -> Any:
+    """Run the extractor with a progress bar."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from pipeline_lib.evaluation.extractors.contract import iterate_features
+
+    batches = tqdm(
+        iterate_features(extractor, images, batch_size),
+        total=-(-len(images) // batch_size),
+        desc=words,
+        unit="batch",
+        disable=None,
+    )
+    return np.concatenate([np.zeros((0, extractor.dimensions), np.float32), *batches])
 
 
 if __name__ == "__main__":

@@ -107,8 +107,7 @@ def read_sets(
     from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata
 
     def described(images: Any, features: str) -> Described:
-        found = read_features(paths[features], extractor)
-        return Described(images, found.of(images))
+        return read_features(paths[features], extractor).of(images)
 
     def synthetic(name: str) -> Described:
         rows = manifests[name]

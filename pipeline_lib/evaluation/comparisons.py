@@ -50,19 +50,26 @@ Compare = Callable[[Array, Array], float]
 
 KERNEL_DISTANCE = "kernel_distance"
 KERNEL_DISTANCE_DIFFERENCE = "kernel_distance_difference"
+STRUCTURE_DISTANCE = "structure_distance"
+STRUCTURE_DISTANCE_DIFFERENCE = "structure_distance_difference"
 FRECHET_DISTANCE = "frechet_distance"
 BACKGROUND_SHIFT = "background_shift"
 PRECISION, RECALL, DENSITY, COVERAGE = "precision", "recall", "density", "coverage"
 TWO_SAMPLE_ACCURACY = "two_sample_accuracy"
 MEMORISATION_SHARE = "memorisation_share"
 FEATURE_METRICS = (
-    *(KERNEL_DISTANCE, FRECHET_DISTANCE),
+    *(KERNEL_DISTANCE, STRUCTURE_DISTANCE, FRECHET_DISTANCE),
     *(PRECISION, RECALL, DENSITY, COVERAGE, TWO_SAMPLE_ACCURACY),
 )
 SHARES = (PRECISION, RECALL, COVERAGE, TWO_SAMPLE_ACCURACY, MEMORISATION_SHARE)
 # Intervals of these hold the truth too seldom, or the bias is larger than any.
 WITHOUT_INTERVAL = (FRECHET_DISTANCE, COVERAGE, TWO_SAMPLE_ACCURACY)
-SIGNED = (KERNEL_DISTANCE, KERNEL_DISTANCE_DIFFERENCE, BACKGROUND_SHIFT)
+# A difference of two distances, by the distance.
+DIFFERENCES = {
+    KERNEL_DISTANCE: KERNEL_DISTANCE_DIFFERENCE,
+    STRUCTURE_DISTANCE: STRUCTURE_DISTANCE_DIFFERENCE,
+}
+SIGNED = (*DIFFERENCES, *DIFFERENCES.values(), BACKGROUND_SHIFT)
 NO_EXTRACTOR = "none"
 SYNTHETIC = ("tuned", "untuned")
 IDENTICAL = "identical images in both sets"
@@ -254,7 +261,7 @@ def measures_to_rows(
     Returns
     -------
     list of MetricRow
-        The kernel distance first, then what lies between pairs of images, then the others.
+        The kernel distances first, then what lies between pairs of images, then the others.
     """
     identical = IDENTICAL if reference.digests & sample.digests else ""
     counts = reference.unit_count(), sample.unit_count()
@@ -262,7 +269,10 @@ def measures_to_rows(
     row = empty_row(KERNEL_DISTANCE, name, (len(reference), len(sample)), fields)
     origins = _image_origins(name, reference, sample, paired, shared)
     statistics = {
-        KERNEL_DISTANCE: _kernel_statistic(reference, sample, paired, shared),
+        **{
+            distance: _kernel_statistic(distance, reference, sample, paired, shared)
+            for distance in measured_distances(reference, sample)
+        },
         **_pair_statistics(reference, sample, origins, fields),
         **{
             metric.name: _statistic(metric, reference, sample)
@@ -284,13 +294,25 @@ def measures_to_rows(
     return rows
 
 
+def measured_distances(*measured: Measures) -> tuple[str, ...]:
+    """Return the kernel distances that some sets have features for."""
+    structured = all(one.structure is not None for one in measured)
+    return tuple(DIFFERENCES) if structured else (KERNEL_DISTANCE,)
+
+
 def _kernel_statistic(
-    reference: Measures, sample: Measures, paired: bool, shared: Origins | None
+    distance: str,
+    reference: Measures,
+    sample: Measures,
+    paired: bool = False,
+    shared: Origins | None = None,
 ) -> Statistic:
-    """Return the kernel distance as a function of the kept units of both sets."""
-    return units_to_kernel_statistic(
-        reference.features, reference.units, sample.features, sample.units, paired, shared
+    """Return a kernel distance as a function of the kept units of both sets."""
+    own, other = (
+        one.structure if distance == STRUCTURE_DISTANCE else one.features
+        for one in (reference, sample)
     )
+    return units_to_kernel_statistic(own, reference.units, other, sample.units, paired, shared)
 
 
 def _image_origins(
@@ -322,6 +344,7 @@ def measures_to_difference(
     extractor: str,
     confidence: float,
     shared: Origins | None = None,
+    distance: str = KERNEL_DISTANCE,
 ) -> MetricRow:
     """Say how much farther from the reference one set lies than another.
 
@@ -340,6 +363,8 @@ def measures_to_difference(
         Level of the interval.
     shared : tuple of ndarray of int, optional
         As in `measures_to_rows`, of the reference and the floor.
+    distance : str
+        Which of the kernel distances.
 
     Returns
     -------
@@ -347,9 +372,7 @@ def measures_to_difference(
         Of the set ``tuned``, with the other's name as reference; negative where tuned is nearer.
     """
     own, taken_away = (
-        units_to_kernel_statistic(
-            reference.features, reference.units, one.features, one.units, origins=origins
-        )
+        _kernel_statistic(distance, reference, one, shared=origins)
         for one, origins in ((tuned, None), (other, shared))
     )
 
@@ -359,7 +382,7 @@ def measures_to_difference(
     counts = [one.unit_count() for one in (reference, tuned, other)]
     fields = _count_fields(name, reference, other)
     numbers = len(reference), len(tuned)
-    row = empty_row(KERNEL_DISTANCE_DIFFERENCE, "tuned", numbers, fields, reference=name)
+    row = empty_row(DIFFERENCES[distance], "tuned", numbers, fields, reference=name)
     estimate = (
         jackknife_estimate(difference, counts, confidence)
         if shared is None

@@ -17,6 +17,7 @@ from pipeline_lib.evaluation.comparisons import (
     Origins,
     empty_row,
     features_to_memorisation_rows,
+    measured_distances,
     measures_to_difference,
     measures_to_rows,
     with_estimate,
@@ -257,7 +258,9 @@ def _differences(
             evaluation.extractor,
             evaluation.confidence,
             shared=shared if name == "floor" else None,
+            distance=distance,
         )
+        for distance in measured_distances(reference, *measured.values())
         for name in ("untuned", "floor")
         if name in measured
     ]
@@ -279,7 +282,12 @@ def _measure(
         else names_to_units(images.groups, images.sources)
     )
     return images_to_measures(
-        images.images, described.features, units, segmenter, pixel_size or 1.0
+        images.images,
+        described.features,
+        units,
+        segmenter,
+        pixel_size or 1.0,
+        described.structure,
     )
 
 

@@ -63,10 +63,21 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Described:
-    """A set of images with their features in the same order."""
+    """A set of images with their features in the same order.
+
+    Attributes
+    ----------
+    images : ImageSet
+        (N, Y, X).
+    features : ndarray
+        (N, D) of the images.
+    structure : ndarray
+        (N, D) of the images without their fine grain.
+    """
 
     images: ImageSet
     features: npt.NDArray[np.float32]
+    structure: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -74,7 +85,7 @@ class Described:
 
     def take(self, numbers: npt.NDArray[np.integer]) -> Described:
         """Return the images with these numbers."""
-        return Described(self.images.take(numbers), self.features[numbers])
+        return Described(self.images.take(numbers), self.features[numbers], self.structure[numbers])
 
 
 @dataclass(frozen=True)
@@ -268,6 +279,8 @@ class Features:
     ----------
     values : ndarray
         (N, D) float32.
+    structure : ndarray
+        (N, D) float32, of the images without their fine grain.
     names : tuple of str
         As in the `ImageSet`.
     metadata : mapping
@@ -275,11 +288,12 @@ class Features:
     """
 
     values: npt.NDArray[np.float32]
+    structure: npt.NDArray[np.float32]
     names: tuple[str, ...]
     metadata: Mapping[str, Any]
 
-    def of(self, images: ImageSet) -> npt.NDArray[np.float32]:
-        """Return the features of these images in their order.
+    def of(self, images: ImageSet) -> Described:
+        """Return these images with their features.
 
         Raises
         ------
@@ -293,7 +307,8 @@ class Features:
                 f"no features of image {missing[0]} and {len(missing) - 1} more; delete the "
                 "features, so that the stage `features` makes them again"
             )
-        return self.values[[places[name] for name in images.names]]
+        order = [places[name] for name in images.names]
+        return Described(images, self.values[order], self.structure[order])
 
 
 def write_features(path: Path, features: Features, groups: Sequence[str]) -> None:
@@ -312,6 +327,7 @@ def write_features(path: Path, features: Features, groups: Sequence[str]) -> Non
         np.savez_compressed(
             beside,
             features=features.values,
+            structure=features.structure,
             names=np.array(features.names, dtype=np.str_),
             groups=np.array(groups, dtype=np.str_),
             metadata=np.array(json.dumps(features.metadata, sort_keys=True)),
@@ -345,4 +361,5 @@ def read_features(path: Path, extractor: str) -> Features:
                 f"{path} holds features of {metadata['extractor']}, needed are those of "
                 f"{extractor}; delete the file, so that the stage `features` makes it again"
             )
-        return Features(arrays["features"], tuple(arrays["names"].tolist()), metadata)
+        names = tuple(arrays["names"].tolist())
+        return Features(arrays["features"], arrays["structure"], names, metadata)

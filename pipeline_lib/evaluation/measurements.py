@@ -43,6 +43,8 @@ class Measures:
         (N,) arrays of the objects' equivalent diameters, in the unit that was asked for.
     digests : frozenset of bytes
         Of the images' pixels.
+    structure : ndarray, optional
+        (N, D) features of the images without their fine grain.
     """
 
     features: npt.NDArray[np.floating]
@@ -57,6 +59,7 @@ class Measures:
     coverage: FloatArray
     diameters: npt.NDArray[np.object_]
     digests: frozenset[bytes]
+    structure: npt.NDArray[np.floating] | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -73,6 +76,7 @@ def images_to_measures(
     units: IntArray,
     segmenter: Segmenter,
     pixel_size: float = 1.0,
+    structure: npt.NDArray[np.floating] | None = None,
 ) -> Measures:
     """Measure each image of a set.
 
@@ -88,6 +92,8 @@ def images_to_measures(
         Fitted on the held-out tiles, the same for all sets.
     pixel_size : float
         What diameters in pixels are multiplied by.
+    structure : ndarray, optional
+        (N, D) features of the images without their fine grain.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def images_to_measures(
     measured = [_measure_chunk(chunk, segmenter, pixel_size) for chunk in chunks]
     joined = {key: np.concatenate([part[key] for part in measured]) for key in measured[0]}
     digests = frozenset(hashlib.sha256(image.tobytes()).digest() for image in images)
-    return Measures(features=features, units=units, digests=digests, **joined)
+    return Measures(features=features, units=units, digests=digests, structure=structure, **joined)
 
 
 def _measure_chunk(

@@ -12,6 +12,8 @@ import pandas as pd
 from pipeline_lib.evaluation.intensities import images_to_grey_shares
 from pipeline_lib.evaluation.spectra import images_to_mean_spectrum
 from pipeline_lib.imaging.choices import even_choice
+from pipeline_lib.reporting.answers import Answers
+from pipeline_lib.reporting.bars import metrics_to_bars
 from pipeline_lib.reporting.figures import (
     distances_to_png,
     histograms_to_png,
@@ -24,12 +26,19 @@ from pipeline_lib.reporting.figures import (
 from pipeline_lib.reporting.inputs import MEASURED_IMAGES, ConceptFiles
 from pipeline_lib.reporting.nearest import Nearest, Pair
 from pipeline_lib.reporting.pages import ConceptView, PairView, TileRow
+from pipeline_lib.reporting.pictures import (
+    SEED,
+    ScaleBar,
+    concept_to_sheet_rows,
+    sizes_to_scale_bar,
+)
 from pipeline_lib.reporting.tables import (
     Table,
     frame_to_table,
     metrics_to_measured,
     metrics_to_rows,
     number,
+    rows_to_footnotes,
     value_to_rows,
 )
 from pipeline_lib.reporting.verdicts import Verdict, metrics_to_extractor
@@ -40,33 +49,12 @@ SHOWN_SIDE = 256
 CHART_METRICS = ("kernel_distance", "frechet_distance")
 
 
-def concept_to_sheet_rows(files: ConceptFiles, shown: int) -> list[tuple[str, Images]]:
-    """Choose the pictures of the contact sheet.
-
-    Parameters
-    ----------
-    files : ConceptFiles
-        The concept's images.
-    shown : int
-        Pictures in a row.
-
-    Returns
-    -------
-    list of (str, ndarray)
-        Rows real, synthetic, untuned: label and stack at the tiles' own grey scale.
-    """
-    return [
-        ("Real, held out", files.holdout[even_choice(len(files.holdout), shown)]),
-        ("Synthetic (tuned)", files.tuned.first[:shown]),
-        ("Untuned base", files.untuned.first[:shown]),
-    ]
-
-
 def concept_to_view(
     name: str,
     files: ConceptFiles,
     metrics: pd.DataFrame,
     verdict: Verdict,
+    answers: Answers,
     nearest: Nearest,
     sidecars: Sequence[Mapping[str, Any]],
     shown: int,
@@ -83,6 +71,8 @@ def concept_to_view(
         The table of metrics.csv.
     verdict : Verdict
         The judgement on it.
+    answers : Answers
+        The same in plain words.
     nearest : Nearest
         The search for copies of training images.
     sidecars : sequence of mapping
@@ -96,15 +86,23 @@ def concept_to_view(
         Ready for the template.
     """
     curves = _curve_images(files)
+    lines = metrics_to_rows(metrics, name)
+    scale = _scale_bar(files)
     return ConceptView(
         name=name,
         verdict=verdict,
-        choice=_choice_sentence(files, shown),
+        answers=answers,
+        bars=metrics_to_bars(metrics, name),
+        choice=f"{_choice_sentence(files, shown)} {_scale_sentence(scale)}",
         rows=[
-            TileRow(label, _tiles(images)) for label, images in concept_to_sheet_rows(files, shown)
+            TileRow(label, _tiles(images))
+            for label, images in concept_to_sheet_rows(name, files, shown)
         ],
+        scale=scale,
         columns=_columns_sentence(metrics, name),
-        metrics=metrics_to_rows(metrics, name),
+        metrics=lines,
+        footnotes=rows_to_footnotes(lines),
+        csv=metrics[metrics["concept"] == name].to_csv(index=False, lineterminator="\n").encode(),
         distances=_distance_chart(metrics, name),
         copies=nearest.sentence,
         compared=nearest.compared,
@@ -134,10 +132,24 @@ def _choice_sentence(files: ConceptFiles, shown: int) -> str:
     factor = -(-max(files.holdout.shape[1:]) // SHOWN_SIDE)
     scale = "" if factor == 1 else f", shown at 1/{factor} of it (full size in contact_sheet.png)"
     return (
-        "Nobody chose these pictures. Real: evenly spaced through the held-out tiles. Synthetic "
-        f"and untuned: the first {shown} by index{_noise_words(files, shown)}. All rows have the "
-        f"same grey scale, none is stretched. Tiles are {size}{scale}."
+        f"Nobody chose these pictures. Real: drawn at random (seed {SEED}) from the held-out "
+        "tiles; below them the same tiles through the VAE and back. Synthetic and untuned: the "
+        f"first {shown} by index, which began from random noise{_noise_words(files, shown)}. All "
+        f"rows have the same grey scale, none is stretched. Tiles are {size}{scale}."
     )
+
+
+def _scale_bar(files: ConceptFiles) -> ScaleBar | None:
+    """Choose the bar that says how large things are."""
+    sizes = pd.concat([files.train_table["pixel_size_um"], files.holdout_table["pixel_size_um"]])
+    return sizes_to_scale_bar(sizes, files.train.shape[2])
+
+
+def _scale_sentence(scale: ScaleBar | None) -> str:
+    """Say how long the bar is, or why there is none."""
+    if scale is None:
+        return "Without one known pixel size there is no scale bar."
+    return f"The bar is {scale.words} long."
 
 
 def _noise_words(files: ConceptFiles, shown: int) -> str:

@@ -10,8 +10,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline_lib import __version__
+from pipeline_lib.reporting.answers import Answers
+from pipeline_lib.reporting.bars import Bar
+from pipeline_lib.reporting.pictures import ScaleBar
 from pipeline_lib.reporting.tables import MetricRow, Table
 from pipeline_lib.reporting.verdicts import Verdict
+
+JUDGED = {"yes": "Yes", "no": "No", "cannot say": "Cannot say"}
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,15 @@ class ConceptView:
 
     name: str
     verdict: Verdict
+    answers: Answers
+    bars: Sequence[Bar]
     choice: str
     rows: Sequence[TileRow]
+    scale: ScaleBar | None
     columns: str
     metrics: Sequence[MetricRow]
+    footnotes: Sequence[str]
+    csv: bytes
     distances: bytes
     copies: str
     compared: int
@@ -67,6 +77,8 @@ class RunView:
     checkpoint: str
     training: bytes
     previews: bytes
+    methods: str
+    licences: Table
     settings: Sequence[Table]
     provenance: Sequence[Table]
     reading: Sequence[str]
@@ -128,6 +140,22 @@ def png_to_data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
+def csv_to_data_uri(table: bytes) -> str:
+    """Return a table as an address that holds the whole file.
+
+    Parameters
+    ----------
+    table : bytes
+        The CSV file, UTF-8.
+
+    Returns
+    -------
+    str
+        ``data:text/csv;base64,...``
+    """
+    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(table).decode("ascii")
+
+
 def run_to_page(view: RunView) -> str:
     """Return the page of one run.
 
@@ -170,4 +198,6 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["data_uri"] = png_to_data_uri
+    environment.filters["csv_uri"] = csv_to_data_uri
+    environment.globals["judged"] = JUDGED
     return environment.get_template(template).render(version=__version__, **values)

@@ -10,10 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_lib.files import installed_versions
-from pipeline_lib.reporting.concept_views import concept_to_sheet_rows, concept_to_view
+from pipeline_lib.reporting.answers import (
+    Answers,
+    evidence_to_answers,
+    metrics_to_evidence,
+)
+from pipeline_lib.reporting.concept_views import concept_to_view
 from pipeline_lib.reporting.explanations import LIMITS, READING, data_to_limits
 from pipeline_lib.reporting.figures import training_to_png
 from pipeline_lib.reporting.inputs import RunFiles, Samples
+from pipeline_lib.reporting.methods import card_to_licences, run_to_methods
 from pipeline_lib.reporting.nearest import (
     Nearest,
     copies_to_counts,
@@ -23,6 +29,7 @@ from pipeline_lib.reporting.nearest import (
     similarities_to_sets,
 )
 from pipeline_lib.reporting.pages import ConceptView, RunView
+from pipeline_lib.reporting.pictures import concept_to_sheet_rows
 from pipeline_lib.reporting.tables import Table, value_to_rows
 from pipeline_lib.reporting.verdicts import (
     Verdict,
@@ -98,7 +105,7 @@ def run_to_sheet_rows(files: RunFiles, shown: int) -> list[tuple[str, npt.NDArra
     return [
         (f"{name}: {label}" if several else label, images)
         for name, own in files.concepts.items()
-        for label, images in concept_to_sheet_rows(own, shown)
+        for label, images in concept_to_sheet_rows(name, own, shown)
     ]
 
 
@@ -132,6 +139,8 @@ def run_to_view(
         checkpoint=losses_to_checkpoint_note(files.history["validation_loss"]),
         training=history_to_png(files.history),
         previews=files.previews,
+        methods=run_to_methods(files, stage.concepts),
+        licences=card_to_licences(files.card),
         settings=[*card_to_tables(files.card), samples_to_table(samples)],
         provenance=_provenance_tables(files.card, files.hashes),
         reading=READING,
@@ -156,8 +165,41 @@ def _concept_view(
         copies_to_threshold(files.copies, name),
     )
     return concept_to_view(
-        name, own, files.metrics, verdicts[name], nearest, files.sidecars, stage.report.rows
+        name,
+        own,
+        files.metrics,
+        verdicts[name],
+        concept_to_answers(files, name),
+        nearest,
+        files.sidecars,
+        stage.report.rows,
     )
+
+
+def concept_to_answers(files: RunFiles, concept: str) -> Answers:
+    """Say whether a concept's images are usable, for what, and what to improve first.
+
+    Parameters
+    ----------
+    files : RunFiles
+        The run's values.
+    concept : str
+        The concept.
+
+    Returns
+    -------
+    Answers
+        In plain words.
+    """
+    tuned = files.concepts[concept].tuned
+    evidence = metrics_to_evidence(
+        files.metrics,
+        concept,
+        copies_to_counts(files.copies, concept),
+        tuned.unusable(),
+        len(tuned.manifest),
+    )
+    return evidence_to_answers(evidence)
 
 
 def history_to_png(history: pd.DataFrame) -> bytes:

@@ -162,6 +162,22 @@ def metrics_to_rows(metrics: pd.DataFrame, concept: str) -> list[MetricRow]:
     return sorted(lines, key=lambda line: line.aside)
 
 
+def rows_to_footnotes(rows: Sequence[MetricRow]) -> list[str]:
+    """Return the notes of a table, each once, in the order in which they appear.
+
+    Parameters
+    ----------
+    rows : sequence of MetricRow
+        The lines.
+
+    Returns
+    -------
+    list of str
+        Sentences; a line's notes are found in it again.
+    """
+    return list(dict.fromkeys(note for row in rows for note in row.notes))
+
+
 def _line_to_row(
     metric: str, extractor: str, reference: str, sets: dict[str, Measured]
 ) -> MetricRow:

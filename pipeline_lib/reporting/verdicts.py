@@ -142,7 +142,7 @@ def sets_to_headline(
     """
     if "tuned" not in sets:
         return f"The {name} could not be measured, so this page cannot say how near the images are."
-    return f"{_nearness_to_sentence(sets, differences)} {_gain_to_sentence(sets, differences)}"
+    return f"{_nearness_to_sentence(sets, differences)} {differences_to_gain(sets, differences)}"
 
 
 def differences_to_nearness(
@@ -228,8 +228,21 @@ def differences_to_need(sets: Mapping[str, Measured], differences: Mapping[str, 
     return _more_fields(difference, abs(difference.value - _margin(sets)))
 
 
-def _gain_to_sentence(sets: Mapping[str, Measured], differences: Mapping[str, Measured]) -> str:
-    """Say what fine-tuning did."""
+def differences_to_gain(sets: Mapping[str, Measured], differences: Mapping[str, Measured]) -> str:
+    """Say what fine-tuning did.
+
+    Parameters
+    ----------
+    sets : mapping
+        The headline distance by set.
+    differences : mapping
+        Tuned less ``untuned``.
+
+    Returns
+    -------
+    str
+        One sentence, no surer than the interval of the difference.
+    """
     difference = differences.get("untuned")
     if difference is None:
         return "Without the untuned base, this page cannot say what fine-tuning did."

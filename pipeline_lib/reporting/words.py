@@ -41,6 +41,17 @@ METRICS = {
         "share the held-out tiles, so that the difference is surer than they are.",
         "Below 0, tuned is nearer",
     ),
+    "structure_distance": MetricWords(
+        "Structure distance",
+        "Kernel distance of the images without their fine grain (a Gaussian of two pixels): cells "
+        "alone, no noise.",
+        NEARER,
+    ),
+    "structure_distance_difference": MetricWords(
+        "Difference of structure distances",
+        "How much farther from the held-out tiles the tuned set lies than another, without grain.",
+        "Below 0, tuned is nearer",
+    ),
     "frechet_distance": MetricWords(
         "Frechet distance",
         "How far the means and spreads of the features lie apart. It is too large for small sets: "

@@ -32,7 +32,8 @@ def described(seed, images, fields=4, shift=0.0):
     names = tuple(str(number) for number in range(len(images)))
     sources = tuple(f"field {number % fields}" for number in range(len(images)))
     features = np.random.default_rng(seed).normal(shift, 1, (len(images), 5))
-    return Described(ImageSet(images, names, sources, sources), features.astype(np.float32))
+    values = features.astype(np.float32)
+    return Described(ImageSet(images, names, sources, sources), values, values[:, :3])
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +75,13 @@ def test_the_table_has_the_columns_and_sets_that_the_report_reads(evaluated):
     assert list(kernel.index) == ["tuned", "untuned", "floor", "vae"]
     assert (kernel["reference"] == "holdout").all()
     assert kernel["value"]["tuned"] < kernel["value"]["untuned"]
-    difference = table[table["metric"] == "kernel_distance_difference"].set_index("reference")
-    assert (difference["set"] == "tuned").all()
-    for name in ("untuned", "floor"):
-        expected = kernel["value"]["tuned"] - kernel["value"][name]
-        assert difference["value"][name] == pytest.approx(expected)
+    for metric in ("kernel_distance", "structure_distance"):
+        own = shares(table, metric)
+        difference = table[table["metric"] == f"{metric}_difference"].set_index("reference")
+        assert (difference["set"] == "tuned").all()
+        for name in ("untuned", "floor"):
+            expected = own["value"]["tuned"] - own["value"][name]
+            assert difference["value"][name] == pytest.approx(expected)
     assert not table.duplicated(["metric", "extractor", "concept", "set", "reference"]).any()
 
 
@@ -180,7 +183,8 @@ def _tiles(generator, fields, count):
     names = tuple(f"field {number}" for number in np.arange(len(fields)).repeat(count))
     images = np.zeros((len(features), 16, 16), np.uint8)
     numbers = tuple(map(str, range(len(features))))
-    return Described(ImageSet(images, numbers, names, names), features.astype(np.float32))
+    values = features.astype(np.float32)
+    return Described(ImageSet(images, numbers, names, names), values, values)
 
 
 def test_regions_of_the_same_fields_do_not_bias_the_floor():

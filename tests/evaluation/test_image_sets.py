@@ -77,13 +77,16 @@ def test_features_are_found_by_name_in_any_order(tmp_path):
     write_shard(tmp_path / "a", draw_fields(0, 3, 64))
     images = read_images([tmp_path / "a"])
     values = np.arange(6, dtype=np.float32).reshape(3, 2)
-    made = Features(values[::-1], images.names[::-1], {"extractor": "trial"})
+    structure = values + 7
+    made = Features(values[::-1], structure[::-1], images.names[::-1], {"extractor": "trial"})
     write_features(tmp_path / "f.npz", made, images.groups)
     found = read_features(tmp_path / "f.npz", "trial")
-    assert (found.of(images) == values).all()
+    described = found.of(images)
+    assert described.images is images
+    assert (described.features == values).all() and (described.structure == structure).all()
     assert found.metadata == made.metadata
     with pytest.raises(UserError, match="features of trial, needed are those of other"):
         read_features(tmp_path / "f.npz", "other")
-    short = Features(values[:1], images.names[:1], {})
+    short = Features(values[:1], structure[:1], images.names[:1], {})
     with pytest.raises(UserError, match=r"no features of image .*000001 and 1 more"):
         short.of(images)

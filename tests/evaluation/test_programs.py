@@ -111,7 +111,9 @@ def test_features_say_what_made_them(folder):
     with np.load(folder / "tuned.npz", allow_pickle=False) as arrays:
         metadata = json.loads(str(arrays["metadata"]))
         assert arrays["features"].shape == (5, 1280)
-        assert arrays["features"].dtype == np.float32
+        assert arrays["features"].dtype == arrays["structure"].dtype == np.float32
+        assert arrays["structure"].shape == (5, 1280)
+        assert (arrays["structure"] != arrays["features"]).any()
         assert len(arrays["names"]) == len(arrays["groups"]) == 5
     assert metadata["extractor"] == "efficientnet-lite0"
     assert metadata["weights_sha256"].startswith("579344248a93e230")

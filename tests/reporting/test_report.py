@@ -311,7 +311,8 @@ def measure(run):
     """Evaluate the simulated run with the mean spectrum in the place of a network's features."""
 
     def described(images):
-        return Described(images, power_to_radial(images_to_power(images.images)))
+        features = power_to_radial(images_to_power(images.images))
+        return Described(images, features, features[:, :8])
 
     paths = {name: path[0] for name, path in run.paths.items() if isinstance(path, list)}
     manifests = {name: read_manifests(run.paths[f"{name}_shards"]) for name in ("tuned", "untuned")}

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline_lib.survey.answers import bytes_to_answers
 from pipeline_lib.survey.scores import answers_to_survey_score
-from tests.survey.browser import Browser
+from tests.browser import Browser
 from tests.survey.small_survey import make_survey
 
 TITLE = "Cells <script>alert(1)</script> & more"

@@ -144,7 +144,7 @@ class Browser:
 
     def press(self, key: str, text: str = "", repeat: bool = False) -> None:
         """Press and release a key as a keyboard does."""
-        codes = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowRight": 39}
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39}
         common = {"key": key, "windowsVirtualKeyCode": codes.get(key, ord(key[0].upper()))}
         kind = "keyDown" if text else "rawKeyDown"
         self.call("Input.dispatchKeyEvent", type=kind, text=text, autoRepeat=repeat, **common)
