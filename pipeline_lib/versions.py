@@ -23,7 +23,7 @@ RESULT_VERSION = {
     "features": 2,
     "metrics": 3,
     "release": 2,
-    "report": 4,
-    "study": 2,
+    "report": 5,
+    "study": 3,
     "survey": 1,
 }

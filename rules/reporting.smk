@@ -57,7 +57,7 @@ rule report:
         sheet=report(
             results("report/{run}/contact_sheet.png"),
             category="Reports",
-            labels={"run": "{run}", "what": "real, synthetic, untuned"},
+            labels={"run": "{run}", "what": "real, VAE, synthetic, untuned"},
         ),
         verdict=results("report/{run}/verdict.txt"),
     log:

@@ -27,11 +27,11 @@ COMPONENTS = 128
 SAMPLED_WINDOWS = 3000
 # A copy may reach beyond its field by this share of its side.
 OVERHANG = 8
-STEPS = 2
+STEPS = 4
 BLOCK = 256
 CHUNK = 2**24
 FLAT_DEVIATION = 0.01
-HALF = 0.5
+NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 MARGIN = 4
 
 
@@ -248,28 +248,68 @@ def _follow(
     factor: int,
 ) -> _Fit:
     """Follow the candidates of one image down to fractions of a pixel, fewer at each halving."""
-    fits = [_Fit(0.0, *map(int, candidate), (0.0, 0.0)) for candidate in candidates]
     level = factor
-    while True:
-        reduced = downscale_local_mean(turned, (1, level, level)) if level > 1 else turned
-        moved = [_refine(reduced[fit.view], pyramids[fit.field][level], fit) for fit in fits]
-        moved.sort(key=lambda fit: -fit.similarity)
-        if level == 1:
-            return _to_fractions(turned[moved[0].view], pyramids[moved[0].field][1], moved[0])
-        kept = moved[: max(FINALISTS, len(moved) // FEWER)]
-        fits = [replace(fit, row=2 * fit.row, column=2 * fit.column) for fit in kept]
+    fits = _without_projection(_reduced(turned, level), pyramids, candidates, level)
+    while level > 1:
+        kept = sorted(fits, key=lambda fit: -fit.similarity)
+        kept = kept[: max(FINALISTS, len(fits) // FEWER)]
         level //= 2
+        halved = [replace(fit, row=2 * fit.row, column=2 * fit.column) for fit in kept]
+        reduced = _reduced(turned, level)
+        fits = [_climb(reduced[fit.view], pyramids[fit.field][level], fit) for fit in halved]
+    best = max(fits, key=lambda fit: fit.similarity)
+    return _to_fractions(turned[best.view], pyramids[best.field][1], best)
 
 
-def _refine(template: Float32Array, field: Float32Array, fit: _Fit) -> _Fit:
-    """Move a window by up to two pixels to where it fits best."""
+def _reduced(turned: Float32Array, level: int) -> Float32Array:
+    """Return pictures reduced by local means."""
+    return downscale_local_mean(turned, (1, level, level)) if level > 1 else turned
+
+
+def _without_projection(
+    templates: Float32Array,
+    pyramids: Sequence[dict[int, Float32Array]],
+    candidates: IntArray,
+    level: int,
+) -> list[_Fit]:
+    """Compare an image with its candidates again, now in all pixels instead of components."""
+    side = templates.shape[1]
+    windows = np.stack(
+        [
+            pyramids[field][level][row : row + side, column : column + side]
+            for field, _, row, column in candidates
+        ]
+    )
+    others, norms = _standardised(windows.reshape(len(windows), -1), side)
+    own, own_norms = _standardised(templates.reshape(len(templates), -1), side)
+    values = np.clip((others * own[candidates[:, 1]]).sum(axis=1), -1, 1)
+    variances = np.stack([own_norms[candidates[:, 1]], norms], axis=1) ** 2 / side**2
+    return [
+        _Fit(float(value), *map(int, candidate), (float(pair[0]), float(pair[1])))
+        for value, candidate, pair in zip(values, candidates, variances, strict=True)
+    ]
+
+
+def _climb(template: Float32Array, field: Float32Array, fit: _Fit) -> _Fit:
+    """Move a window pixel by pixel until it fits no better."""
+    for _ in range(STEPS):
+        moved = _step(template, field, fit)
+        if (moved.row, moved.column) == (fit.row, fit.column):
+            break
+        fit = moved
+    return moved
+
+
+def _step(template: Float32Array, field: Float32Array, fit: _Fit) -> _Fit:
+    """Move a window by at most one pixel to where it fits best."""
     side = len(template)
     top, left = (
-        int(np.clip(place - STEPS, 0, length - side))
+        int(np.clip(place - 1, 0, length - side))
         for place, length in zip((fit.row, fit.column), field.shape, strict=True)
     )
-    crop = field[top : top + side + 2 * STEPS, left : left + side + 2 * STEPS]
-    values, (own, others) = _similarities(template, crop)
+    values, (own, others) = _similarities(
+        template, field[top : top + side + 2, left : left + side + 2]
+    )
     best = np.unravel_index(int(values.argmax()), values.shape)
     return replace(
         fit,
@@ -296,18 +336,17 @@ def _similarities(
 
 def _to_fractions(template: Float32Array, field: Float32Array, fit: _Fit) -> _Fit:
     """Move a window by a fraction of a pixel to where it fits best."""
-    offsets = [_parabola_peak(template, field, fit, axis) for axis in range(2)]
-    moved = _at(template, field, fit, *offsets)
+    around = [_at(template, field, fit, *step).similarity for step in NEIGHBOURS]
+    down = _parabola_peak(around[0], fit.similarity, around[1])
+    right = _parabola_peak(around[2], fit.similarity, around[3])
+    moved = _at(template, field, fit, down, right)
     return moved if moved.similarity > fit.similarity else fit
 
 
-def _parabola_peak(template: Float32Array, field: Float32Array, fit: _Fit, axis: int) -> float:
-    """Return the place of the highest point of the parabola through similarities on an axis."""
-    steps = np.zeros((2, 2))
-    steps[:, axis] = -HALF, HALF
-    below, above = (_at(template, field, fit, *step).similarity for step in steps)
-    bend = below - 2 * fit.similarity + above
-    return float(np.clip(HALF * (below - above) / (2 * bend), -1, 1)) if bend < 0 else 0.0
+def _parabola_peak(below: float, middle: float, above: float) -> float:
+    """Return the place of the highest point of the parabola through -1, 0 and 1."""
+    bend = below - 2 * middle + above
+    return float(np.clip((below - above) / (2 * bend), -1, 1)) if bend < 0 else 0.0
 
 
 def _at(template: Float32Array, field: Float32Array, fit: _Fit, down: float, right: float) -> _Fit:
@@ -342,6 +381,8 @@ def cut_window(field: npt.NDArray[np.number], row: float, column: float, side: i
         for first, length in zip((top, left), field.shape, strict=True)
     )
     crop = field[np.ix_(rows, columns)].astype(np.float32)
+    if row == round(row) and column == round(column):
+        return crop[MARGIN : MARGIN + side, MARGIN : MARGIN + side]
     beyond = top + MARGIN - row, left + MARGIN - column
     moved = ndimage.shift(crop, beyond, order=3, mode="nearest")
     return moved[MARGIN : MARGIN + side, MARGIN : MARGIN + side]

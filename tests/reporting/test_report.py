@@ -34,6 +34,7 @@ from pipeline_lib.frames import read_frame
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.imaging.stacks import read_planes, write_planes, write_stack
 from pipeline_lib.reporting.inputs import read_samples
+from pipeline_lib.reporting.methods import card_to_licences
 from pipeline_lib.reporting.nearest import Pair, copies_to_pairs
 from pipeline_lib.reporting.tables import number
 from pipeline_lib.settings import EvaluationSettings, ReportStage, StudyReportStage, UserError
@@ -80,36 +81,58 @@ def test_page_is_one_whole_document(page):
 def test_page_needs_no_other_file(made, page):
     html = made.paths["page"].read_text()
     assert not re.search(r"(https?:)?//[a-z]", re.sub(r"base64,[^\"]*", "", html))
-    assert page.all("script") == [] and page.all("link") == []
+    assert page.all("script") == [{}] and page.all("link") == []
     assert all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
     assert all(image["alt"] for image in page.all("img"))
-    assert all(link["href"].startswith("#") for link in page.all("a"))
-    anchors = {tag["id"] for _, tag in page.tags if "id" in tag}
-    assert {link["href"][1:] for link in page.all("a")} <= anchors
+    links = [link["href"] for link in page.all("a") if "download" not in link]
+    assert all(link.startswith("#") for link in links)
+    anchors = [tag["id"] for _, tag in page.tags if "id" in tag]
+    assert {link[1:] for link in links} <= set(anchors) and len(set(anchors)) == len(anchors)
+
+
+def test_the_table_can_be_downloaded_as_it_was_measured(made, page):
+    links = [link for link in page.all("a") if "download" in link]
+    assert [link["download"] for link in links] == [
+        "metrics-demo-cells.csv",
+        "metrics-demo-debris.csv",
+    ]
+    text = base64.b64decode(links[1]["href"].partition(";base64,")[2])
+    metrics = pd.read_csv(made.paths["metrics"])
+    expected = metrics[metrics["concept"] == "debris"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(text)), expected)
+
+
+def test_each_note_of_the_table_stands_once(page):
+    notes = [tag["id"] for tag in page.all("li") if tag.get("id", "").startswith("note-cells")]
+    assert notes == ["note-cells-1"]
+    own = [link for link in page.all("a") if link["href"] == "#note-cells-1"]
+    assert len(own) == 4
+    assert page.text.count("One field: differences cannot be told from chance.") == 2 * 2
 
 
 def test_words_of_the_user_are_escaped(made, page):
-    assert "<script>" not in made.paths["page"].read_text()
+    assert "<script>alert" not in made.paths["page"].read_text()
     assert TITLE in page.text and "saturated <b>" in page.text
 
 
 def test_parts_stand_in_order(page):
     parts = [
-        "made by a model. No microscope took them", "Fine-tuning brought", "Images: cells",
-        "Real, held out", "Synthetic (tuned)", "Untuned base", "Metrics: cells",
-        "Copies of training images: cells", "Spectrum and grey values: cells",
-        "What data went in: cells", "Images: debris", "Losses by step", "Settings and provenance",
-        "How to read this", "Limits",
+        "made by a model. No microscope took them", "In short: cells", "Are the images usable?",
+        "For what?", "What to improve first?", "In short: debris", "Six numbers: cells",
+        "Overall likeness", "What the answers rest on", "The whole table", "Download the table",
+        "Images: cells", "Real, held out", "The same, through the VAE", "Synthetic (tuned)",
+        "Untuned base", "Copies of training images: cells", "Spectrum and grey values: cells",
+        "What data went in: cells", "Six numbers: debris", "Losses by step", "Copy the paragraph",
+        "Base model and concepts",
     ]  # fmt: skip
     places = [page.text.index(part) for part in parts]
-    # The menu repeats some headings before their sections.
-    assert places[:7] == sorted(places[:7])
+    assert places == sorted(places)
     html_order = [tag["id"] for name, tag in page.tags if name == "section"]
-    kinds = ["images", "metrics", "nearest", "curves", "data"]
+    kinds = ["numbers", "images", "nearest", "curves", "data"]
     assert html_order == [
-        "verdict",
+        "answers",
         *(f"{kind}-{concept}" for concept in ("cells", "debris") for kind in kinds),
-        "training", "settings", "reading", "limits",
+        "training", "methods", "settings", "reading", "limits",
     ]  # fmt: skip
 
 
@@ -131,6 +154,27 @@ def test_numbers_and_warnings_are_on_the_page(page):
     ):
         assert words in page.text
     assert not re.search(r"\b(FID|KID)\b", page.text)
+
+
+def test_methods_and_licences_name_this_run(page):
+    for words in (
+        "brightfield-tiny was fine-tuned by DreamBooth (Ruiz et al. 2023)",
+        "60 optimizer steps, learning rate 5e-06, seed 0",
+        "trained on 12 tiles from 1 field of the microscope, 64 x 64 pixels each",
+        "20 tiles from 1 field were held out",
+        "24 synthetic images were drawn with the prompt",
+        "was 0.02 for synthetic images, 0.1 for the base model before fine-tuning",
+        "1 of 23 images were copies",
+        "its licence MIT",
+        "fine-tuned: unet/diffusion_pytorch_model.safetensors " + "cd" * 32,
+    ):
+        assert words in page.text
+
+
+def test_restrictions_of_a_licence_are_passed_on():
+    rows = card_to_licences({"base": "big", "licence": "CreativeML Open RAIL-M"}).rows
+    assert any("hold for the fine-tuned model" in row[1] for row in rows)
+    assert card_to_licences({"base": "big"}).rows[1][1].startswith("unknown")
 
 
 def test_camera_noise_is_said_and_shown(page):
@@ -210,6 +254,7 @@ def test_run_without_held_out_tiles_still_gets_its_page(tmp_path):
     flagged.to_csv(run.paths["metrics"], index=False)
     call_script("report", run.settings, run.paths)
     text = read_page(run.paths["page"]).text
+    assert "Variety recall not measured" in text and "Cannot say yet." in text
     assert "could not be measured" in text and "Fewer than two images on a side." in text
 
 
