@@ -1,7 +1,8 @@
 """Write the page of one run: how near its synthetic images are to held-out real ones.
 
-Writes one HTML file that needs no network, the contact sheet real | through the VAE | synthetic | untuned, and the
-verdict as text. Lists with one file for each concept follow the order of the settings' concepts.
+Writes one HTML file that needs no network, the contact sheet real | through the VAE | synthetic |
+untuned, and the verdict as text. Lists with one file for each concept follow the order of the
+settings' concepts.
 """
 
 from __future__ import annotations
