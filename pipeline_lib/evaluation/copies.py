@@ -22,6 +22,7 @@ IntArray = npt.NDArray[np.integer]
 # Of a picture with less structure than this, most of what could be compared is noise.
 LEAST_STRUCTURE = 0.3
 TINY = 1e-9
+COPY_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -231,12 +232,13 @@ def similarities_to_copy_threshold(
     Returns
     -------
     float
-        Halfway between the two quantiles where they leave a gap, at least `least`; the null's
-        quantile where they overlap; NaN without held-out tiles.
+        A third of the way from the null's quantile to the other where they leave a gap, at least
+        `least`; the null's quantile where they overlap; NaN without held-out tiles. Not halfway,
+        for what a model remembers it draws less perfectly than the autoencoder.
     """
     resembling = null_to_threshold(null, quantile)
-    perfect = -null_to_threshold(-np.asarray(remembered, np.float64), quantile)
     if np.isnan(resembling):
         return resembling
-    halfway = (resembling + perfect) / 2 if perfect > resembling else resembling
-    return max(least, halfway)
+    known = np.asarray(remembered, np.float64)
+    perfect = -null_to_threshold(-known, quantile) if known.size else resembling
+    return max(least, resembling + COPY_SHARE * max(perfect - resembling, 0.0))

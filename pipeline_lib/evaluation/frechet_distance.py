@@ -28,23 +28,26 @@ def features_to_frechet_distance(reference: npt.ArrayLike, sample: npt.ArrayLike
     -----
     With A and B the centred rows over ``sqrt(n - 1)``, so that ``S1 = A^T A``, the trace of the
     root is the sum of the singular values of ``A B^T``. That is exact for any N, M and D, squares
-    no condition number and needs nothing added to a diagonal. The matrix has the smaller of N and
-    D rows, for A may be replaced by its triangular factor.
+    no condition number and needs nothing added to a diagonal. Where both sides have more rows than
+    columns, triangular factors take their place; where one has few, so has the product, of which
+    the triangular factor has the same singular values.
     """
     x, y = np.asarray(reference, np.float64), np.asarray(sample, np.float64)
     if min(len(x), len(y)) < 2:
         return float("nan")
-    a, b = _centred_factor(x), _centred_factor(y)
+    a, b = _centred_rows(x), _centred_rows(y)
+    if min(len(a), len(b)) > a.shape[1]:
+        a, b = np.linalg.qr(a, mode="r"), np.linalg.qr(b, mode="r")
     means = np.square(x.mean(axis=0) - y.mean(axis=0)).sum()
     traces = np.square(a).sum() + np.square(b).sum()
-    root_trace = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    product = a @ b.T if len(a) >= len(b) else b @ a.T
+    root_trace = np.linalg.svd(np.linalg.qr(product, mode="r"), compute_uv=False).sum()
     return max(float(means + traces - 2 * root_trace), 0.0)
 
 
-def _centred_factor(features: FloatArray) -> FloatArray:
-    """Return A with at most D rows and ``A^T A`` the covariance."""
-    rows = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
-    return np.linalg.qr(rows, mode="r") if rows.shape[0] > rows.shape[1] else rows
+def _centred_rows(features: FloatArray) -> FloatArray:
+    """Return A with ``A^T A`` the covariance."""
+    return (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
 
 
 def is_rank_deficient(count: int, dimensions: int) -> bool:
