@@ -21,7 +21,7 @@ RESULT_VERSION = {
     "finetune": 1,
     "sample": 3,
     "features": 2,
-    "metrics": 3,
+    "metrics": 4,
     "release": 2,
     "report": 5,
     "study": 3,

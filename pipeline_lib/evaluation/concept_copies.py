@@ -24,7 +24,7 @@ from pipeline_lib.evaluation.nearest import (
     Nearest,
     Thresholds,
     Verdict,
-    images_to_nearest,
+    matches_to_nearest,
     nearest_to_verdicts,
     null_to_thresholds,
 )
@@ -110,12 +110,8 @@ def search_copies(searched: Searched) -> CopySearch:
     """
     band = roundtrip_to_band(searched.remembered, searched.decoded)
     fields = pictures_to_fields(searched.regions.pictures, band)
-    evaluation, features = searched.evaluation, searched.train.features
-    found = {
-        name: images_to_nearest(one.images.images, one.features, fields, features, searched.views)
-        for name, one in searched.sets.items()
-    }
-    remembered = images_to_matches(searched.decoded, fields, searched.views)
+    evaluation = searched.evaluation
+    found, remembered = _search(searched, fields)
     thresholds = null_to_thresholds(
         [found["floor"], found["vae"]],
         remembered,
@@ -130,6 +126,26 @@ def search_copies(searched: Searched) -> CopySearch:
         similarities=_similarities(found, remembered),
         windows=windows,
     )
+
+
+def _search(searched: Searched, fields: TrainingFields) -> tuple[dict[str, Nearest], Matches]:
+    """Search the fields once for the images of all sets, and share out what was found."""
+    stacks = {name: one.images.images for name, one in searched.sets.items()}
+    stacks["remembered"] = searched.decoded
+    filled = [stack for stack in stacks.values() if len(stack)]
+    every = images_to_matches(np.concatenate(filled), fields, searched.views)
+    ends = np.cumsum([len(stack) for stack in stacks.values()])
+    shares = {
+        name: every.take(np.arange(end - len(stack), end))
+        for (name, stack), end in zip(stacks.items(), ends, strict=True)
+    }
+    remembered = shares.pop("remembered")
+    features = searched.train.features
+    found = {
+        name: matches_to_nearest(matches, searched.sets[name].features, features)
+        for name, matches in shares.items()
+    }
+    return found, remembered
 
 
 def _show(

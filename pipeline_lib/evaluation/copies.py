@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
 
 from pipeline_lib.evaluation.kept_band import KeptBand, images_to_band, images_to_band_noise
-from pipeline_lib.evaluation.registration import Places, cut_window, images_to_places
+from pipeline_lib.evaluation.registration import Places, cut_window, images_to_places, join_places
 from pipeline_lib.imaging.views import View, apply_view
 from pipeline_lib.settings import UserError
 
@@ -21,7 +20,10 @@ IntArray = npt.NDArray[np.integer]
 
 # Of a picture with less structure than this, most of what could be compared is noise.
 LEAST_STRUCTURE = 0.3
-TINY = 1e-9
+# Variance of rounding to whole grey levels.
+ROUNDING = 1 / 12
+PIXELS_AT_ONCE = 2**27
+IMAGES_AT_ONCE = 1024
 COPY_SHARE = 1 / 3
 
 
@@ -69,6 +71,12 @@ class Matches:
         """Return the number of images."""
         return len(self.similarities)
 
+    def take(self, numbers: IntArray) -> Matches:
+        """Return the matches of the images with these numbers."""
+        return Matches(
+            self.places.take(numbers), self.similarities[numbers], self.structures[numbers]
+        )
+
 
 def pictures_to_fields(pictures: Sequence[Images], band: KeptBand) -> TrainingFields:
     """Make training fields ready to be searched.
@@ -105,7 +113,7 @@ def images_to_matches(images: Images, fields: TrainingFields, views: Sequence[Vi
     Returns
     -------
     Matches
-        In the images' order; all zero without fields.
+        In the images' order.
 
     Raises
     ------
@@ -126,16 +134,32 @@ def images_to_matches(images: Images, fields: TrainingFields, views: Sequence[Vi
             f"images are {side} x {side} pixels but a training field has "
             f"{too_small[0][0]} x {too_small[0][1]}; give images and fields of one dataset"
         )
-    if not len(images) or not fields.pictures:
-        nothing = np.zeros(len(images))
-        numbers, pairs = nothing.astype(int), np.zeros((len(images), 2))
-        return Matches(Places(numbers, numbers, pairs, nothing, pairs), nothing, nothing)
+    step = max(1, PIXELS_AT_ONCE // side**2)
+    parts = [
+        _match(images[first : first + step], fields, views) for first in range(0, len(images), step)
+    ]
+    return join_matches(parts)
+
+
+def _match(images: Images, fields: TrainingFields, views: Sequence[View]) -> Matches:
+    """Find the likest places of as many images as fit into memory."""
     places = images_to_places(images_to_band(images, fields.band), fields.kept, views)
     noise = np.stack([images_to_band_noise(images, fields.band), fields.noise[places.fields]], 1)
-    structures = np.clip(1 - noise / np.maximum(places.energies, TINY), 0, 1)
+    # What is flat holds rounding at most, and no structure.
+    noise, energies = (np.maximum(values, ROUNDING) for values in (noise, places.energies))
+    structures = np.clip(1 - noise / energies, 0, 1)
     attenuation = np.sqrt(np.maximum(structures, LEAST_STRUCTURE).prod(axis=1))
     similarities = np.clip(places.similarities / attenuation, -1, 1)
     return Matches(places, similarities, structures[:, 0])
+
+
+def join_matches(parts: Sequence[Matches]) -> Matches:
+    """Return the matches of several stacks of images one after the other."""
+    return Matches(
+        join_places([part.places for part in parts]),
+        np.concatenate([np.zeros(0), *(part.similarities for part in parts)]),
+        np.concatenate([np.zeros(0), *(part.structures for part in parts)]),
+    )
 
 
 def places_to_windows(
@@ -185,12 +209,18 @@ def features_to_nearest(
     indices : ndarray of int
         (N,) of the training tile.
     distances : ndarray
-        (N,) Euclidean, float64. Differences are formed before they are squared: the usual
-        expansion of the square loses all digits between near neighbours.
+        (N,) Euclidean, float64. The nearest is found by the expanded square of centred features;
+        its distance is that of differences, for the expansion loses digits between neighbours.
     """
-    distances = cdist(np.asarray(features, np.float64), np.asarray(training, np.float64))
-    indices = distances.argmin(axis=1)
-    return indices, distances[np.arange(len(indices)), indices]
+    x, y = np.asarray(features, np.float64), np.asarray(training, np.float64)
+    centre = y.mean(axis=0)
+    squares = np.square(y - centre).sum(axis=1)
+    indices = np.zeros(len(x), int)
+    for first in range(0, len(x), IMAGES_AT_ONCE):
+        chunk = slice(first, first + IMAGES_AT_ONCE)
+        # The image's own square is the same for all tiles.
+        indices[chunk] = (squares - 2 * (x[chunk] - centre) @ (y - centre).T).argmin(axis=1)
+    return indices, np.linalg.norm(x - y[indices], axis=1)
 
 
 def null_to_threshold(null: npt.ArrayLike, quantile: float) -> float:
@@ -233,12 +263,14 @@ def similarities_to_copy_threshold(
     -------
     float
         A third of the way from the null's quantile to the other where they leave a gap, at least
-        `least`; the null's quantile where they overlap; NaN without held-out tiles. Not halfway,
-        for what a model remembers it draws less perfectly than the autoencoder.
+        `least`; just above the null's quantile where they overlap; NaN without held-out tiles. Not
+        halfway, for what a model remembers it draws less perfectly than the autoencoder.
     """
     resembling = null_to_threshold(null, quantile)
     if np.isnan(resembling):
         return resembling
     known = np.asarray(remembered, np.float64)
     perfect = -null_to_threshold(-known, quantile) if known.size else resembling
-    return max(least, resembling + COPY_SHARE * max(perfect - resembling, 0.0))
+    if perfect <= resembling:
+        return max(least, float(np.nextafter(resembling, np.inf)))
+    return max(least, resembling + COPY_SHARE * (perfect - resembling))

@@ -140,6 +140,8 @@ def read_regions(path: Path, split: Path) -> Regions:
     """
     pictures = read_planes(path)
     rows = [row for row in read_split(split) if row.role == TRAIN]
+    if not rows:
+        raise UserError(f"{split} has no training region; give one the role `train` in samples.tsv")
     if len(rows) != len(pictures):
         raise UserError(
             f"{split} has {len(rows)} training regions but {path} has {len(pictures)}; delete "

@@ -16,6 +16,7 @@ Float32Array = npt.NDArray[np.float32]
 RINGS = 32
 RIM = 16
 TINY = 1e-12
+HIGHEST = 0.5
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,17 @@ def roundtrip_to_band(images: npt.NDArray[np.number], decoded: npt.NDArray[np.nu
     -------
     KeptBand
         The linear filter that predicts `decoded` from `images` best: cross power over power, in
-        rings of frequency, limited to 0 to 1. All pass where there are no pictures.
+        rings of frequency, limited to 0 to 1. Without pictures all below 0.5 cycles per pixel
+        pass. Nothing beyond that does.
     """
     if not len(images):
         return KeptBand(np.ones(RINGS))
     before, after = (_tapered_spectra(stack) for stack in (images, decoded))
-    rings = np.minimum(
-        (_radial_frequencies(images.shape[1:]) * 2 * RINGS).astype(int), RINGS - 1
-    ).ravel()
-    cross = np.bincount(rings, (before * after.conj()).real.sum(axis=0).ravel(), RINGS)
-    power = np.bincount(rings, np.square(np.abs(before)).sum(axis=0).ravel(), RINGS)
+    radii = _radial_frequencies(images.shape[1:])
+    inside = radii < HIGHEST
+    rings = (radii[inside] * 2 * RINGS).astype(int)
+    cross = np.bincount(rings, (before * after.conj()).real.sum(axis=0)[inside], RINGS)
+    power = np.bincount(rings, np.square(np.abs(before)).sum(axis=0)[inside], RINGS)
     return KeptBand(np.clip(cross / np.maximum(power, TINY), 0, 1))
 
 

@@ -12,13 +12,10 @@ import numpy.typing as npt
 from pipeline_lib.evaluation.copies import (
     LEAST_STRUCTURE,
     Matches,
-    TrainingFields,
     features_to_nearest,
-    images_to_matches,
     null_to_threshold,
     similarities_to_copy_threshold,
 )
-from pipeline_lib.imaging.views import View
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
@@ -67,34 +64,25 @@ class Thresholds:
     feature_distance: float
 
 
-def images_to_nearest(
-    images: npt.NDArray[np.uint8],
-    features: npt.ArrayLike,
-    fields: TrainingFields,
-    training_features: npt.ArrayLike,
-    views: Sequence[View],
+def matches_to_nearest(
+    matches: Matches, features: npt.ArrayLike, training_features: npt.ArrayLike
 ) -> Nearest:
-    """Find what each image is nearest to.
+    """Add the nearest training tiles in features to what the search found.
 
     Parameters
     ----------
-    images : ndarray
-        (N, S, S) uint8.
+    matches : Matches
+        Of N images.
     features : array
         (N, D) of them.
-    fields : TrainingFields
-        What is searched for their likest places.
     training_features : array
         (M, D) of the training tiles, M at least 1.
-    views : sequence of View
-        Flips and turns that count.
 
     Returns
     -------
     Nearest
         In the images' order.
     """
-    matches = images_to_matches(images, fields, views)
     return Nearest(matches, *features_to_nearest(features, training_features))
 
 

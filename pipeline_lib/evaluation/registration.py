@@ -30,6 +30,7 @@ OVERHANG = 8
 STEPS = 4
 BLOCK = 256
 CHUNK = 2**24
+PROJECTED = 512
 FLAT_DEVIATION = 0.01
 NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 MARGIN = 4
@@ -76,6 +77,17 @@ class Places:
         )
 
 
+def join_places(parts: Sequence[Places]) -> Places:
+    """Return the places of several stacks of images one after the other."""
+    return Places(
+        np.concatenate([np.zeros(0, int), *(part.fields for part in parts)]),
+        np.concatenate([np.zeros(0, int), *(part.views for part in parts)]),
+        np.concatenate([np.zeros((0, 2)), *(part.corners for part in parts)]),
+        np.concatenate([np.zeros(0), *(part.similarities for part in parts)]),
+        np.concatenate([np.zeros((0, 2)), *(part.energies for part in parts)]),
+    )
+
+
 def images_to_places(
     images: Float32Array, fields: Sequence[Float32Array], views: Sequence[View]
 ) -> Places:
@@ -108,13 +120,17 @@ def images_to_places(
     rim = side // OVERHANG // factor * factor
     padded = [np.pad(field, rim, mode="symmetric") for field in fields]
     pyramids = [field_to_pyramid(field, factor) for field in padded]
-    turned = np.stack([undo_view(images, view) for view in views], axis=1)
-    candidates = _coarse_candidates(turned, [pyramid[factor] for pyramid in pyramids], factor)
+    candidates = _coarse_candidates(images, [pyramid[factor] for pyramid in pyramids], views)
     found = [
-        _follow(turned[number], pyramids, candidates[number], factor)
-        for number in range(len(images))
+        _follow(_turned(image[None], views)[0], pyramids, own, factor)
+        for image, own in zip(images, candidates, strict=True)
     ]
     return _found_to_places(found, rim)
+
+
+def _turned(images: Float32Array, views: Sequence[View]) -> Float32Array:
+    """Return images turned back from each view, (N, V, Y, X)."""
+    return np.stack([undo_view(images, view) for view in views], axis=1)
 
 
 def side_to_factor(side: int) -> int:
@@ -140,41 +156,47 @@ def field_to_pyramid(field: Float32Array, factor: int) -> dict[int, Float32Array
 
 
 def _coarse_candidates(
-    turned: Float32Array, fields: Sequence[Float32Array], factor: int
+    images: Float32Array, fields: Sequence[Float32Array], views: Sequence[View]
 ) -> IntArray:
     """Return field, view, row and column of the best windows of each image, (N, K, 4)."""
-    count, views = turned.shape[:2]
-    reduced = downscale_local_mean(turned, (1, 1, factor, factor))
-    side = reduced.shape[-1]
-    templates = _standardised(reduced.reshape(count * views, side * side), side)[0]
+    count, factor = len(images), side_to_factor(images.shape[1])
+    side = images.shape[1] // factor
     components = _principal_components(fields, side)
-    coefficients = templates @ components.T
-    scores = np.full((count, 0), 0.0, np.float32)
-    places = np.zeros((count, 0, 4), int)
+    coefficients = _images_to_coefficients(images, views, factor, components)
+    scores, places = np.zeros((count, 0), np.float32), np.zeros((count, 0, 4), int)
     for number, field in enumerate(fields):
         windows = _windows_to_coefficients(field, side, components)
-        columns = field.shape[1] - side + 1
         values, best = _block_maxima(coefficients, windows)
+        kept, own = _keep_best(values.reshape(count, -1), best.reshape(count, -1))
         blocks = best.shape[1]
-        described = np.empty((count, views, blocks, 4), int)
-        described[..., 0] = number
-        described[..., 1] = np.arange(views)[None, :, None]
-        described[..., 2], described[..., 3] = np.divmod(
-            best.reshape(count, views, blocks), columns
-        )
-        scores = np.concatenate([scores, values.reshape(count, -1)], axis=1)
-        places = np.concatenate([places, described.reshape(count, -1, 4)], axis=1)
-        scores, places = _keep_best(scores, places)
+        rows, columns = np.divmod(own, field.shape[1] - side + 1)
+        described = np.stack([np.full_like(kept, number), kept // blocks, rows, columns], axis=-1)
+        gained = np.take_along_axis(values.reshape(count, -1), kept, axis=1)
+        scores = np.concatenate([scores, gained], axis=1)
+        places = np.concatenate([places, described], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :CANDIDATES]
+        scores = np.take_along_axis(scores, order, axis=1)
+        places = np.take_along_axis(places, order[:, :, None], axis=1)
     return places
 
 
-def _keep_best(scores: Float32Array, places: IntArray) -> tuple[Float32Array, IntArray]:
-    """Keep the places of the highest scores, as many as are followed, best first."""
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :CANDIDATES]
-    return (
-        np.take_along_axis(scores, order, axis=1),
-        np.take_along_axis(places, order[:, :, None], axis=1),
-    )
+def _keep_best(values: Float32Array, windows: IntArray) -> tuple[IntArray, IntArray]:
+    """Return numbers and windows of the highest values of each row, as many as are followed."""
+    order = np.argsort(-values, axis=1, kind="stable")[:, :CANDIDATES]
+    return order, np.take_along_axis(windows, order, axis=1)
+
+
+def _images_to_coefficients(
+    images: Float32Array, views: Sequence[View], factor: int, components: Float32Array
+) -> Float32Array:
+    """Return the components of images in all views, view by view of each image, (N V, C)."""
+    parts = [np.zeros((0, len(components)), np.float32)]
+    for first in range(0, len(images), PROJECTED):
+        reduced = downscale_local_mean(images[first : first + PROJECTED], (1, factor, factor))
+        turned = _turned(reduced, views)
+        side = turned.shape[-1]
+        parts.append(_standardised(turned.reshape(-1, side * side), side)[0] @ components.T)
+    return np.concatenate(parts)
 
 
 def _standardised(windows: Float32Array, side: int) -> tuple[Float32Array, Float32Array]:
@@ -214,14 +236,15 @@ def _windows_to_coefficients(
 def _block_maxima(templates: Float32Array, windows: Float32Array) -> tuple[Float32Array, IntArray]:
     """Return the best product of each template in each block of windows, and its window."""
     blocks = -(-len(windows) // BLOCK)
-    missing = blocks * BLOCK - len(windows)
-    filled = np.pad(windows, ((0, missing), (0, 0)))
-    step = max(1, CHUNK // len(filled))
+    filled = np.pad(windows, ((0, blocks * BLOCK - len(windows)), (0, 0)))
+    # Windows of one block stand far apart: the largest of them is found along a long axis.
+    spread = filled.reshape(blocks, BLOCK, -1).swapaxes(0, 1).reshape(blocks * BLOCK, -1)
+    step = max(1, CHUNK // len(spread))
     values, best = [], []
     for first in range(0, len(templates), step):
-        products = (templates[first : first + step] @ filled.T).reshape(-1, blocks, BLOCK)
-        places = products.argmax(axis=2)
-        values.append(np.take_along_axis(products, places[:, :, None], axis=2)[:, :, 0])
+        products = (templates[first : first + step] @ spread.T).reshape(-1, BLOCK, blocks)
+        places = products.argmax(axis=1)
+        values.append(np.take_along_axis(products, places[:, None], axis=1)[:, 0])
         best.append(np.minimum(places + np.arange(blocks) * BLOCK, len(windows) - 1))
     return np.concatenate(values), np.concatenate(best)
 

@@ -23,8 +23,8 @@ def images_to_structure(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     ndarray
         (N, Y, X) uint8, after a Gaussian of two pixels; mirrored at the rim.
     """
-    blurred = [
-        ndimage.gaussian_filter(image.astype(np.float32), STRUCTURE_SIGMA, mode="reflect")
-        for image in images
-    ]
-    return np.rint(np.array(blurred, np.float32).reshape(images.shape)).astype(np.uint8)
+    structure = np.empty_like(images)
+    for place, image in zip(structure, images, strict=True):
+        blurred = ndimage.gaussian_filter(image.astype(np.float32), STRUCTURE_SIGMA, mode="reflect")
+        place[...] = np.rint(blurred)
+    return structure

@@ -15,6 +15,7 @@ from pipeline_lib.files import atomic_path
 from pipeline_lib.settings import UserError
 
 MARK = "brightbooth"
+CLASSIC_TIFF_BYTES = 2**32 - 2**25
 
 
 def write_stack(
@@ -92,7 +93,8 @@ def write_planes(path: Path | str, planes: Sequence[npt.NDArray[Any]]) -> None:
     """
     pages = planes if len(planes) else [np.zeros((1, 1), np.uint8)]
     description = json.dumps({MARK: {"planes": len(planes), "metadata": {}}})
-    with atomic_path(path) as beside, tifffile.TiffWriter(beside) as tiff:
+    large = sum(plane.nbytes for plane in pages) > CLASSIC_TIFF_BYTES
+    with atomic_path(path) as beside, tifffile.TiffWriter(beside, bigtiff=large) as tiff:
         for number, plane in enumerate(pages):
             tiff.write(
                 plane,

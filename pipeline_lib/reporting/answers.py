@@ -220,8 +220,9 @@ def metrics_to_evidence(
     sets = metrics_to_measured(metrics, concept, HEADLINE_METRIC, extractor)
     differences = metrics_to_differences(metrics, concept, extractor)
     bad = sum(unusable.values())
+    known = metrics_to_measured(metrics, concept, "copy_share", "none", "train").get("remembered")
     checks = metrics_to_checks(metrics, concept) | {
-        "copies": copies_to_check(copies),
+        "copies": copies_to_check(copies, known),
         "pictures": share_to_check(bad, drawn, "images that are no pictures"),
     }
     return Evidence(

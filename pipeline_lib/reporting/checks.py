@@ -31,6 +31,7 @@ Sets = Mapping[str, Measured]
 RATIO_ALLOWED = math.log(1.25)
 POWER_ALLOWED = math.log(1 / 0.7)
 SHARE_ALLOWED = 0.1
+SEEING_SHARE = 0.5
 CONFIDENCE = 0.95
 DIAMETERS = ("object_diameter_distance_um", "object_diameter_distance_px")
 
@@ -103,21 +104,27 @@ def metrics_to_checks(metrics: pd.DataFrame, concept: str) -> dict[str, Check]:
     }
 
 
-def copies_to_check(copies: Copies) -> Check:
+def copies_to_check(copies: Copies, remembered: Measured | None = None) -> Check:
     """Check the share of copies; a tenth is what is allowed, for the release holds them back.
 
     Parameters
     ----------
     copies : Copies
         Numbers of images; empty ones, in which nothing can be recognised, do not count.
+    remembered : Measured, optional
+        Share of known copies that the search finds.
 
     Returns
     -------
     Check
-        Not measured where nothing was compared, or nothing says what a copy is.
+        Not measured where nothing was compared, where nothing says what a copy is, or where none
+        was found by a search that misses more than half of known ones.
     """
     told = copies.compared - copies.empty
-    return NOT_MEASURED if copies.unknown else share_to_check(copies.found, told, "copies")
+    blind = remembered is not None and remembered.value < SEEING_SHARE
+    if copies.unknown or (blind and not copies.found):
+        return NOT_MEASURED
+    return share_to_check(copies.found, told, "copies")
 
 
 def share_to_check(count: int, total: int, words: str) -> Check:

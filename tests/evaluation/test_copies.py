@@ -139,11 +139,24 @@ def test_in_oblique_light_a_flipped_tile_is_no_copy(world):
     assert not found.places.views.any()
 
 
-def test_without_images_or_fields_there_is_nothing_to_match(world):
-    fields, prepared, _, _ = world
+def test_without_images_there_is_nothing_to_match(world):
+    _, prepared, _, _ = world
     assert len(images_to_matches(np.zeros((0, SIDE, SIDE), np.uint8), prepared, VIEWS)) == 0
-    nothing = pictures_to_fields([], prepared.band)
-    assert images_to_matches(cut(fields)[:2], nothing, VIEWS).similarities.tolist() == [0, 0]
+
+
+def test_a_constant_image_is_empty(world):
+    _, prepared, _, _ = world
+    found = images_to_matches(np.full((1, SIDE, SIDE), 90, np.uint8), prepared, VIEWS)
+    assert (found.similarities[0], found.structures[0]) == (0, 0)
+
+
+def test_parts_that_fit_into_memory_change_nothing(world, monkeypatch):
+    fields, prepared, _, _ = world
+    whole = images_to_matches(cut(fields)[:5], prepared, VIEWS)
+    monkeypatch.setattr("pipeline_lib.evaluation.copies.PIXELS_AT_ONCE", 2 * SIDE**2)
+    parts = images_to_matches(cut(fields)[:5], prepared, VIEWS)
+    assert parts.places.corners == pytest.approx(whole.places.corners)
+    assert parts.similarities == pytest.approx(whole.similarities, abs=1e-6)
 
 
 def test_fields_smaller_than_images_are_refused(world):
@@ -176,7 +189,7 @@ def test_threshold_is_a_value_of_the_null_distribution():
     [
         ([0.9, 0.92, 0.94], [0.97, 0.99], 0.95),  # a third across the gap
         ([0.2, 0.3], [0.9, 0.95], 0.8),  # never below the least
-        ([0.7, 0.9], [0.85, 0.99], 0.9),  # no gap: what held-out tiles reach
+        ([0.7, 0.9], [0.85, 0.99], np.nextafter(0.9, 1)),  # no gap: what no held-out tile reaches
         ([0.7, 0.9], [], 0.9),  # none remembered
     ],
 )

@@ -8,7 +8,7 @@ from pipeline_lib.evaluation.kept_band import RINGS, KeptBand
 from pipeline_lib.evaluation.nearest import (
     Nearest,
     Thresholds,
-    images_to_nearest,
+    matches_to_nearest,
     nearest_to_verdicts,
     null_to_thresholds,
 )
@@ -27,7 +27,7 @@ def trained():
 
 
 def find(images, features, trained):
-    return images_to_nearest(images, features, *trained, VIEWS)
+    return matches_to_nearest(images_to_matches(images, trained[0], VIEWS), features, trained[1])
 
 
 def drawn(similarities, distances, structures):

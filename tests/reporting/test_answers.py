@@ -302,6 +302,10 @@ def test_shares_are_sure_only_with_enough_images():
     assert share_to_check(3, 4, "").passes == "no"
     assert share_to_check(0, 0, "") is NOT_MEASURED
     assert copies_to_check(Copies(0, 60, empty=40)).passes == "cannot say"
+    # A search that misses most of known copies says nothing where it finds none.
+    assert copies_to_check(Copies(0, 500), Measured(1.0)).passes == "yes"
+    assert copies_to_check(Copies(0, 500), Measured(0.12)).passes == "cannot say"
+    assert copies_to_check(Copies(400, 500), Measured(0.12)).passes == "no"
 
 
 def test_the_worst_of_several_is_open_where_one_is_missing():
