@@ -248,7 +248,7 @@ def differences_to_gain(sets: Mapping[str, Measured], differences: Mapping[str, 
         return "Without the untuned base, this page cannot say what fine-tuning did."
     if difference.low is None or difference.high is None:
         direction = "nearer" if difference.value < 0 else "no nearer"
-        return f"Fine-tuning brought them {direction} as these images show it, which may be chance."
+        return f"Fine-tuning seems to have brought them {direction}, but this may be chance."
     if difference.high < 0:
         twice = "untuned" in sets and difference.high <= -HALF * sets["untuned"].value < 0
         return f"Fine-tuning brought them {'at least twice as near' if twice else 'nearer'}."
@@ -289,8 +289,8 @@ def _more_fields(difference: Measured, margin: float) -> str:
         if difference.fields >= MINIMUM_UNITS:
             return "no interval could be given; the notes of the table say why."
         return (
-            f"of real images one side has {fields}, training or held-out, and an interval needs "
-            f"{MINIMUM_UNITS} on each."
+            f"a verdict needs {MINIMUM_UNITS} independent fields in training and {MINIMUM_UNITS} "
+            f"held out, and one of them has {fields}."
         )
     more = fields_to_decide(difference, margin)
     if more is None:

@@ -162,9 +162,9 @@ def test_few_fields_ask_for_more_with_the_headlines_number():
     answers = answer(rows)
     assert answers.usable.judgement == "cannot say"
     assert answers.improvement.fault == "fields"
-    assert "an interval needs 5 on each" in answers.improvement.reason
+    assert "verdict needs 5 independent fields" in answers.improvement.reason
     headline = metrics_to_verdict(metrics_table(rows), "cells", NO_COPIES).headline
-    assert "an interval needs 5 on each" in headline
+    assert "a verdict needs 5 independent fields" in headline
 
 
 def test_no_rows_and_no_images_give_no_answer():

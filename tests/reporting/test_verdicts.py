@@ -72,8 +72,8 @@ def test_without_a_base_farther_than_the_floor_nothing_is_close():
         (difference(-0.08, -0.04), "brought them nearer."),
         (difference(-0.02, 0.01), "cannot be told: it rests on 6 fields"),
         (difference(0.01, 0.02), "took them farther away"),
-        (point(-0.06), "nearer as these images show it, which may be chance"),
-        (point(0.06), "no nearer as these images show it, which may be chance"),
+        (point(-0.06), "seems to have brought them nearer, but this may be chance"),
+        (point(0.06), "brought them no nearer, but this may be chance"),
     ],
 )
 def test_gain_rests_on_the_interval_of_the_difference(untuned, expected):
@@ -204,9 +204,9 @@ def test_verdict_of_a_table():
         metrics_table(usual_metrics()), "cells", Copies(1, 200), {"blank": 2}, "Last checkpoint."
     )
     assert verdict.headline == (
-        "Too few images to say how near to real ones the synthetic images are: of real images one "
-        "side has 1 field, training or held-out, and an interval needs 5 on each. Fine-tuning "
-        "brought them nearer as these images show it, which may be chance."
+        "Too few images to say how near to real ones the synthetic images are: a verdict needs 5 "
+        "independent fields in training and 5 held out, and one of them has 1 field. Fine-tuning "
+        "seems to have brought them nearer, but this may be chance."
     )
     assert "Kernel distance (EfficientNet-Lite0) of 200" in verdict.sentences[0]
     assert verdict.warnings == (
