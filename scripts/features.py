@@ -34,6 +34,7 @@ def extract(stage: FeaturesStage, images: Any) -> tuple[Any, Any, dict[str, Any]
     """Return the features of the images and of their structure, and what made them."""
     import torch
 
+    from pipeline_lib.evaluation.extractors.contract import extractor_to_description
     from pipeline_lib.evaluation.extractors.loading import load_extractor
     from pipeline_lib.evaluation.structure import STRUCTURE_SIGMA, images_to_structure
     from pipeline_lib.files import provenance
@@ -44,9 +45,7 @@ def extract(stage: FeaturesStage, images: Any) -> tuple[Any, Any, dict[str, Any]
     blurred = images_to_structure(images)
     structure = run(extractor, blurred, stage.batch_size, "features of the structure")
     metadata = {
-        "extractor": extractor.name,
-        "weights_sha256": extractor.weights_sha256,
-        "preprocessing": extractor.preprocessing,
+        **extractor_to_description(extractor),
         "structure": f"Gaussian of {STRUCTURE_SIGMA:g} pixels before all else",
         "device": device,
         "provenance": provenance("features", stage.model_dump()),
