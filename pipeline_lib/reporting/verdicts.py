@@ -278,7 +278,8 @@ def fields_to_decide(difference: Measured, margin: float) -> int | None:
     if margin <= 0 or difference.low is None or difference.high is None:
         return None
     half = (difference.high - difference.low) / 2
-    more = math.ceil(difference.fields * (half / margin) ** 2) - difference.fields
+    ratio = min(half / margin, MOST_FIELDS)
+    more = math.ceil(difference.fields * ratio**2) - difference.fields
     return max(more, 1) if more <= MOST_FIELDS else None
 
 

@@ -118,6 +118,7 @@ def test_no_headline_praises_what_its_interval_does_not_show(tuned, untuned, flo
 @pytest.mark.parametrize(
     ("measured", "margin", "more"),
     [
+        (difference(-1.0, 1.0), 1e-216, None),
         (point(0.1, fields=1), 0.02, None),
         (difference(-0.04, 0.04, fields=5), 0.02, 15),
         (difference(-0.01, 0.01, fields=5), 0.02, 1),
