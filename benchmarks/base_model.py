@@ -2,7 +2,7 @@
 
 With --quick the model of --model is measured as it is; without it the recipe is run first, which
 takes more than an hour on two cores. The demo and, where --data is there, the E. coli example are
-run by Snakemake under names of their own. Needs the extra `benchmarks`.
+run by Snakemake under names of their own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas
 import torch
 import yaml
+from bars import Figure, print_figures
 from skimage.io import imread
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -70,16 +71,6 @@ LEAST_POWER = 0.7
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A measured value, and whether it keeps its bar; None where there is none."""
-
-    what: str
-    value: float
-    bar: str = ""
-    kept: bool | None = None
-
-
-@dataclass(frozen=True)
 class Example:
     """An example that Snakemake runs, and what its datasets and runs are called."""
 
@@ -101,11 +92,7 @@ def main() -> int:
     torch.set_num_threads(2)
     folder = arguments.model if arguments.quick else train_model()
     examples = [one for one in EXAMPLES if one.name == "demo" or arguments.data.is_dir()]
-    figures = []
-    for figure in measure(folder, examples, arguments.data, arguments.reference):
-        print(figure_to_line(figure), flush=True)
-        figures.append(figure)
-    return int(any(figure.kept is False for figure in figures))
+    return print_figures(measure(folder, examples, arguments.data, arguments.reference))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -124,12 +111,6 @@ def train_model() -> Path:
     program, model = ROOT / "scripts" / "build_base_model.py", WORK / "model"
     subprocess.run([sys.executable, program, "--model", model], check=True)
     return model
-
-
-def figure_to_line(figure: Figure) -> str:
-    """Return a row of the table."""
-    kept = {None: "", True: "kept", False: "MISSED"}[figure.kept]
-    return f"| {figure.what:<62} | {figure.value:8.4f} | {figure.bar:<16} | {kept:<6} |"
 
 
 def measure(

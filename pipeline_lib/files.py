@@ -78,6 +78,12 @@ def write_text(path: Path | str, text: str) -> None:
         beside.write_text(text, encoding="utf-8")
 
 
+def path_to_portable(path: Path) -> str:
+    """Return the path relative to the working directory if it lies below, else absolute."""
+    whole, here = path.resolve(), Path.cwd().resolve()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
+
+
 def file_to_sha256(path: Path | str) -> str:
     """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with Path(path).open("rb") as handle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from pipeline_lib.evaluation.nearest import (
     nearest_to_verdicts,
     null_to_thresholds,
 )
+from pipeline_lib.evaluation.registration import Places
 from pipeline_lib.imaging.views import View
 from pipeline_lib.settings import EvaluationSettings
 
@@ -202,7 +204,7 @@ def _table(
 ) -> pd.DataFrame:
     """Bring the tuned images' likest places and verdicts into a table."""
     matches, images = tuned.matches, searched.sets["tuned"].images
-    origins = searched.regions.places_to_origins(matches.places)
+    origins = _places_to_origins(matches.places, searched.regions)
     return pd.DataFrame(
         {
             "name": images.names,
@@ -220,6 +222,21 @@ def _table(
             "window": numbers,
         }
     )
+
+
+def _places_to_origins(places: Places, regions: Regions) -> dict[str, list[Any]]:
+    """Return source, plane, and first row and column, in the fields' own pixels."""
+    rows = [regions.rows[number] for number in places.fields]
+    shapes = np.array([regions.pictures[number].shape for number in places.fields]).reshape(-1, 2)
+    sides = np.array([(row.y1 - row.y0, row.x1 - row.x0) for row in rows]).reshape(-1, 2)
+    begins = np.array([(row.y0, row.x0) for row in rows]).reshape(-1, 2)
+    corners = begins + places.corners * sides / np.maximum(shapes, 1)
+    return {
+        "source": [row.source for row in rows],
+        "plane": [row.plane for row in rows],
+        "y": corners[:, 0].round(2).tolist(),
+        "x": corners[:, 1].round(2).tolist(),
+    }
 
 
 def _similarities(found: Mapping[str, Nearest], remembered: Matches) -> pd.DataFrame:

@@ -9,6 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.evaluation.kept_band import KeptBand, images_to_band, images_to_band_noise
+from pipeline_lib.evaluation.neighbours import (
+    CHUNK_ROWS,
+    centre_together,
+    features_to_squared_distances,
+)
 from pipeline_lib.evaluation.registration import Places, cut_window, images_to_places, join_places
 from pipeline_lib.imaging.views import View, apply_view
 from pipeline_lib.settings import UserError
@@ -23,7 +28,6 @@ LEAST_STRUCTURE = 0.3
 # Variance of rounding to whole grey levels.
 ROUNDING = 1 / 12
 PIXELS_AT_ONCE = 2**27
-IMAGES_AT_ONCE = 1024
 COPY_SHARE = 1 / 3
 
 
@@ -212,14 +216,11 @@ def features_to_nearest(
         (N,) Euclidean, float64. The nearest is found by the expanded square of centred features;
         its distance is that of differences, for the expansion loses digits between neighbours.
     """
-    x, y = np.asarray(features, np.float64), np.asarray(training, np.float64)
-    centre = y.mean(axis=0)
-    squares = np.square(y - centre).sum(axis=1)
+    y, x = centre_together(training, features)
     indices = np.zeros(len(x), int)
-    for first in range(0, len(x), IMAGES_AT_ONCE):
-        chunk = slice(first, first + IMAGES_AT_ONCE)
-        # The image's own square is the same for all tiles.
-        indices[chunk] = (squares - 2 * (x[chunk] - centre) @ (y - centre).T).argmin(axis=1)
+    for first in range(0, len(x), CHUNK_ROWS):
+        chunk = slice(first, first + CHUNK_ROWS)
+        indices[chunk] = features_to_squared_distances(x[chunk], y).argmin(axis=1)
     return indices, np.linalg.norm(x - y[indices], axis=1)
 
 

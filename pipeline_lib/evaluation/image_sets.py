@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 import tifffile
 
-from pipeline_lib.evaluation.registration import Places
 from pipeline_lib.files import atomic_path
 from pipeline_lib.imaging.splitting import TRAIN, SplitRow
 from pipeline_lib.imaging.stacks import read_planes, read_stack
@@ -102,20 +101,6 @@ class Regions:
 
     pictures: tuple[npt.NDArray[np.uint8], ...]
     rows: tuple[SplitRow, ...]
-
-    def places_to_origins(self, places: Places) -> dict[str, list[Any]]:
-        """Return source, plane, and first row and column, in the fields' own pixels."""
-        rows = [self.rows[number] for number in places.fields]
-        shapes = np.array([self.pictures[number].shape for number in places.fields]).reshape(-1, 2)
-        sides = np.array([(row.y1 - row.y0, row.x1 - row.x0) for row in rows]).reshape(-1, 2)
-        begins = np.array([(row.y0, row.x0) for row in rows]).reshape(-1, 2)
-        corners = begins + places.corners * sides / np.maximum(shapes, 1)
-        return {
-            "source": [row.source for row in rows],
-            "plane": [row.plane for row in rows],
-            "y": corners[:, 0].round(2).tolist(),
-            "x": corners[:, 1].round(2).tolist(),
-        }
 
 
 def read_regions(path: Path, split: Path) -> Regions:

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline_lib.files import atomic_path, file_to_sha256, folder_to_sha256
+from pipeline_lib.files import (
+    atomic_path,
+    file_to_sha256,
+    folder_to_sha256,
+    path_to_portable,
+)
 from pipeline_lib.models.architecture import folder_to_description
 from pipeline_lib.settings import BaseModelEntry, UserError
 
@@ -75,7 +80,7 @@ def describe_model(name: str, entry: BaseModelEntry, folder: Path) -> dict[str, 
     description = folder_to_description(folder)
     return {
         "name": name,
-        "folder": _portable(folder),
+        "folder": path_to_portable(folder),
         "files": folder_to_sha256(folder),
         "architecture": description.architecture,
         "prediction_type": description.prediction_type,
@@ -228,9 +233,3 @@ def _existing(path: Path, entry: BaseModelEntry) -> Path:
             f"{path} does not exist; correct `path: {entry.path}` in the registry of base models"
         )
     return path
-
-
-def _portable(folder: Path) -> str:
-    """Return the folder relative to the working directory if it lies below, else absolute."""
-    whole, here = folder.resolve(), Path.cwd().resolve()
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)

@@ -5,40 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from pipeline_lib.survey.answers import bytes_to_answers
 from pipeline_lib.survey.scores import answers_to_survey_score
 from tests.browser import Browser
+from tests.reporting.conftest import PageText
 from tests.survey.small_survey import make_survey
 
 TITLE = "Cells <script>alert(1)</script> & more"
 TRIALS = 6
-
-
-class Tags(HTMLParser):
-    """What a page has of tags, and what it has left open."""
-
-    VOID = ("meta", "link", "input", "img", "br")
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.open, self.unbalanced = [], [], []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if not self.open or self.open.pop() != tag:
-            self.unbalanced.append(tag)
-
-    def all(self, tag):
-        return [attributes for found, attributes in self.tags if found == tag]
 
 
 def page_to_data(html):
@@ -67,7 +44,7 @@ def test_a_page_says_nothing_of_its_answers(alternatives):
 
 def test_a_page_is_one_whole_document_that_reaches_nothing():
     _, html = make_survey(TRIALS, title=TITLE)
-    tags = Tags(html)
+    tags = PageText(html)
     assert tags.unbalanced == [] and tags.open == []
     assert not re.search(r"(https?:)?//[a-z]", re.sub(r'"pictures": ?\[[^]]*]', "", html))
     assert [tag["href"] for tag in tags.all("link")] == ["data:,"]
@@ -79,7 +56,7 @@ def test_a_page_is_one_whole_document_that_reaches_nothing():
 
 def test_controls_are_labelled_and_pictures_have_words():
     _, html = make_survey(TRIALS, 4)
-    tags = Tags(html)
+    tags = PageText(html)
     labelled = {tag["for"] for tag in tags.all("label")}
     assert {tag["id"] for tag in [*tags.all("input"), *tags.all("textarea")]} == labelled
     assert [tag["alt"] for tag in tags.all("img")] == [f"image {i} of 4" for i in (1, 2, 3, 4)]

@@ -12,7 +12,7 @@ from pipeline_lib.evaluation.extractors.entries import (
     ExtractorEntry,
 )
 from pipeline_lib.evaluation.extractors.weights import check_weights, folder_to_weights_file
-from pipeline_lib.files import file_to_sha256, folder_to_sha256
+from pipeline_lib.files import file_to_sha256, folder_to_sha256, path_to_portable
 from pipeline_lib.settings import UserError
 
 # Repository, revision, folder for downloads and wanted files, to the folder they are in.
@@ -56,7 +56,7 @@ def fetch_extractor(
     file = folder_to_weights_file(weights) if weights.is_dir() else weights
     return ExtractorCard(
         **told,
-        weights=_portable(weights),
+        weights=path_to_portable(weights),
         sha256=check_weights(file, entry.sha256),
         files=_hashes(weights),
     )
@@ -101,9 +101,3 @@ def _hashes(weights: Path) -> dict[str, str]:
     if weights.is_dir():
         return folder_to_sha256(weights)
     return {weights.name: file_to_sha256(weights)}
-
-
-def _portable(path: Path) -> str:
-    """Return the path relative to the working directory if it lies below, else absolute."""
-    whole, here = path.resolve(), Path.cwd().resolve()
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
