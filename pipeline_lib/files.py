@@ -46,6 +46,20 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         _remove(beside)
 
 
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what killed processes left half written beside outputs.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the outputs; need not exist.
+    name : str
+        Of the output, or a pattern. Whatever still writes it fails: call this where nothing may.
+    """
+    for leftover in folder.glob(f".????????-{name}"):
+        _remove(leftover)
+
+
 def _flush(path: Path) -> None:
     """Force a file, or the files of a folder, to the disk before they get their final name."""
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:

@@ -6,18 +6,26 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pipeline_lib.settings import BaseModelEntry, Configuration, RunRow, SampleRow, TrainingSettings
+from pipeline_lib.settings import (
+    BaseModelEntry,
+    Configuration,
+    ExtractorEntry,
+    RunRow,
+    SampleRow,
+    TrainingSettings,
+)
 
 SCHEMAS = {
     "config": Configuration,
     "samples": SampleRow,
     "runs": RunRow,
     "base_model": BaseModelEntry,
+    "extractor": ExtractorEntry,
 }
 # Direct needs of the stages; pip brings the rest.
 IMAGING = (
@@ -102,6 +110,9 @@ def settings_page() -> str:
         "## base_models.yaml\n",
         "Entries by name.\n",
         _table(_rows(BaseModelEntry, "")),
+        "## extractors.yaml\n",
+        "Entries by name.\n",
+        _table(_rows(ExtractorEntry, "")),
     ]
     return "\n".join(parts)
 
@@ -121,7 +132,15 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]
         if nested is not None:
             yield from _rows(nested, f"{key}.")
         else:
-            yield key, _default(field.default), (field.description or "").replace("|", "\\|")
+            text = f"{field.description or ''}{_allowed(field.annotation)}"
+            yield key, _default(field.default), text.replace("|", "\\|")
+
+
+def _allowed(annotation: Any) -> str:
+    """Return the values that a key may take, empty where they are not a list of words."""
+    if get_origin(annotation) is not Literal:
+        return ""
+    return f" One of {', '.join(f'`{value}`' for value in get_args(annotation))}."
 
 
 def _nested_model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:

@@ -20,9 +20,15 @@ Role = Literal["train", "validation", "holdout", "auto"]
 ROLES = ("train", "validation", "holdout")
 Scheduler = Literal["dpm++", "ddim", "euler_ancestral"]
 Spacing = Literal["model", "log_snr"]
-Extractor = Literal["efficientnet-lite0"]
 CameraNoiseChoice = Literal["measured", "none"]
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
+ExtractorFamily = Literal[
+    "efficientnet-lite0", "dinov2", "dino", "clip", "inception-fid", "plug-in"
+]
+ExtractorKind = Literal["package", "folder", "single_file", "hub"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ATTRIBUTE = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"
+Attribute = Annotated[str, Field(pattern=ATTRIBUTE)]
 
 
 class UserError(ValueError):
@@ -308,11 +314,27 @@ class SamplingSettings(Settings):
 class EvaluationSettings(Settings):
     """What is measured, and how."""
 
-    extractor: Extractor = Field("efficientnet-lite0", description="Feature extractor.")
+    extractors: tuple[Slug, ...] = Field(
+        ("efficientnet-lite0",),
+        min_length=1,
+        description="Feature extractors, names in the registry; each has its rows. The verdict "
+        "takes the first of family `dinov2`, or the first where there is none.",
+    )
     prompt: Slug = Field(
         "subject",
         description="The prompt whose images are compared with real ones, searched for copies and "
         "released; those of other prompts are only sampled.",
+    )
+    class_prompt_images: int = Field(
+        0,
+        ge=0,
+        description="Images that each tuned model makes of the class alone, by the prompt without "
+        "its identifier: they show what tuning did to the class. 0 makes none.",
+    )
+    segmenter: Literal["contrast", "cellpose"] = Field(
+        "contrast",
+        description="What finds the objects, on both sides alike: local contrast, or Cellpose, "
+        "an extra: `pip install '.[cellpose]'`.",
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="Level of the intervals.")
     copy_quantile: Fraction = Field(
@@ -325,6 +347,13 @@ class EvaluationSettings(Settings):
         description="Correlation with a training field, within the band that the autoencoder keeps "
         "and corrected for noise, below which no image is called a copy.",
     )
+
+    @field_validator("extractors")
+    @classmethod
+    def _each_once(cls, extractors: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(extractors)) < len(extractors):
+            raise ValueError(f"each extractor is named once, found {', '.join(extractors)}")
+        return extractors
 
 
 class ReleaseSettings(Settings):
@@ -392,6 +421,64 @@ class BaseModelEntry(Settings):
         return self
 
 
+EXTRACTOR_KINDS: dict[ExtractorFamily, tuple[ExtractorKind, ...]] = {
+    "efficientnet-lite0": ("package",),
+    "plug-in": ("package",),
+    "inception-fid": ("single_file", "hub"),
+    "dinov2": ("folder", "hub"),
+    "dino": ("folder", "hub"),
+    "clip": ("folder", "hub"),
+}
+EXTRACTOR_NEEDS: dict[ExtractorKind, tuple[str, ...]] = {
+    "package": (),
+    "folder": ("path",),
+    "single_file": ("path",),
+    "hub": ("repository", "revision", "files"),
+}
+
+
+class ExtractorEntry(Settings):
+    """A feature extractor of extractors.yaml."""
+
+    family: ExtractorFamily = Field(..., description="What kind of network it is.")
+    kind: ExtractorKind = Field(
+        ..., description="Where its weights come from; `package`: they are installed."
+    )
+    path: str | None = Field(None, description="Folder or file; relative to the workflow.")
+    repository: str | None = Field(None, description="owner/name on the hub.")
+    revision: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="Commit on the hub, 40 hexadecimal digits: names can move.",
+    )
+    files: tuple[str, ...] = Field((), description="Files of the repository to download.")
+    attribute: Attribute | None = Field(
+        None,
+        description="A plug-in's `module:attribute`, called without arguments for the extractor.",
+    )
+    sha256: Sha256 | None = Field(
+        None, description="SHA-256 that its weights' file must have; empty accepts what is there."
+    )
+    licence: str = Field("", description="Terms of use.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> ExtractorEntry:
+        """Refuse families from where they cannot come, and entries that say too little."""
+        if self.kind not in EXTRACTOR_KINDS[self.family]:
+            raise ValueError(
+                f"an extractor of family `{self.family}` is of kind "
+                f"{' or '.join(EXTRACTOR_KINDS[self.family])}, found {self.kind}"
+            )
+        needed = ("attribute",) if self.family == "plug-in" else EXTRACTOR_NEEDS[self.kind]
+        missing = [key for key in needed if not getattr(self, key)]
+        if missing:
+            raise ValueError(
+                f"an extractor of family `{self.family}` and kind `{self.kind}` needs "
+                f"{' and '.join(missing)}"
+            )
+        return self
+
+
 class Configuration(Settings):
     """config.yaml."""
 
@@ -399,6 +486,7 @@ class Configuration(Settings):
     samples: str = Field("config/samples.tsv", description="Sheet of what was imaged.")
     runs: str = Field("config/runs.tsv", description="Sheet of the models to train.")
     base_models: str = Field("config/base_models.yaml", description="Registry of base models.")
+    extractors: str = Field("config/extractors.yaml", description="Registry of feature extractors.")
     data_folder: str = Field(
         "",
         description="Folder that the paths of samples.tsv are relative to; empty means the working "
@@ -528,6 +616,13 @@ class FetchStage(Settings):
     entry: BaseModelEntry = Field(..., description="Its registry entry.")
 
 
+class FetchExtractorStage(Settings):
+    """Settings of fetching or checking one feature extractor."""
+
+    name: Slug = Field(..., description="Name in the registry.")
+    entry: ExtractorEntry = Field(..., description="Its registry entry.")
+
+
 class IdentifierStage(Settings):
     """Settings of the search for identifiers."""
 
@@ -590,6 +685,9 @@ class SampleStage(Settings):
     noun: str = Field(..., description="Class noun, used for the untuned base.")
     modality: Modality = Field(..., description="Illumination.")
     template: str = Field(..., description="Prompt with {subject}.")
+    identifier: bool = Field(
+        True, description="Whether the identifier stands before the noun, for trained models."
+    )
     size: int = Field(..., ge=32, description="Side of the pictures in pixels.")
     sampler: SamplerSettings = Field(..., description="How images are drawn.")
     camera_noise: CameraNoiseChoice = Field(
@@ -602,7 +700,11 @@ class SampleStage(Settings):
 class FeaturesStage(Settings):
     """Settings of feature extraction."""
 
-    extractor: Extractor = Field(..., description="Name of the extractor.")
+    prompt: str | None = Field(
+        None,
+        description="Prompt of synthetic images without its identifier, for extractors that read "
+        "text.",
+    )
     batch_size: int = Field(32, gt=0, description="Images at once.")
 
 
@@ -620,6 +722,7 @@ class MetricsStage(Settings):
     run: Slug = Field(..., description="Name of the run.")
     concepts: tuple[EvaluatedConcept, ...] = Field(..., min_length=1, description="Its concepts.")
     evaluation: EvaluationSettings = Field(..., description="What is measured.")
+    headline: Slug = Field(..., description="The extractor by whose features the run is judged.")
 
 
 class ReleaseStage(Settings):
@@ -636,6 +739,7 @@ class ReportStage(Settings):
     run: Slug = Field(..., description="Name of the run.")
     report: ReportSettings = Field(..., description="Title and rows.")
     concepts: tuple[EvaluatedConcept, ...] = Field(..., min_length=1, description="Its concepts.")
+    confidence: float = Field(..., gt=0, lt=1, description="Level of the intervals.")
 
 
 class SurveyStage(Settings):

@@ -6,6 +6,7 @@ from pipeline_lib.settings import (
     CameraStage,
     EvaluatedConcept,
     FeaturesStage,
+    FetchExtractorStage,
     FetchStage,
     FinetuneStage,
     IdentifierStage,
@@ -21,8 +22,9 @@ from pipeline_lib.settings import (
     StudyReportStage,
     SurveyStage,
     TilesStage,
+    template_to_prompt,
 )
-from pipeline_lib.study import Study
+from pipeline_lib.study import Study, headline_extractor
 
 
 def ingest_stage(study: Study, concept: str, source: str) -> IngestStage:
@@ -55,6 +57,11 @@ def tiles_stage(study: Study, dataset: str) -> TilesStage:
 def fetch_stage(study: Study, base: str) -> FetchStage:
     """Return the settings of fetching a base model."""
     return FetchStage(name=base, entry=study.bases[base])
+
+
+def fetch_extractor_stage(study: Study, extractor: str) -> FetchExtractorStage:
+    """Return the settings of fetching a feature extractor."""
+    return FetchExtractorStage(name=extractor, entry=study.extractors[extractor])
 
 
 def identifier_stage(study: Study, base: str) -> IdentifierStage:
@@ -112,6 +119,7 @@ def sample_stage(study: Study, model: str, folder: str, shard: int) -> SampleSta
         noun=concept.noun,
         modality=concept.modality,
         template=image_set.prompt.template,
+        identifier=image_set.identifier,
         size=image_set.size,
         sampler=sampling.sampler,
         camera_noise=sampling.camera_noise,
@@ -120,9 +128,23 @@ def sample_stage(study: Study, model: str, folder: str, shard: int) -> SampleSta
     )
 
 
-def features_stage(study: Study) -> FeaturesStage:
-    """Return the settings of feature extraction."""
-    return FeaturesStage(extractor=study.configuration.evaluation.extractor)
+def real_features_stage() -> FeaturesStage:
+    """Return the settings of extracting features of real tiles, which follow no prompt."""
+    return FeaturesStage()
+
+
+def sample_features_stage(study: Study, extractor: str, model: str, folder: str) -> FeaturesStage:
+    """Return the settings of extracting features of synthetic images.
+
+    Only extractors that read text are told the prompt. Without the identifier, a word that none of
+    them knows, it is the same for a tuned model and its base.
+    """
+    if study.extractors[extractor].family != "clip":
+        return FeaturesStage()
+    image_set = study.image_sets[model, folder]
+    concept = study.configuration.concepts[image_set.concept]
+    template = image_set.prompt.template
+    return FeaturesStage(prompt=template_to_prompt(template, concept.modality, concept.noun))
 
 
 def metrics_stage(study: Study, run: str) -> MetricsStage:
@@ -131,6 +153,7 @@ def metrics_stage(study: Study, run: str) -> MetricsStage:
         run=run,
         concepts=evaluated_concepts(study, run),
         evaluation=study.configuration.evaluation,
+        headline=headline_extractor(study.extractors),
     )
 
 
@@ -143,7 +166,10 @@ def release_stage(study: Study, run: str) -> ReleaseStage:
 def report_stage(study: Study, run: str) -> ReportStage:
     """Return the settings of one run's page."""
     return ReportStage(
-        run=run, report=study.configuration.report, concepts=evaluated_concepts(study, run)
+        run=run,
+        report=study.configuration.report,
+        concepts=evaluated_concepts(study, run),
+        confidence=study.configuration.evaluation.confidence,
     )
 
 

@@ -26,6 +26,7 @@ from pipeline_lib.settings import (
     Concept,
     Configuration,
     Dataset,
+    ExtractorEntry,
     Prompt,
     ReadingSettings,
     RunRow,
@@ -43,6 +44,7 @@ Model = TypeVar("Model", bound=Settings)
 PACKAGE_FOLDER = "package:"
 STUDY_PAGE = "study"
 UNTUNED = "base-"
+CLASS_IMAGES = "class"  # a tuned model's images of the class alone, in the place of a prompt's name
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class ImageSet:
     prompt: Prompt
     size: int
     count: int
+    identifier: bool = True
 
     @property
     def folder(self) -> str:
@@ -93,6 +96,7 @@ class Study:
 
     configuration: Configuration
     bases: Mapping[str, BaseModelEntry]
+    extractors: Mapping[str, ExtractorEntry]
     sources: Mapping[str, Mapping[str, Source]]
     regions: Mapping[str, tuple[SourceRegion, ...]]
     runs: Mapping[str, Run]
@@ -109,7 +113,7 @@ def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> 
     root : Path
         Folder that the sheets' and the data folder's relative paths start from.
     workflow_folder : Path
-        Folder of the Snakefile, where paths of the base models' registry start.
+        Folder of the Snakefile, where paths of the registries start.
 
     Returns
     -------
@@ -123,14 +127,16 @@ def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> 
     """
     configuration = validated(Configuration, config, "configuration")
     _check_references(configuration)
-    bases = _load_bases(_registry_path(configuration.base_models, root, workflow_folder))
+    folders = root, workflow_folder
+    bases = _load_registry("base_models", configuration.base_models, BaseModelEntry, folders)
+    extractors = _used_extractors(configuration, folders)
     rows = read_sheet(root / configuration.samples, SampleRow)
     sources, regions = _rows_to_sources(rows, configuration, root)
     runs = _load_runs(configuration, bases, root)
     _check_bases_are_there(runs, bases, workflow_folder)
     _check_used_concepts(runs, configuration, regions)
-    image_sets = _runs_to_image_sets(runs, configuration.sampling.untuned_count, configuration)
-    return Study(configuration, bases, sources, regions, runs, image_sets)
+    image_sets = _runs_to_image_sets(runs, configuration)
+    return Study(configuration, bases, extractors, sources, regions, runs, image_sets)
 
 
 def validated(model: type[Model], value: Any, where: str) -> Model:
@@ -165,27 +171,46 @@ def _check_references(configuration: Configuration) -> None:
     )
 
 
-def _registry_path(name: str, root: Path, workflow_folder: Path) -> Path:
-    """Return the registry's path: the user's own if it is there, else the workflow's."""
-    return root / name if (root / name).is_file() else workflow_folder / name
-
-
-def _load_bases(path: Path) -> dict[str, BaseModelEntry]:
-    """Read the registry of base models."""
-    return {
-        name: validated(BaseModelEntry, value, f"{path}: {name}")
-        for name, value in _read_yaml(path).items()
-    }
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping that a YAML file holds."""
+def _load_registry(
+    key: str, name: str, model: type[Model], folders: tuple[Path, Path]
+) -> dict[str, Model]:
+    """Read a registry: the user's own file if it is there, else the workflow's."""
+    root, workflow_folder = folders
+    path = root / name if (root / name).is_file() else workflow_folder / name
     if not path.is_file():
-        raise UserError(f"no file {path}: `base_models` must name the registry of base models")
+        raise UserError(f"no file {path}: `{key}` must name a registry")
     value = yaml.safe_load(path.read_text()) or {}
     if not isinstance(value, dict):
         raise UserError(f"{path}: found {type(value).__name__}, needed names with their entries")
-    return value
+    return {entry: validated(model, one, f"{path}: {entry}") for entry, one in value.items()}
+
+
+def _used_extractors(
+    configuration: Configuration, folders: tuple[Path, Path]
+) -> dict[str, ExtractorEntry]:
+    """Return the extractors that are used; refuse local ones whose weights are missing."""
+    registry = _load_registry("extractors", configuration.extractors, ExtractorEntry, folders)
+    where = "configuration: evaluation.extractors"
+    used = {}
+    for name in configuration.evaluation.extractors:
+        entry = look_up(name, registry, "extractor", where)
+        if entry.kind in ("folder", "single_file") and not (folders[1] / str(entry.path)).exists():
+            raise UserError(
+                f"{where}: {entry.path} of `{name}` does not exist; put its weights there, or "
+                "correct its path in the registry of extractors"
+            )
+        used[name] = entry
+    return used
+
+
+def headline_extractor(extractors: Mapping[str, ExtractorEntry]) -> str:
+    """Return the extractor by which runs are judged: the first DINOv2, else the first.
+
+    Stein et al. 2023 (arXiv 2306.04675): distances of DINOv2 features follow people's judgement
+    most closely.
+    """
+    dinov2 = [name for name, entry in extractors.items() if entry.family == "dinov2"]
+    return (dinov2 or list(extractors))[0]
 
 
 # --- samples.tsv ---------------------------------------------------------------------------------
@@ -504,7 +529,15 @@ def image_folder(dataset: str, prompt_name: str) -> str:
 
 def _check_image_folders(configuration: Configuration) -> None:
     """Refuse names of datasets and prompts by which two sets of images would share a folder."""
-    pairs = itertools.product(configuration.datasets, configuration.sampling.prompts)
+    names = [*configuration.sampling.prompts]
+    if configuration.evaluation.class_prompt_images:
+        if CLASS_IMAGES in names:
+            raise UserError(
+                f"configuration: sampling.prompts.{CLASS_IMAGES}: the images of the class alone "
+                "(evaluation.class_prompt_images) lie in the folder of this name; rename the prompt"
+            )
+        names.append(CLASS_IMAGES)
+    pairs = itertools.product(configuration.datasets, names)
     earlier: dict[str, tuple[str, str]] = {}
     for dataset, prompt in pairs:
         folder = image_folder(dataset, prompt)
@@ -518,18 +551,22 @@ def _check_image_folders(configuration: Configuration) -> None:
 
 
 def _runs_to_image_sets(
-    runs: Mapping[str, Run], untuned_count: int | None, configuration: Configuration
+    runs: Mapping[str, Run], configuration: Configuration
 ) -> dict[tuple[str, str], ImageSet]:
     """Return the image sets of all runs, and of each base where a run's is compared with it."""
-    compared = configuration.evaluation.prompt
+    prompts, evaluation = configuration.sampling.prompts, configuration.evaluation
+    compared = prompts[evaluation.prompt]
+    untuned_count = configuration.sampling.untuned_count or compared.count
     found: dict[tuple[str, str], ImageSet] = {}
     for run in runs.values():
+        base, tuned = (f"{UNTUNED}{run.base}", run.base, None), (run.name, run.base, run.name)
+        wanted = [(tuned, name, prompt, prompt.count, True) for name, prompt in prompts.items()]
+        wanted.append((base, evaluation.prompt, compared, untuned_count, True))
+        if evaluation.class_prompt_images:
+            wanted.append((tuned, CLASS_IMAGES, compared, evaluation.class_prompt_images, False))
         for trained in run.concepts:
-            for name, prompt in configuration.sampling.prompts.items():
+            for model, name, prompt, *count_and_identifier in wanted:
                 shared = (trained.dataset, trained.concept, name, prompt, run.size)
-                sets = [ImageSet(run.name, run.base, run.name, *shared, prompt.count)]
-                if name == compared:
-                    count = untuned_count or prompt.count
-                    sets.append(ImageSet(f"{UNTUNED}{run.base}", run.base, None, *shared, count))
-                found |= {(one.model, one.folder): one for one in sets}
+                one = ImageSet(*model, *shared, *count_and_identifier)
+                found[one.model, one.folder] = one
     return found

@@ -14,7 +14,7 @@ rule fetch:
         "../envs/diffusion.yaml"
     params:
         settings=lambda wildcards: as_json(stages.fetch_stage(STUDY, wildcards.base)),
-        content=lambda wildcards: base_content(wildcards.base),
+        content=lambda wildcards: entry_content(STUDY.bases[wildcards.base]),
         version=RESULT_VERSION["fetch"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/fetch.py --settings {params.settings:q}'

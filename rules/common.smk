@@ -13,13 +13,13 @@ from pipeline_lib import stages
 from pipeline_lib.files import value_to_sha256, write_text
 from pipeline_lib.hash_cache import HashCache
 from pipeline_lib.settings import ROLES, UserError
-from pipeline_lib.study import image_folder, load_study
+from pipeline_lib.study import CLASS_IMAGES, image_folder, load_study
 from pipeline_lib.versions import RESULT_VERSION
 
 LONG_LIST = 20
 FEATURES_COMMAND = (
     'exec python "$BRIGHTBOOTH"/scripts/features.py --settings {params.settings:q}'
-    " --images {params.images} --tables {params.tables}"
+    " --extractor {input.extractor:q} --images {params.images} --tables {params.tables}"
     " --features {output.features:q} --log {log:q}"
 )
 
@@ -50,6 +50,7 @@ wildcard_constraints:
     concept="|".join(CONFIGURATION.concepts),
     dataset="|".join(CONFIGURATION.datasets),
     base="|".join(STUDY.bases),
+    extractor="|".join(STUDY.extractors),
     prior="|".join(CONFIGURATION.priors) or "no-prior",
     run="|".join(STUDY.runs),
     role="|".join(ROLES),
@@ -101,8 +102,8 @@ def log_file(path):
 
 
 def feature_path(name):
-    """Return a file of features, below the project's results."""
-    return f"features/{CONFIGURATION.evaluation.extractor}/{name}.npz"
+    """Return the pattern of a file of features, below the project's results."""
+    return f"features/{{extractor}}/{name}.npz"
 
 
 def run_files(pattern):
@@ -148,9 +149,8 @@ def run_sidecars(run):
 # --- base models, priors and runs ----------------------------------------------------------------
 
 
-def base_content(base):
-    """Return what tells one base model from another: its content, or its pinned revision."""
-    entry = STUDY.bases[base]
+def entry_content(entry):
+    """Return what tells one model of a registry from another: its content or pinned revision."""
     return entry.revision if entry.path is None else HASHES.folder(WORKFLOW_FOLDER / entry.path)
 
 
@@ -162,6 +162,19 @@ def base_file(base):
 def of_base(pattern):
     """Return an input function: a file of the base model of the run."""
     return lambda wildcards: results(pattern.format(base=STUDY.runs[wildcards.run].base))
+
+
+def features_of_datasets(name):
+    """Return an input function: features of each dataset of the run, extractor by extractor."""
+    return lambda wildcards: [
+        results(
+            feature_path(name).format(
+                extractor=extractor, dataset=one.dataset, base=STUDY.runs[wildcards.run].base
+            )
+        )
+        for extractor in STUDY.extractors
+        for one in STUDY.runs[wildcards.run].concepts
+    ]
 
 
 def of_datasets(pattern):
@@ -212,11 +225,10 @@ def prior_shards(base, prior, suffix):
     return [results(f"prior/{base}/{prior}/shard-{i:04d}{suffix}") for i in range(shards)]
 
 
-def run_priors(run):
-    """Return the latents of a run's priors, each prior once."""
+def run_priors(run, suffix):
+    """Return the files of a run's priors, each prior once; none without the prior's loss."""
     used = dict.fromkeys(prior for prior in STUDY.runs[run].priors if prior)
-    shards = [prior_shards(STUDY.runs[run].base, prior, ".safetensors") for prior in used]
-    return sum(shards, [])
+    return sum((prior_shards(STUDY.runs[run].base, prior, suffix) for prior in used), [])
 
 
 def all_prior_shards():
@@ -252,28 +264,33 @@ def all_sample_shards():
     return [path for model, prompt in STUDY.image_sets for path in sample_shards(model, prompt)]
 
 
-def compared_sets(run, tuned):
-    """Return model and folder of the image sets that a run is judged by, concept by concept."""
+def compared_sets(run, kind):
+    """Return model and folder of image sets that a run is judged by, concept by concept.
+
+    The kinds are ``tuned``, ``untuned``, and ``class``, which there may be none of.
+    """
     settings = STUDY.runs[run]
-    model = run if tuned else f"base-{settings.base}"
-    wanted = CONFIGURATION.evaluation.prompt
-    return [(model, image_folder(one.dataset, wanted)) for one in settings.concepts]
+    model = f"base-{settings.base}" if kind == "untuned" else run
+    name = CLASS_IMAGES if kind == "class" else CONFIGURATION.evaluation.prompt
+    sets = [(model, image_folder(one.dataset, name)) for one in settings.concepts]
+    return [one for one in sets if one in STUDY.image_sets]
 
 
-def compared_shards(tuned):
+def compared_shards(kind):
     """Return an input function: the shards that the run is judged by."""
     return lambda wildcards: [
         path
-        for model, folder in compared_sets(wildcards.run, tuned)
+        for model, folder in compared_sets(wildcards.run, kind)
         for path in sample_shards(model, folder)
     ]
 
 
-def compared_features(tuned):
-    """Return an input function: the features that the run is judged by."""
+def compared_features(kind):
+    """Return an input function: the features that the run is judged by, as above."""
     return lambda wildcards: [
-        results(feature_path(f"samples/{model}/{folder}"))
-        for model, folder in compared_sets(wildcards.run, tuned)
+        results(feature_path(f"samples/{model}/{folder}").format(extractor=extractor))
+        for extractor in STUDY.extractors
+        for model, folder in compared_sets(wildcards.run, kind)
     ]
 
 

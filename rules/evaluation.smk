@@ -1,13 +1,35 @@
-"""Features, metrics and the release."""
+"""Extractors, features and metrics."""
+
+
+localrules:
+    fetch_extractor,
+
+
+rule fetch_extractor:
+    output:
+        extractor=results("extractors/{extractor}.json"),
+    log:
+        log_file("fetch_extractor/{extractor}"),
+    conda:
+        "../envs/diffusion.yaml"
+    params:
+        settings=lambda wildcards: as_json(stages.fetch_extractor_stage(STUDY, wildcards.extractor)),
+        content=lambda wildcards: entry_content(STUDY.extractors[wildcards.extractor]),
+        version=RESULT_VERSION["fetch_extractor"],
+    shell:
+        'exec python "$BRIGHTBOOTH"/scripts/fetch_extractor.py --settings {params.settings:q}'
+        ' --root "$BRIGHTBOOTH"'
+        " --extractor {output.extractor:q} --downloads work/extractors --log {log:q}"
 
 
 rule features_of_samples:
     input:
+        extractor=results("extractors/{extractor}.json"),
         images=lambda wildcards: sample_shards(wildcards.model, wildcards.prompt),
     output:
         features=results(feature_path("samples/{model}/{prompt}")),
     log:
-        log_file("features/samples/{model}/{prompt}"),
+        log_file("features/{extractor}/samples/{model}/{prompt}"),
     conda:
         "../envs/diffusion.yaml"
     resources:
@@ -15,7 +37,11 @@ rule features_of_samples:
         runtime=120,
         gpu=1,
     params:
-        settings=as_json(stages.features_stage(STUDY)),
+        settings=lambda wildcards: as_json(
+            stages.sample_features_stage(
+                STUDY, wildcards.extractor, wildcards.model, wildcards.prompt
+            )
+        ),
         images=input_arguments("images"),
         tables="",
         version=RESULT_VERSION["features"],
@@ -25,12 +51,13 @@ rule features_of_samples:
 
 rule features_of_tiles:
     input:
+        extractor=results("extractors/{extractor}.json"),
         images=results("datasets/{dataset}/{role}.tif"),
         tables=results("datasets/{dataset}/{role}.tsv"),
     output:
         features=results(feature_path("tiles/{dataset}-{role}")),
     log:
-        log_file("features/tiles/{dataset}-{role}"),
+        log_file("features/{extractor}/tiles/{dataset}-{role}"),
     conda:
         "../envs/diffusion.yaml"
     resources:
@@ -38,7 +65,7 @@ rule features_of_tiles:
         runtime=30,
         gpu=1,
     params:
-        settings=as_json(stages.features_stage(STUDY)),
+        settings=as_json(stages.real_features_stage()),
         images=input_arguments("images"),
         tables=input_arguments("tables"),
         version=RESULT_VERSION["features"],
@@ -48,12 +75,13 @@ rule features_of_tiles:
 
 rule features_of_roundtrip:
     input:
+        extractor=results("extractors/{extractor}.json"),
         images=results(ROUNDTRIP),
         tables=results("datasets/{dataset}/holdout.tsv"),
     output:
         features=results(feature_path("roundtrip/{base}/{dataset}")),
     log:
-        log_file("features/roundtrip/{base}/{dataset}"),
+        log_file("features/{extractor}/roundtrip/{base}/{dataset}"),
     conda:
         "../envs/diffusion.yaml"
     resources:
@@ -61,7 +89,7 @@ rule features_of_roundtrip:
         runtime=30,
         gpu=1,
     params:
-        settings=as_json(stages.features_stage(STUDY)),
+        settings=as_json(stages.real_features_stage()),
         images=input_arguments("images"),
         tables=input_arguments("tables"),
         version=RESULT_VERSION["features"],
@@ -79,17 +107,21 @@ rule metrics:
         train_regions=of_datasets("datasets/{dataset}/train-regions.tif"),
         splits=of_datasets("datasets/{dataset}/split.tsv"),
         train_roundtrips=of_datasets("latents/{base}/{dataset}.train-roundtrip.tif"),
-        train_features=of_datasets(feature_path("tiles/{dataset}-train")),
-        holdout_features=of_datasets(feature_path("tiles/{dataset}-holdout")),
-        roundtrip_features=of_datasets(feature_path("roundtrip/{base}/{dataset}")),
-        tuned_features=compared_features(tuned=True),
-        untuned_features=compared_features(tuned=False),
-        tuned_shards=compared_shards(tuned=True),
-        untuned_shards=compared_shards(tuned=False),
+        train_features=features_of_datasets("tiles/{dataset}-train"),
+        holdout_features=features_of_datasets("tiles/{dataset}-holdout"),
+        roundtrip_features=features_of_datasets("roundtrip/{base}/{dataset}"),
+        tuned_features=compared_features("tuned"),
+        untuned_features=compared_features("untuned"),
+        class_features=compared_features("class"),
+        tuned_shards=compared_shards("tuned"),
+        untuned_shards=compared_shards("untuned"),
+        class_shards=compared_shards("class"),
     output:
         metrics=results("metrics/{run}.csv"),
         copies=results("metrics/{run}.copies.tsv"),
         similarities=results("metrics/{run}.similarities.csv"),
+        objects=results("metrics/{run}.objects.csv"),
+        counts=results("metrics/{run}.counts.csv"),
         windows=results("metrics/{run}.copies.tif"),
     log:
         log_file("metrics/{run}"),
@@ -102,6 +134,7 @@ rule metrics:
         settings=lambda wildcards: as_json(stages.metrics_stage(STUDY, wildcards.run)),
         tuned_shards=input_arguments("tuned_shards"),
         untuned_shards=input_arguments("untuned_shards"),
+        class_shards=input_arguments("class_shards"),
         version=RESULT_VERSION["metrics"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/metrics.py --settings {params.settings:q}'
@@ -114,6 +147,9 @@ rule metrics:
         " --roundtrip-features {input.roundtrip_features:q}"
         " --tuned-features {input.tuned_features:q}"
         " --untuned-features {input.untuned_features:q}"
+        " --class-features {input.class_features:q}"
         " --tuned-shards {params.tuned_shards} --untuned-shards {params.untuned_shards}"
+        " --class-shards {params.class_shards}"
         " --metrics {output.metrics:q} --copies {output.copies:q}"
-        " --similarities {output.similarities:q} --windows {output.windows:q} --log {log:q}"
+        " --similarities {output.similarities:q} --objects {output.objects:q}"
+        " --counts {output.counts:q} --windows {output.windows:q} --log {log:q}"

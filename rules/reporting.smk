@@ -3,7 +3,7 @@
 
 rule release:
     input:
-        shards=compared_shards(tuned=True),
+        shards=compared_shards("tuned"),
         copies=results("metrics/{run}.copies.tsv"),
         intensities=of_datasets("datasets/{dataset}/intensity.json"),
         tables=of_datasets("datasets/{dataset}/train.tsv"),
@@ -33,12 +33,14 @@ rule report:
         copies=results("metrics/{run}.copies.tsv"),
         similarities=results("metrics/{run}.similarities.csv"),
         windows=results("metrics/{run}.copies.tif"),
+        objects=results("metrics/{run}.objects.csv"),
+        counts=results("metrics/{run}.counts.csv"),
         history=results("runs/{run}/training.csv"),
         previews=results("runs/{run}/previews.png"),
         model=results("runs/{run}/model"),
         sidecars=lambda wildcards: run_sidecars(wildcards.run),
-        tuned_shards=compared_shards(tuned=True),
-        untuned_shards=compared_shards(tuned=False),
+        tuned_shards=compared_shards("tuned"),
+        untuned_shards=compared_shards("untuned"),
         quality=of_concepts("fields/{concept}/quality.tsv"),
         splits=of_datasets("datasets/{dataset}/split.tsv"),
         intensities=of_datasets("datasets/{dataset}/intensity.json"),
@@ -48,6 +50,7 @@ rule report:
         holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
         roundtrips=of_datasets(ROUNDTRIP),
         cameras=of_datasets("camera/{base}/{dataset}.json") if CAMERA_NOISE else [],
+        class_images=lambda wildcards: run_priors(wildcards.run, ".tif"),
     output:
         page=report(
             results("report/{run}/index.html"),
@@ -72,11 +75,13 @@ rule report:
         sidecars=input_arguments("sidecars"),
         tuned_shards=input_arguments("tuned_shards"),
         untuned_shards=input_arguments("untuned_shards"),
+        class_images=input_arguments("class_images"),
         version=RESULT_VERSION["report"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/report.py --settings {params.settings:q}'
         " --metrics {input.metrics:q} --copies {input.copies:q}"
         " --similarities {input.similarities:q} --windows {input.windows:q}"
+        " --objects {input.objects:q} --counts {input.counts:q}"
         " --history {input.history:q}"
         " --previews {input.previews:q} --model-card {input.model:q}/brightbooth.json"
         " --sidecars {params.sidecars} --tuned-shards {params.tuned_shards}"
@@ -85,6 +90,7 @@ rule report:
         " --train-tiles {input.train_tiles:q} --holdout-tiles {input.holdout_tiles:q}"
         " --train-tables {input.train_tables:q} --holdout-tables {input.holdout_tables:q}"
         " --roundtrips {input.roundtrips:q} --cameras {input.cameras:q}"
+        " --class-images {params.class_images}"
         " --page {output.page:q} --sheet {output.sheet:q}"
         " --verdict {output.verdict:q} --log {log:q}"
 
@@ -92,6 +98,7 @@ rule report:
 rule study:
     input:
         metrics=run_files("metrics/{run}.csv"),
+        histories=run_files("runs/{run}/training.csv"),
         models=run_files("runs/{run}/model"),
     output:
         page=report(
@@ -109,13 +116,15 @@ rule study:
     params:
         settings=lambda wildcards: as_json(stages.study_stage(STUDY)),
         metrics=input_arguments("metrics"),
+        histories=input_arguments("histories"),
         cards=lambda wildcards, input: as_arguments(
             [f"{model}/brightbooth.json" for model in input.models]
         ),
         version=RESULT_VERSION["study"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/study.py --settings {params.settings:q}'
-        " --metrics {params.metrics} --model-cards {params.cards}"
+        " --metrics {params.metrics} --histories {params.histories}"
+        " --model-cards {params.cards}"
         " --page {output.page:q} --log {log:q}"
 
 

@@ -67,7 +67,7 @@ rule finetune:
         model=of_base("base_models/{base}.json"),
         identifiers=of_base("identifiers/{base}.json"),
         latents=of_datasets("latents/{base}/{dataset}.safetensors"),
-        priors=lambda wildcards: run_priors(wildcards.run),
+        priors=lambda wildcards: run_priors(wildcards.run, ".safetensors"),
     output:
         trained=directory(results("runs/{run}/model")),
         history=results("runs/{run}/training.csv"),

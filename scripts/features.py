@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.settings import FeaturesStage, UserError
 
+if TYPE_CHECKING:
+    from pipeline_lib.evaluation.extractors.entries import ExtractorCard
+    from pipeline_lib.evaluation.image_sets import Features, ImageSet
+
 PATHS = {
+    "extractor": "description of the extractor (.json)",
     "images...": "shard folders with a manifest.parquet, or one TIFF stack",
     "tables...": "table of the stack's tiles with their groups, at most one",
     "features": "file to write, .npz",
@@ -19,38 +24,53 @@ PATHS = {
 
 def work(stage: FeaturesStage, paths: argparse.Namespace) -> None:
     """Read the images, run the extractor, write the features."""
-    from pipeline_lib.evaluation.image_sets import Features, read_images, write_features
+    from pipeline_lib.evaluation.extractors.loading import read_card
+    from pipeline_lib.evaluation.image_sets import read_images, write_features
 
     if len(paths.tables) > 1:
         raise UserError(f"--tables takes at most one table, found {len(paths.tables)}")
     images = read_images(paths.images, next(iter(paths.tables), None))
-    values, structure, metadata = extract(stage, images.images)
-    features = Features(values, structure, images.names, metadata)
-    write_features(paths.features, features, images.groups)
+    card = read_card(paths.extractor)
+    write_features(paths.features, extract(stage, card, images), images.groups)
     logging.info("%d images, features in %s", len(images), Path(paths.features).name)
 
 
-def extract(stage: FeaturesStage, images: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """Return the features of the images and of their structure, and what made them."""
+def extract(stage: FeaturesStage, card: ExtractorCard, images: ImageSet) -> Features:
+    """Return the features of the images, of their structure and of the prompt."""
     import torch
 
     from pipeline_lib.evaluation.extractors.contract import extractor_to_description
     from pipeline_lib.evaluation.extractors.loading import load_extractor
+    from pipeline_lib.evaluation.image_sets import Features
     from pipeline_lib.evaluation.structure import STRUCTURE_SIGMA, images_to_structure
     from pipeline_lib.files import provenance
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    extractor = load_extractor(stage.extractor, device)
-    values = run(extractor, images, stage.batch_size, "features")
-    blurred = images_to_structure(images)
+    extractor = load_extractor(card, device)
+    values = run(extractor, images.images, stage.batch_size, "features")
+    blurred = images_to_structure(images.images)
     structure = run(extractor, blurred, stage.batch_size, "features of the structure")
     metadata = {
         **extractor_to_description(extractor),
         "structure": f"Gaussian of {STRUCTURE_SIGMA:g} pixels before all else",
+        "prompt": stage.prompt,
         "device": device,
         "provenance": provenance("features", stage.model_dump()),
     }
-    return values, structure, metadata
+    prompt = prompt_to_features(stage.prompt, card, device)
+    return Features(values, structure, images.names, metadata, prompt)
+
+
+def prompt_to_features(prompt: str | None, card: ExtractorCard, device: str) -> Any:
+    """Return the features of the prompt, none where there is none."""
+    if prompt is None:
+        return None
+    from pipeline_lib.evaluation.extractors.clip import load_prompt_encoder, prompts_to_features
+
+    if card.family != "clip" or card.weights is None:
+        raise UserError(f"extractor `{card.name}` reads no text; leave `prompt` out of --settings")
+    encoder = load_prompt_encoder(Path(card.weights), card.sha256, device)
+    return prompts_to_features(encoder, [prompt])[0]
 
 
 def run(extractor: Any, images: Any, batch_size: int, words: str) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.dreambooth.assignment import assign_identifiers, check_identifiers
 from pipeline_lib.dreambooth.checkpoints import exclusive, training_key
-from pipeline_lib.dreambooth.state import MODEL, give_out, is_finished, mark_finished
+from pipeline_lib.dreambooth.state import MODEL, clear, give_out, is_finished, mark_finished
 from pipeline_lib.files import atomic_path, file_to_sha256, provenance, read_json
 from pipeline_lib.settings import FinetuneStage, UserError
 from pipeline_lib.versions import RESULT_VERSION
@@ -52,6 +52,7 @@ def finetune(stage: FinetuneStage, paths: argparse.Namespace) -> None:
     with exclusive(folder):
         if is_finished(folder):
             logging.info("already trained: taking the model from %s", folder)
+            clear(folder)
         else:
             train(stage, paths, identifiers, folder, inputs)
         give_out(folder, paths.trained, paths.history, paths.previews)

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import argparse
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.settings import EvaluatedConcept, MetricsStage, UserError
+from pipeline_lib.settings import MetricsStage, UserError
 
+if TYPE_CHECKING:
+    from pipeline_lib.evaluation.concept_metrics import ConceptSets
+    from pipeline_lib.evaluation.image_sets import ImageSet
+
+FEATURES = {
+    "train_features": "features of the training tiles, concept by concept of each extractor",
+    "holdout_features": "features of the held-out tiles, likewise",
+    "roundtrip_features": "features of the round trips, likewise",
+    "tuned_features": "features of the images of the tuned model, likewise",
+    "untuned_features": "features of the images of the untuned base, likewise",
+}
+CLASS_FEATURES = {
+    "class_features": "features of the tuned model's images of the class alone, likewise, or none",
+}
 BY_CONCEPT = {
     "train_tiles": "training tiles, a TIFF stack for each concept in the settings' order",
     "holdout_tiles": "held-out tiles, likewise",
@@ -18,19 +33,17 @@ BY_CONCEPT = {
     "train_regions": "whole training regions, likewise",
     "splits": "tables of regions and roles, likewise",
     "train_roundtrips": "some training tiles after encoding and decoding, likewise",
-    "train_features": "features of the training tiles, likewise",
-    "holdout_features": "features of the held-out tiles, likewise",
-    "roundtrip_features": "features of the round trips, likewise",
-    "tuned_features": "features of the images of the tuned model, likewise",
-    "untuned_features": "features of the images of the untuned base, likewise",
 }
 PATHS = {
-    **{f"{name}...": text for name, text in BY_CONCEPT.items()},
+    **{f"{name}...": text for name, text in (BY_CONCEPT | FEATURES | CLASS_FEATURES).items()},
     "tuned_shards...": "shards of the tuned model, of all concepts",
     "untuned_shards...": "shards of the untuned base, of all concepts",
+    "class_shards...": "shards of the tuned model's images of the class alone, if there are any",
     "metrics": "table of metrics to write, .csv",
     "copies": "table of the likest training places to write, .tsv",
     "similarities": "similarities of all images of all sets to write, .csv",
+    "objects": "what was measured on each object of each set to write, .csv",
+    "counts": "how many objects each image of each set has to write, .csv",
     "windows": "the likest training places, in register, to write, .tif",
 }
 
@@ -50,12 +63,17 @@ def work(stage: MetricsStage, paths: argparse.Namespace) -> None:
     manifests = {
         name: read_manifests(getattr(paths, f"{name}_shards")) for name in ("tuned", "untuned")
     }
+    if paths.class_shards:
+        manifests["class"] = read_manifests(paths.class_shards)
     metrics, copies, similarities, windows = [], [], [], []
+    objects, counts = [], []
     for number, one in enumerate(tqdm(stage.concepts, desc="metrics", disable=None)):
-        own = {name: getattr(paths, name)[number] for name in BY_CONCEPT}
-        sets = read_sets(one, own, manifests, stage.evaluation.extractor)
-        rows, found = evaluate_concept(sets, one.modality, stage.evaluation)
-        metrics.append(rows_to_table(rows, one.concept))
+        sets = read_sets(stage, number, paths, manifests)
+        evaluated = evaluate_concept(sets, one.modality, stage.evaluation)
+        found = evaluated.copies
+        metrics.append(rows_to_table(evaluated.rows, one.concept))
+        objects.append(evaluated.objects.assign(concept=one.concept))
+        counts.append(evaluated.counts.assign(concept=one.concept))
         keys = manifests["tuned"][["name", "concept", "prompt_name", "index", "key"]]
         # Windows of all concepts lie in one file: the table numbers its pages.
         shown = found.table["window"] != NO_WINDOW
@@ -65,24 +83,31 @@ def work(stage: MetricsStage, paths: argparse.Namespace) -> None:
             keys.merge(found.table, on="name", validate="one_to_one").drop(columns="name")
         )
         similarities.append(found.similarities.assign(concept=one.concept))
-        logging.info("%s: %d rows of metrics", one.concept, len(rows))
+        logging.info("%s: %d rows of metrics", one.concept, len(evaluated.rows))
     with atomic_path(paths.metrics) as beside:
         pd.concat(metrics).to_csv(beside, index=False)
     with atomic_path(paths.copies) as beside:
         pd.concat(copies).to_csv(beside, index=False, sep="\t")
     with atomic_path(paths.similarities) as beside:
         pd.concat(similarities).to_csv(beside, index=False)
+    for path, tables in ((paths.objects, objects), (paths.counts, counts)):
+        with atomic_path(path) as beside:
+            pd.concat(tables).to_csv(beside, index=False)
     write_planes(paths.windows, windows)
 
 
 def check_counts(stage: MetricsStage, paths: argparse.Namespace) -> None:
-    """Refuse lists that do not have one path for each concept."""
-    for name in BY_CONCEPT:
+    """Refuse lists that do not have one path for each concept, and each extractor."""
+    concepts, extractors = len(stage.concepts), len(stage.evaluation.extractors)
+    with_class = CLASS_FEATURES if paths.class_shards else {}
+    needed = dict.fromkeys(BY_CONCEPT, concepts)
+    needed |= dict.fromkeys(FEATURES | with_class, concepts * extractors)
+    for name, count in needed.items():
         found = len(getattr(paths, name))
-        if found != len(stage.concepts):
+        if found != count:
             raise UserError(
-                f"--{name.replace('_', '-')} needs one path for each of the "
-                f"{len(stage.concepts)} concepts, found {found}"
+                f"--{name.replace('_', '-')} needs {count} paths, for {concepts} concepts and "
+                f"{extractors} extractors, found {found}"
             )
     for name in ("tuned_shards", "untuned_shards"):
         if not getattr(paths, name):
@@ -90,15 +115,13 @@ def check_counts(stage: MetricsStage, paths: argparse.Namespace) -> None:
 
 
 def read_sets(
-    one: EvaluatedConcept, paths: dict[str, Any], manifests: dict[str, Any], extractor: str
-) -> Any:
-    """Open everything that belongs to one concept."""
+    stage: MetricsStage, number: int, paths: argparse.Namespace, manifests: Mapping[str, Any]
+) -> list[ConceptSets]:
+    """Open everything that belongs to one concept, for each extractor, the headline's first."""
     import numpy as np
 
     from pipeline_lib.evaluation.concept_metrics import ConceptSets
     from pipeline_lib.evaluation.image_sets import (
-        Described,
-        read_features,
         read_regions,
         read_tiles,
         rows_to_images,
@@ -106,27 +129,57 @@ def read_sets(
     )
     from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata
 
-    def described(images: Any, features: str) -> Described:
-        return read_features(paths[features], extractor).of(images)
+    own = {name: getattr(paths, name)[number] for name in BY_CONCEPT}
+    concept = stage.concepts[number].concept
+    images = {
+        "train": read_tiles(own["train_tiles"], own["train_tables"]),
+        "holdout": read_tiles(own["holdout_tiles"], own["holdout_tables"]),
+        "roundtrip": read_tiles(own["roundtrips"], own["holdout_tables"]),
+        **{
+            name: rows_to_images(rows[rows["concept"] == concept])
+            for name, rows in manifests.items()
+        },
+    }
+    alike = {
+        "regions": read_regions(own["train_regions"], own["splits"]),
+        "decoded": read_stack(own["train_roundtrips"]),
+        "decoded_numbers": np.array(read_stack_metadata(own["train_roundtrips"])["tiles"], int),
+        "pixel_size_um": table_to_pixel_size(own["holdout_tables"]),
+    }
+    extractors = stage.evaluation.extractors
+    order = sorted(range(len(extractors)), key=lambda place: extractors[place] != stage.headline)
+    return [
+        ConceptSets(
+            **alike,
+            **describe(images, extractors[place], place * len(stage.concepts) + number, paths),
+        )
+        for place in order
+    ]
 
-    def synthetic(name: str) -> Described:
-        rows = manifests[name]
-        return described(rows_to_images(rows[rows["concept"] == one.concept]), f"{name}_features")
 
-    train = read_tiles(paths["train_tiles"], paths["train_tables"])
-    holdout = read_tiles(paths["holdout_tiles"], paths["holdout_tables"])
-    roundtrip = read_tiles(paths["roundtrips"], paths["holdout_tables"])
-    return ConceptSets(
-        train=described(train, "train_features"),
-        holdout=described(holdout, "holdout_features"),
-        roundtrip=described(roundtrip, "roundtrip_features"),
-        tuned=synthetic("tuned"),
-        untuned=synthetic("untuned"),
-        regions=read_regions(paths["train_regions"], paths["splits"]),
-        decoded=read_stack(paths["train_roundtrips"]),
-        decoded_numbers=np.array(read_stack_metadata(paths["train_roundtrips"])["tiles"], int),
-        pixel_size_um=table_to_pixel_size(paths["holdout_tables"]),
-    )
+def describe(
+    images: Mapping[str, ImageSet], extractor: str, place: int, paths: argparse.Namespace
+) -> dict[str, Any]:
+    """Return the images with the features of one extractor, and what it is."""
+    from pipeline_lib.evaluation.embedding_rows import ExtractorFacts
+    from pipeline_lib.evaluation.extractors.entries import is_real_fid
+    from pipeline_lib.evaluation.image_sets import read_features
+
+    files = {
+        name: read_features(getattr(paths, f"{name}_features")[place], extractor) for name in images
+    }
+    made_by = files["tuned"].metadata
+    described = {name: files[name].of(one) for name, one in images.items()}
+    return {
+        **{name: one for name, one in described.items() if name != "class"},
+        "class_images": described.get("class"),
+        "prompt": files["tuned"].prompt,
+        "extractor": ExtractorFacts(
+            name=extractor,
+            family=made_by["family"],
+            is_fid=is_real_fid(made_by["family"], made_by["weights_sha256"]),
+        ),
+    }
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ PICTURES_IN_SHEET = 64
 def main(settings: PriorStage, paths: argparse.Namespace) -> None:
     """Draw the latents, keep them, and decode them to look at."""
     import json
+    import time
 
     import numpy as np
     import torch
@@ -28,6 +29,7 @@ def main(settings: PriorStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
     from pipeline_lib.randomness import key_of
 
+    begun = time.monotonic()
     prior = settings.prior
     model = load_model(paths.model)
     keys = [
@@ -46,7 +48,8 @@ def main(settings: PriorStage, paths: argparse.Namespace) -> None:
     metadata = {"prior": settings.name, "first": str(settings.first), "origin": json.dumps(origin)}
     with atomic_path(paths.latents) as beside:
         save_file({"latents": torch.cat(latents).contiguous()}, beside, metadata)
-    write_stack(paths.images, stack, {"synthetic": True, **origin})
+    took = {"seconds": round(time.monotonic() - begun, 1), "device": str(model.device)}
+    write_stack(paths.images, stack, {"synthetic": True, **origin, **took})
     shown = rgb_to_grey(stack[:PICTURES_IN_SHEET])
     label = f"{settings.name}: {prior.class_prompt}"
     write_png(paths.contact_sheet, images_to_contact_sheet([(label, shown)]))

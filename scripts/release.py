@@ -27,7 +27,7 @@ def work(stage: ReleaseStage, paths: argparse.Namespace) -> None:
 
     from pipeline_lib.evaluation.image_sets import read_manifests
     from pipeline_lib.evaluation.releases import choose_released
-    from pipeline_lib.files import atomic_path
+    from pipeline_lib.files import atomic_path, sweep
     from pipeline_lib.frames import read_frame
     from pipeline_lib.sampling.manifests import MANIFEST
 
@@ -35,6 +35,7 @@ def work(stage: ReleaseStage, paths: argparse.Namespace) -> None:
     rows = read_manifests(paths.shards)
     accepted, held_back = choose_released(rows, copies, stage.release.hold_back_copies)
     maps, pixel_sizes = read_scales(stage.concepts, paths)
+    sweep(paths.release.parent, paths.release.name)
     with atomic_path(paths.release) as beside:
         beside.mkdir()
         records = [

@@ -17,6 +17,8 @@ INPUTS = {
     "copies": "likest training place of each synthetic image (.tsv)",
     "similarities": "similarities of all images to the training fields (.csv)",
     "windows": "the likest training places, in register (.tif)",
+    "objects": "table of single objects (.csv)",
+    "counts": "table of how many objects each image has (.csv)",
     "history": "training's course (.csv)",
     "previews": "previews during training (.png)",
     "model_card": "brightbooth.json of the trained model",
@@ -36,6 +38,7 @@ CONCEPT_INPUTS = {
 }
 OPTIONAL_INPUTS = {
     "cameras...": "camera noise that each concept's images were given (.json); none if none was",
+    "class_images...": "stacks of the run's class images (.tif); none if it has no prior loss",
 }
 OUTPUTS = {
     "page": "the page (.html)",
@@ -66,14 +69,19 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
     from pipeline_lib.frames import read_frame
     from pipeline_lib.imaging.stacks import read_planes
     from pipeline_lib.reporting import inputs
+    from pipeline_lib.reporting.times import read_shard_times
 
-    hashed = (paths.metrics, paths.copies, paths.history, paths.model_card)
+    hashed = (paths.metrics, paths.copies, paths.objects, paths.counts)
+    hashed += (paths.history, paths.model_card)
     names = [concept.concept for concept in stage.concepts]
     kinds = [kind.removesuffix("...") for kind in CONCEPT_INPUTS]
     kinds += ["cameras"] if paths.cameras else []
+    shards = {"tuned": paths.tuned_shards, "untuned": paths.untuned_shards}
     return inputs.RunFiles(
         metrics=inputs.read_metrics(paths.metrics),
         copies=read_frame(paths.copies),
+        objects=read_frame(paths.objects),
+        counts=read_frame(paths.counts),
         similarities=read_frame(paths.similarities),
         windows=read_planes(paths.windows),
         history=read_frame(paths.history),
@@ -84,8 +92,10 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
         concepts=inputs.read_concepts(
             names,
             {kind: getattr(paths, kind) for kind in kinds},
-            {"tuned": paths.tuned_shards, "untuned": paths.untuned_shards},
+            shards,
         ),
+        class_images=inputs.read_class_images(paths.class_images),
+        sampling={name: read_shard_times(folders) for name, folders in shards.items()},
     )
 
 

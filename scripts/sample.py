@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.files import atomic_path, file_to_sha256, provenance, read_json
+from pipeline_lib.files import atomic_path, file_to_sha256, provenance, read_json, sweep, write_json
 from pipeline_lib.imaging.camera_noise import CameraNoise, record_to_camera_noise
 from pipeline_lib.settings import SampleStage, UserError
 
@@ -22,8 +23,11 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from pipeline_lib.models.loading import load_model
+    from pipeline_lib.sampling.manifests import SHARD_TIME
     from pipeline_lib.sampling.shards import draw_shard
 
+    begun = time.monotonic()
+    sweep(paths.shard.parent, paths.shard.name)
     camera = read_camera(settings, paths.camera)
     model = load_model(paths.model, settings.sampler.precision)
     stated = settings.model_dump(exclude={"first": True, "count": True, "sampler": {"batch_size"}})
@@ -37,6 +41,8 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
         atomic_path(paths.shard) as beside,
     ):
         rows = draw_shard(model, settings, beside, origin, camera, bar.update)
+        took = {"seconds": round(time.monotonic() - begun, 1), "device": str(model.device)}
+        write_json(beside / SHARD_TIME, took)
     counts = Counter(row.status for row in rows)
     logging.info("%s", ", ".join(f"{count} {status}" for status, count in counts.items()))
 

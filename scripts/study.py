@@ -6,36 +6,51 @@ Lists follow the order of the settings' runs. The links lead to ``../RUN/index.h
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.settings import StudyReportStage, UserError
 
+if TYPE_CHECKING:
+    from pipeline_lib.reporting.study_views import StudyRun
+
 PATHS = {
     "metrics...": "table of metrics of each run (.csv)",
-    "model_cards...": "brightbooth.json of each run's model, to show in what the runs differ; may "
-    "be left out",
+    "histories...": "training's course of each run (.csv)",
+    "model_cards...": "brightbooth.json of each run's model",
     "page": "the page (.html)",
 }
 
 
 def study(stage: StudyReportStage, paths: argparse.Namespace) -> None:
     """Read the runs' tables and write the page."""
-    from pipeline_lib.files import read_json, write_text
-    from pipeline_lib.reporting.inputs import read_metrics
+    from pipeline_lib.files import write_text
     from pipeline_lib.reporting.pages import study_to_page
     from pipeline_lib.reporting.study_views import runs_to_view
 
-    for name, given in (("metrics", paths.metrics), ("model-cards", paths.model_cards)):
-        if len(given) != len(stage.runs) and (given or name == "metrics"):
+    lists = {name: getattr(paths, name) for name in ("metrics", "histories", "model_cards")}
+    for name, given in lists.items():
+        if len(given) != len(stage.runs):
             raise UserError(
-                f"--{name} needs one path for each of {len(stage.runs)} runs, found {len(given)}"
+                f"--{name.replace('_', '-')} needs one path for each of {len(stage.runs)} runs, "
+                f"found {len(given)}"
             )
-    tables = {run: read_metrics(path) for run, path in zip(stage.runs, paths.metrics, strict=True)}
-    cards = zip(stage.runs, map(read_json, paths.model_cards), strict=False)
-    settings = {run: {"base": card["base"], **card["settings"]["training"]} for run, card in cards}
-    links = {run: f"../{run}/index.html" for run in stage.runs}
-    view = runs_to_view(stage.report.title, tables, links, settings)
-    write_text(paths.page, study_to_page(view))
+    runs = [read_run(*files) for files in zip(stage.runs, *lists.values(), strict=True)]
+    write_text(paths.page, study_to_page(runs_to_view(stage.report.title, runs)))
+
+
+def read_run(name: str, metrics: Path, history: Path, card: Path) -> StudyRun:
+    """Open the files of one run."""
+    from pipeline_lib.files import read_json
+    from pipeline_lib.frames import read_frame
+    from pipeline_lib.reporting.inputs import read_metrics
+    from pipeline_lib.reporting.study_views import StudyRun
+    from pipeline_lib.reporting.times import history_to_took
+
+    values = read_json(card)
+    took = history_to_took(read_frame(history), values)
+    return StudyRun(name, f"../{name}/index.html", read_metrics(metrics), values, took)
 
 
 if __name__ == "__main__":

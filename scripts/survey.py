@@ -47,7 +47,7 @@ def survey(stage: SurveyStage, paths: argparse.Namespace) -> None:
     trials = images_to_trials(places, len(synthetic), settings.alternatives, count, secret)
     notes = trials_to_notes(settings.trials, places, trials)
     names = (real.names, synthetic.names)
-    key = trials_to_key(trials, secret, names, real.sources, stage, notes)
+    key = trials_to_key(trials, secret, names, (real.sources, real.groups), stage, notes)
     pictures = [trial_to_pngs(trial, real.images, synthetic.images) for trial in trials]
     page = survey_to_page(key, pictures, real.images.shape[1:])
     write_json(paths.key, key.model_dump())

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,14 @@ def chromium_path() -> str:
     if found is None:
         pytest.skip("no Chromium on this machine: the page's own code is not tested here")
     return found
+
+
+# Rules of axe that the page breaks in earnest, each with the first place where it does.
+AXE = """
+axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations
+  .filter(one => ["serious", "critical"].includes(one.impact))
+  .map(one => `${one.id}: ${one.help} ${one.nodes[0].html.slice(0, 200)}`))
+"""
 
 
 class Browser:
@@ -130,10 +139,19 @@ class Browser:
         self.wait("!window.before && document.readyState === 'complete'")
 
     def run(self, expression: str) -> Any:
-        """Return the value of an expression in the page."""
-        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of an expression in the page, of a promise that of its end."""
+        told = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
+
+    def violations(self) -> list[str]:
+        """Return what axe finds serious or critical in the page, opened folds included."""
+        if not self.run("'axe' in window"):
+            self.run(resources.files("axe_core_python").joinpath("axe.min.js").read_text())
+        self.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        return self.run(AXE)
 
     def wait(self, condition: str) -> None:
         """Wait until an expression is true."""

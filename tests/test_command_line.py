@@ -34,7 +34,7 @@ def run(tmp_path: Path, settings: str, *images: str) -> subprocess.CompletedProc
 
 
 def test_settings_and_paths_reach_the_work(tmp_path: Path) -> None:
-    done = run(tmp_path, '{"extractor": "efficientnet-lite0"}', "a.tif", "b.tif")
+    done = run(tmp_path, "{}", "a.tif", "b.tif")
     assert done.stdout.strip() == "32 ['a.tif', 'b.tif'] x.npz"
     assert done.returncode == 0
 
@@ -42,19 +42,19 @@ def test_settings_and_paths_reach_the_work(tmp_path: Path) -> None:
 def test_long_lists_come_from_a_file(tmp_path: Path) -> None:
     listing = tmp_path / "list.txt"
     listing.write_text("a.tif\nb c.tif\n")
-    done = run(tmp_path, '{"extractor": "efficientnet-lite0"}', f"@{listing}")
+    done = run(tmp_path, "{}", f"@{listing}")
     assert "['a.tif', 'b c.tif']" in done.stdout
 
 
 def test_wrong_settings_are_named_without_a_traceback(tmp_path: Path) -> None:
-    done = run(tmp_path, '{"extractor": "efficientnet-lite0", "batch": 3}')
+    done = run(tmp_path, '{"batch": 3}')
     assert done.returncode == 2
     assert "--settings: batch: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_user_error_is_a_message_in_the_terminal_and_the_log(tmp_path: Path) -> None:
-    done = run(tmp_path, '{"extractor": "efficientnet-lite0", "batch_size": 7}')
+    done = run(tmp_path, '{"batch_size": 7}')
     assert done.returncode == 2
     assert "seven is refused" in done.stderr
     assert "seven is refused" in (tmp_path / "logs/a.log").read_text()
@@ -62,6 +62,6 @@ def test_a_user_error_is_a_message_in_the_terminal_and_the_log(tmp_path: Path) -
 
 
 def test_a_fault_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
-    done = run(tmp_path, '{"extractor": "efficientnet-lite0", "batch_size": 13}')
+    done = run(tmp_path, '{"batch_size": 13}')
     assert done.returncode == 1
     assert "a fault of ours" in (tmp_path / "logs/a.log").read_text()

@@ -14,6 +14,7 @@ from pipeline_lib.files import (
     folder_to_sha256,
     provenance,
     read_json,
+    sweep,
     value_to_sha256,
     write_json,
 )
@@ -105,3 +106,16 @@ def test_folder_hash_depends_on_names_and_contents(tmp_path: Path) -> None:
     second = cache.folder(folder)
     (folder / "b").write_text("2")
     assert len({first, second, cache.folder(folder)}) == 3
+
+
+def test_leftovers_of_a_kill_are_swept(tmp_path: Path) -> None:
+    (tmp_path / "step-00000005").mkdir()
+    (tmp_path / ".0123abcd-step-00000010").mkdir()
+    (tmp_path / ".0123abcd-step-00000010" / "tensors.safetensors").write_bytes(b"half")
+    (tmp_path / ".89abcdef-finished.json").write_text("{")
+    sweep(tmp_path, "finished.json")
+    sweep(tmp_path / "missing")
+    assert sorted(path.name for path in tmp_path.iterdir())[0] == ".0123abcd-step-00000010"
+    assert len(list(tmp_path.iterdir())) == 2
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000005"]

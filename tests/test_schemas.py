@@ -43,6 +43,10 @@ def test_the_page_names_every_top_level_key() -> None:
             assert f"`{key}" in page
 
 
+def test_the_page_names_the_values_that_a_key_may_take() -> None:
+    assert "One of `brightfield`, `phase_contrast`, `oblique`, `dic`." in settings_page()
+
+
 def test_generated_files_are_up_to_date() -> None:
     stale = [
         str(path)

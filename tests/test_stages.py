@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline_lib import stages
 from pipeline_lib.study import Study
-from tests.test_study import RUN, RUNS, Folder
+from tests.test_study import RUN, RUNS, Folder, name_extractors
 
 
 @given(count=st.integers(1, 5000), per_shard=st.integers(1, 700))
@@ -95,3 +95,28 @@ def test_overruled_sources_reach_the_quality_check(folder: Folder) -> None:
 def test_identifiers_are_measured_with_the_noun_of_the_first_run(study: Study) -> None:
     stage = stages.identifier_stage(study, "toy")
     assert (stage.noun, stage.modality, stage.size) == ("cells", "brightfield", 512)
+
+
+def test_only_extractors_that_read_text_are_told_the_prompt(folder: Folder) -> None:
+    name_extractors(folder)
+    study = folder.load()
+    asked = {
+        name: stages.sample_features_stage(study, name, "first", "round-64-dense").prompt
+        for name in study.extractors
+    }
+    assert asked == {"efficientnet-lite0": None, "ours": None, "words": "dense cells"}
+
+
+def test_class_images_are_asked_for_without_the_identifier(folder: Folder) -> None:
+    folder.config["evaluation"] = {"class_prompt_images": 6}
+    study = folder.load()
+    of_class = stages.sample_stage(study, "first", "round-64-class", 1)
+    of_subject = stages.sample_stage(study, "first", "round-64-subject", 1)
+    assert (of_class.first, of_class.count) == (4, 2)
+    assert not of_class.identifier and of_subject.identifier
+    assert of_class.template == of_subject.template
+
+
+def test_metrics_know_by_which_extractor_the_run_is_judged(folder: Folder) -> None:
+    name_extractors(folder)
+    assert stages.metrics_stage(folder.load(), "first").headline == "ours"

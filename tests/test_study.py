@@ -9,13 +9,14 @@ import pytest
 import yaml
 
 from pipeline_lib.settings import UserError
-from pipeline_lib.study import load_study
+from pipeline_lib.study import headline_extractor, load_study
 
 CONFIG: dict[str, Any] = {
     "project": "trial",
     "samples": "samples.tsv",
     "runs": "runs.tsv",
     "base_models": "bases.yaml",
+    "extractors": "extractors.yaml",
     "data_folder": "data",
     "concepts": {"round": {"noun": "cells"}, "long": {"noun": "rods"}},
     "datasets": {
@@ -44,6 +45,9 @@ class Folder:
         self.root = root
         self.config = copy.deepcopy(CONFIG)
         self.bases: Any = copy.deepcopy(BASES)
+        self.extractors: Any = {
+            "efficientnet-lite0": {"family": "efficientnet-lite0", "kind": "package"}
+        }
         self.samples = SAMPLES + ROUND + LONG
         self.runs = RUNS + RUN
         (root / "toy").mkdir()
@@ -53,6 +57,7 @@ class Folder:
 
     def load(self):
         (self.root / "bases.yaml").write_text(yaml.safe_dump(self.bases))
+        (self.root / "extractors.yaml").write_text(yaml.safe_dump(self.extractors))
         (self.root / "samples.tsv").write_text(self.samples)
         (self.root / "runs.tsv").write_text(self.runs)
         return load_study(self.config, self.root, self.root)
@@ -115,6 +120,49 @@ def test_one_prior_serves_all_datasets(folder: Folder) -> None:
     run = folder.load().runs["first"]
     assert run.priors == ("class", "class")
     assert [one.identifier for one in run.concepts] == ["auto", "auto"]
+
+
+def name_extractors(folder: Folder) -> None:
+    (folder.root / "weights").mkdir()
+    folder.extractors |= {
+        "ours": {"family": "dinov2", "kind": "folder", "path": "weights"},
+        "words": {"family": "clip", "kind": "folder", "path": "weights"},
+        "unused": {"family": "dino", "kind": "folder", "path": "nowhere"},
+    }
+    names = ["efficientnet-lite0", "words", "ours"]
+    folder.config["evaluation"] = {"extractors": names}
+
+
+def test_runs_are_judged_by_dinov2_where_it_is_named(folder: Folder) -> None:
+    assert headline_extractor(folder.load().extractors) == "efficientnet-lite0"
+    name_extractors(folder)
+    study = folder.load()
+    assert list(study.extractors) == ["efficientnet-lite0", "words", "ours"]
+    assert headline_extractor(study.extractors) == "ours"
+
+
+def test_extractors_without_their_weights_are_refused_before_any_job(folder: Folder) -> None:
+    name_extractors(folder)
+    folder.extractors["ours"]["path"] = "elsewhere"
+    with pytest.raises(UserError, match=r"extractors: elsewhere of `ours` does not exist; put"):
+        folder.load()
+
+
+def test_class_images_are_a_set_of_the_run_alone(folder: Folder) -> None:
+    before = set(folder.load().image_sets)
+    folder.config["evaluation"] = {"class_prompt_images": 7}
+    study = folder.load()
+    added = set(study.image_sets) - before
+    assert added == {("first", "round-64-class")}
+    one = study.image_sets["first", "round-64-class"]
+    assert (one.run, one.count) == ("first", 7)
+    assert one.prompt == study.image_sets["first", "round-64-subject"].prompt
+    assert not one.identifier
+
+
+def test_a_prompt_may_be_called_class_where_no_class_images_are_drawn(folder: Folder) -> None:
+    folder.config["sampling"] = {"prompts": {"subject": {}, "class": {}}}
+    assert folder.load().image_sets["first", "round-64-class"].identifier
 
 
 def set_key(*keys: str, value: Any) -> Callable[[Folder], None]:
@@ -203,6 +251,22 @@ WRONG = {
         r"data_folder: the Python package `no_such_package` is not installed",
     ),
     "missing sheet": (set_key("samples", value="none.tsv"), r"no file .*none\.tsv"),
+    "unknown extractor": (
+        set_key("evaluation", value={"extractors": ["efficientnet-lite1"]}),
+        r"evaluation\.extractors: no extractor is called `efficientnet-lite1` .* did you mean",
+    ),
+    "extractor named twice": (
+        set_key("evaluation", value={"extractors": ["efficientnet-lite0"] * 2}),
+        r"evaluation\.extractors: each extractor is named once",
+    ),
+    "no extractor": (set_key("evaluation", value={"extractors": []}), r"evaluation\.extractors"),
+    "prompt in the place of class images": (
+        lambda folder: folder.config.update(
+            sampling={"prompts": {"subject": {}, "class": {}}},
+            evaluation={"class_prompt_images": 5},
+        ),
+        r"sampling\.prompts\.class: .*rename the prompt",
+    ),
     "missing registry": (set_key("base_models", value="none.yaml"), r"no file .*none\.yaml"),
     "registry is a list": (set_bases(["toy"]), r"bases\.yaml: found list"),
     "hub model without revision": (

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import torch
 
 KEPT = 2
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk, or of what the user may have of it
 KEY_DIGITS = 32
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
@@ -131,11 +132,12 @@ def write_checkpoint(
         with atomic_path(target) as beside:
             _write_parts(beside, tensors, state)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
         raise UserError(
-            f"no space to write the checkpoint of step {step} to {folder}. The checkpoints before "
-            "it are kept: free some space, or move the workflow's work/ folder, and run again."
+            f"no space, or no quota left, to write the checkpoint of step {step} to {folder}. The "
+            "checkpoints before it are kept: free some space, or move the workflow's work/ folder, "
+            "and run again."
         ) from error
     _flush_folder(folder)
     for older in _checkpoints(folder)[KEPT:]:
@@ -154,8 +156,9 @@ def _write_parts(
     try:
         save_file(whole, folder / TENSORS)
     except SafetensorError as error:
-        if "os error 28" in str(error).lower():
-            raise OSError(errno.ENOSPC, str(error)) from error
+        for number in FULL:  # safetensors tells the system's error in words alone
+            if f"os error {number})" in str(error).lower():
+                raise OSError(number, str(error)) from error
         raise
     (folder / STATE).write_text(json.dumps(dict(state)))
     (folder / COMPLETE).write_text(json.dumps(folder_to_sha256(folder)))
@@ -208,18 +211,3 @@ def is_whole(checkpoint: Path) -> bool:
         )
     except (OSError, ValueError):
         return False
-
-
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written; call it while holding the lock.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the checkpoints or of other outputs that were written beside.
-    """
-    for leftover in folder.glob(".????????-*"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
-        else:
-            leftover.unlink()

@@ -50,7 +50,9 @@ def previews_to_sheet(folder: Path) -> npt.NDArray[np.uint8]:
     for file in sorted((folder / PREVIEWS).glob("step-*.tif")):
         _, step, concept = file.stem.split("-", 2)
         rows.append((f"step {int(step)}, {concept}", read_stack(file)))
-    columns = min(8, max(len(pictures) for _, pictures in rows))
+    # Previews that fail leave none; the model does not want for them.
+    rows = rows or [("previews", np.zeros((0, 1, 1), np.uint8))]
+    columns = min(8, max(1, *(len(pictures) for _, pictures in rows)))
     return images_to_contact_sheet(rows, columns)
 
 
@@ -64,7 +66,19 @@ def mark_finished(folder: Path) -> None:
     """
     files = {**folder_to_sha256(folder / MODEL), HISTORY: file_to_sha256(folder / HISTORY)}
     write_json(folder / FINISHED, files)
-    shutil.rmtree(folder / CHECKPOINTS)
+    clear(folder)
+
+
+def clear(folder: Path) -> None:
+    """Let the checkpoints of a finished training go; a cut may have kept them.
+
+    Parameters
+    ----------
+    folder : Path
+        State folder of a finished training.
+    """
+    if (folder / CHECKPOINTS).exists():
+        shutil.rmtree(folder / CHECKPOINTS)
 
 
 def is_finished(folder: Path) -> bool:

@@ -136,8 +136,7 @@ class Trainer:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Add the noise, and return the network's answer and the right one."""
         noisy = self.schedule.add_noise(batch.latents, batch.noise, batch.timesteps)
-        pooled = None if embedding.pooled is None else embedding.pooled[batch.prompts]
-        chosen = PromptEmbedding(embedding.hidden[batch.prompts], pooled)
+        chosen = embedding.chosen(batch.prompts)
         with self._autocast():
             prediction = predict(self.model, noisy, batch.timesteps, chosen, self.size)
         target = training_target(self.schedule, batch.latents, batch.noise, batch.timesteps)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import wasserstein_distance
 
 from pipeline_lib.evaluation.frechet_distance import (
     features_to_frechet_distance,
@@ -23,7 +22,7 @@ from pipeline_lib.evaluation.intervals import (
     point_estimate,
     units_to_flag,
 )
-from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
+from pipeline_lib.evaluation.kernel_distance import summed_sets_to_kernel_sums
 from pipeline_lib.evaluation.manifold import (
     NEIGHBOURS,
     balls_to_statistics,
@@ -32,8 +31,16 @@ from pipeline_lib.evaluation.manifold import (
 )
 from pipeline_lib.evaluation.measurements import Measures
 from pipeline_lib.evaluation.memorisation import (
-    features_to_training_distances,
+    TrainingDistances,
     units_to_memorisation_statistics,
+)
+from pipeline_lib.evaluation.object_comparisons import (
+    COVERAGE_DIFFERENCE,
+    EFFECTS,
+    RING_CONTRAST_DIFFERENCE,
+    SIGNED_OBJECT_METRICS,
+    objects_to_distance,
+    objects_to_shift,
 )
 from pipeline_lib.evaluation.origins import IntArray, Origins, units_to_origins
 from pipeline_lib.evaluation.spectra import (
@@ -53,10 +60,14 @@ KERNEL_DISTANCE_DIFFERENCE = "kernel_distance_difference"
 STRUCTURE_DISTANCE = "structure_distance"
 STRUCTURE_DISTANCE_DIFFERENCE = "structure_distance_difference"
 FRECHET_DISTANCE = "frechet_distance"
+FID = "fid"  # the Frechet distance by the features that the name belongs to
 BACKGROUND_SHIFT = "background_shift"
 PRECISION, RECALL, DENSITY, COVERAGE = "precision", "recall", "density", "coverage"
 TWO_SAMPLE_ACCURACY = "two_sample_accuracy"
 MEMORISATION_SHARE = "memorisation_share"
+CMMD, DINO, CLIP_I, CLIP_T = "cmmd", "dino", "clip_i", "clip_t"
+PRIOR_PRESERVATION, DIVERSITY = "pres", "diversity"
+BACKGROUND_ENTANGLEMENT = "background_entanglement"
 FEATURE_METRICS = (
     *(KERNEL_DISTANCE, STRUCTURE_DISTANCE, FRECHET_DISTANCE),
     *(PRECISION, RECALL, DENSITY, COVERAGE, TWO_SAMPLE_ACCURACY),
@@ -69,9 +80,14 @@ DIFFERENCES = {
     KERNEL_DISTANCE: KERNEL_DISTANCE_DIFFERENCE,
     STRUCTURE_DISTANCE: STRUCTURE_DISTANCE_DIFFERENCE,
 }
-SIGNED = (*DIFFERENCES, *DIFFERENCES.values(), BACKGROUND_SHIFT)
+SIGNED = (
+    *(*DIFFERENCES, *DIFFERENCES.values(), BACKGROUND_SHIFT),
+    *(CMMD, DINO, CLIP_I, CLIP_T, PRIOR_PRESERVATION, BACKGROUND_ENTANGLEMENT),
+    *SIGNED_OBJECT_METRICS,
+)
 NO_EXTRACTOR = "none"
-SYNTHETIC = ("tuned", "untuned")
+CLASS = "class"
+SYNTHETIC = ("tuned", "untuned", CLASS)
 IDENTICAL = "identical images in both sets"
 RANK_DEFICIENT = "rank-deficient: biased by the number of images"
 FEW_IMAGES = "fewer than two images on a side"
@@ -80,7 +96,6 @@ SHARED_FIELDS = "training and held-out tiles share fields: no interval"
 FEW_SYNTHETIC = "fewer than five synthetic images: no interval"
 FEW_NEIGHBOURS = f"an image has fewer than {NEIGHBOURS} neighbours outside its field"
 NO_FOLDS = "a field cannot be both in training and in test: no folds"
-UnitFeatures = tuple[npt.ArrayLike, IntArray]  # (N, D) features, (N,) independent units
 
 
 @dataclass(frozen=True)
@@ -174,12 +189,6 @@ def mean_shift(reference: Array, sample: Array) -> float:
     return float(sample.mean() - reference.mean())
 
 
-def diameters_to_distance(reference: Array, sample: Array) -> float:
-    """Return the Wasserstein-1 distance of two distributions of diameters, NaN without objects."""
-    first, second = (np.concatenate([np.zeros(0), *side]) for side in (reference, sample))
-    return float(wasserstein_distance(first, second)) if first.size and second.size else np.nan
-
-
 def _of_means(compare: Callable[..., float], **options: Any) -> Compare:
     """Return a comparison of the means over images."""
     return lambda reference, sample: compare(reference.mean(axis=0), sample.mean(axis=0), **options)
@@ -222,7 +231,16 @@ def list_metrics(unit_of_length: str) -> tuple[Metric, ...]:
         Metric(f"grid_peak_ratio_{GRID_PERIOD}_px", "grid", _of_means(_peak_ratio)),
         Metric("object_count_ratio", "counts", mean_ratio),
         Metric("object_coverage_ratio", "coverage", mean_ratio),
-        Metric(f"object_diameter_distance_{unit_of_length}", "diameters", diameters_to_distance),
+        Metric(COVERAGE_DIFFERENCE, "coverage", mean_shift),
+        Metric(f"object_diameter_distance_{unit_of_length}", "diameters", objects_to_distance),
+        Metric("object_eccentricity_distance", "eccentricities", objects_to_distance),
+        Metric(
+            f"object_nearest_neighbour_distance_{unit_of_length}",
+            "nearest_neighbours",
+            objects_to_distance,
+        ),
+        Metric(RING_CONTRAST_DIFFERENCE, "ring_contrasts", objects_to_shift),
+        *(Metric(name, measure, compare) for name, (measure, compare) in EFFECTS.items()),
     )
 
 
@@ -235,6 +253,7 @@ def measures_to_rows(
     confidence: float,
     paired: bool = False,
     shared: Origins | None = None,
+    features_alone: bool = False,
 ) -> list[MetricRow]:
     """Compare a set with the reference by every metric.
 
@@ -257,6 +276,8 @@ def measures_to_rows(
     shared : tuple of ndarray of int, optional
         What each image of both sets was cut from, in one numbering, where some is the same: what
         compares pairs of images leaves out such pairs, and there are no intervals.
+    features_alone : bool
+        Whether metrics of the images themselves are left out, which no extractor changes.
 
     Returns
     -------
@@ -265,9 +286,9 @@ def measures_to_rows(
     """
     identical = IDENTICAL if reference.digests & sample.digests else ""
     counts = reference.unit_count(), sample.unit_count()
-    fields = _count_fields(name, reference, sample)
+    fields = count_fields(name, reference, sample)
     row = empty_row(KERNEL_DISTANCE, name, (len(reference), len(sample)), fields)
-    origins = _image_origins(name, reference, sample, paired, shared)
+    origins = image_origins(name, reference, sample, paired, shared)
     statistics = {
         **{
             distance: _kernel_statistic(distance, reference, sample, paired, shared)
@@ -277,17 +298,20 @@ def measures_to_rows(
         **{
             metric.name: _statistic(metric, reference, sample)
             for metric in list_metrics(unit_of_length)
+            if metric.measure == "features" or not features_alone
         },
     }
     rows = []
     for metric, statistic in statistics.items():
-        estimate = _estimate(metric, statistic, counts, paired, shared, confidence)
+        estimate = comparison_estimate(
+            metric, statistic, counts, paired, shared is not None, confidence
+        )
         of_features = metric in FEATURE_METRICS
         own = replace(row, metric=metric, extractor=extractor if of_features else NO_EXTRACTOR)
         flags = (
             identical,
             units_to_flag(fields),
-            *_interval_flags(shared, [(name, sample)]),
+            *interval_flags(shared, [(name, sample)]),
             _metric_flag(metric, reference, sample, origins, estimate),
         )
         rows.append(with_estimate(own, estimate, flags))
@@ -309,13 +333,15 @@ def _kernel_statistic(
 ) -> Statistic:
     """Return a kernel distance as a function of the kept units of both sets."""
     own, other = (
-        one.structure if distance == STRUCTURE_DISTANCE else one.features
+        one.summed_structure if distance == STRUCTURE_DISTANCE else one.summed_features
         for one in (reference, sample)
     )
-    return units_to_kernel_statistic(own, reference.units, other, sample.units, paired, shared)
+    if paired:
+        shared = units_to_origins(reference.units, sample.units, paired)
+    return summed_sets_to_kernel_sums(own, other, shared).distance
 
 
-def _image_origins(
+def image_origins(
     name: str, reference: Measures, sample: Measures, paired: bool, shared: Origins | None
 ) -> Origins:
     """Return what each image was made from; synthetic images are independent, each by itself."""
@@ -380,7 +406,7 @@ def measures_to_difference(
         return own(kept, kept_tuned) - taken_away(kept, kept_other)
 
     counts = [one.unit_count() for one in (reference, tuned, other)]
-    fields = _count_fields(name, reference, other)
+    fields = count_fields(name, reference, other)
     numbers = len(reference), len(tuned)
     row = empty_row(DIFFERENCES[distance], "tuned", numbers, fields, reference=name)
     estimate = (
@@ -389,18 +415,18 @@ def measures_to_difference(
         else point_estimate(difference, counts)
     )
     identical = IDENTICAL if reference.digests & (tuned.digests | other.digests) else ""
-    few = _interval_flags(shared, [("tuned", tuned), (name, other)])
+    few = interval_flags(shared, [("tuned", tuned), (name, other)])
     flags = (identical, units_to_flag(fields), *few)
     return with_estimate(replace(row, extractor=extractor), estimate, flags)
 
 
-def _count_fields(name: str, reference: Measures, sample: Measures) -> int:
+def count_fields(name: str, reference: Measures, sample: Measures) -> int:
     """Return the number of fields on the real side that has the fewest."""
     fields = reference.unit_count()
     return fields if name in SYNTHETIC else min(fields, sample.unit_count())
 
 
-def _interval_flags(
+def interval_flags(
     shared: Origins | None, samples: Sequence[tuple[str, Measures]]
 ) -> tuple[str, ...]:
     """Return why there is no interval although there are fields enough."""
@@ -408,12 +434,12 @@ def _interval_flags(
     return (SHARED_FIELDS if shared is not None else "", FEW_SYNTHETIC if few else "")
 
 
-def _estimate(
+def comparison_estimate(
     metric: str,
     statistic: Statistic,
     counts: tuple[int, int],
     paired: bool,
-    shared: Origins | None,
+    shared: bool,
     confidence: float,
 ) -> Estimate:
     """Return a metric with its interval.
@@ -421,7 +447,7 @@ def _estimate(
     Some metrics have none (docs/evaluation.md says why); nor have sets of the same fields, which
     are not independent.
     """
-    if metric in WITHOUT_INTERVAL or shared is not None:
+    if metric in WITHOUT_INTERVAL or shared:
         return point_estimate(statistic, counts)
     if paired:
         return jackknife_estimate(lambda kept: statistic(kept, kept), counts[:1], confidence)
@@ -451,33 +477,34 @@ def _metric_flag(
     return ""
 
 
-def features_to_memorisation_rows(
-    train: npt.ArrayLike,
-    holdout: UnitFeatures,
-    sample: UnitFeatures,
+def distances_to_memorisation_rows(
+    distances: TrainingDistances,
+    units: tuple[IntArray, IntArray],
+    training_tiles: int,
     name: str,
     extractor: str,
     confidence: float,
-    shared: Origins | None = None,
+    shared: bool = False,
 ) -> list[MetricRow]:
     """Say how near synthetic images are to the training tiles, beside held-out tiles.
 
     Parameters
     ----------
-    train : array
-        (K, D) features of all training tiles.
-    holdout, sample : tuple
-        (N, D) and (M, D) features of held-out tiles and of synthetic images, and (N,) and (M,)
-        their units, from `intervals.names_to_units` and `intervals.images_to_blocks`.
+    distances : TrainingDistances
+        Of N held-out tiles and M synthetic images.
+    units : tuple of ndarray of int
+        (N,) and (M,) their units, from `intervals.names_to_units` and
+        `intervals.images_to_blocks`.
+    training_tiles : int
+        How many training tiles these are the distances to.
     name : str
         Of the set: ``tuned`` or ``untuned``.
     extractor : str
         Name of what made the features.
     confidence : float
         Level of the intervals.
-    shared : tuple of ndarray of int, optional
-        (N,) and (K,), what held-out and training tiles were cut from, in one numbering, where some
-        is the same: such pairs are left out, and there are no intervals.
+    shared : bool
+        Whether held-out and training tiles were cut from the same fields: there are no intervals.
 
     Returns
     -------
@@ -485,20 +512,19 @@ def features_to_memorisation_rows(
         ``memorisation_ratio`` and ``memorisation_share``, reference ``train``; `fields` are those
         of the held-out tiles, for the training tiles stay as they are.
     """
-    counts = tuple(int(units.max(initial=-1)) + 1 for _, units in (holdout, sample))
-    distances = features_to_training_distances(train, holdout[0], sample[0], shared)
-    statistics = units_to_memorisation_statistics(distances, holdout[1], sample[1])
-    numbers = len(np.asarray(train)), len(sample[1])
+    counts = tuple(int(one.max(initial=-1)) + 1 for one in units)
+    statistics = units_to_memorisation_statistics(distances, *units)
+    numbers = training_tiles, len(units[1])
     row = empty_row("", name, numbers, counts[0], reference="train")
     flags = (
         units_to_flag(counts[0]),
-        SHARED_FIELDS if shared is not None else "",
+        SHARED_FIELDS if shared else "",
         FEW_SYNTHETIC if units_to_flag(counts[1]) else "",
     )
     return [
         with_estimate(
             replace(row, metric=metric, extractor=extractor),
-            _estimate(metric, statistic, counts, False, shared, confidence),
+            comparison_estimate(metric, statistic, counts, False, shared, confidence),
             flags,
         )
         for metric, statistic in statistics.items()
@@ -520,11 +546,18 @@ def with_estimate(row: MetricRow, estimate: Estimate, flags: Sequence[str]) -> M
     Returns
     -------
     MetricRow
-        With a flag more where the value is not a number; no interval reaches below 0, or above 1,
-        where the metric cannot.
+        With a flag more where the value is not a number; no interval reaches beyond what the
+        metric can be.
     """
     extra = () if np.isfinite(estimate.value) else (NOT_MEASURABLE,)
     words = ";".join(flag for flag in (*flags, *extra) if flag)
-    low = estimate.low if row.metric in SIGNED else np.maximum(estimate.low, 0.0)
-    high = np.minimum(estimate.high, 1.0) if row.metric in SHARES else estimate.high
+    least, most = _limits(row.metric)
+    low, high = np.maximum(estimate.low, least), np.minimum(estimate.high, most)
     return replace(row, value=estimate.value, low=float(low), high=float(high), flags=words)
+
+
+def _limits(metric: str) -> tuple[float, float]:
+    """Return the least and the largest value that a metric can have."""
+    if metric in EFFECTS:
+        return -1.0, 1.0
+    return (-np.inf if metric in SIGNED else 0.0), (1.0 if metric in SHARES else np.inf)

@@ -25,11 +25,13 @@ from pipeline_lib.evaluation.nearest import (
     Nearest,
     Thresholds,
     Verdict,
-    matches_to_nearest,
     nearest_to_verdicts,
     null_to_thresholds,
 )
+from pipeline_lib.evaluation.neighbours import features_to_nearest
 from pipeline_lib.evaluation.registration import Places
+from pipeline_lib.evaluation.typicality import features_to_holdout_distance
+from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.views import View
 from pipeline_lib.settings import EvaluationSettings
 
@@ -41,6 +43,8 @@ SHARES: Mapping[str, Verdict] = {
 FEW_HELD_OUT = 100
 FEW_HELD_OUT_FLAG = f"threshold from fewer than {FEW_HELD_OUT} held-out tiles"
 SHOWN_WINDOWS = 24
+# Of sets that are only summed up, so many images say as much as all.
+SEARCHED_IMAGES = 500
 NO_WINDOW = -1
 
 
@@ -62,7 +66,9 @@ class Searched:
     views : sequence of View
         Flips and turns that count.
     evaluation : EvaluationSettings
-        Quantile, least similarity of a copy, level of the intervals, extractor.
+        Quantile, least similarity of a copy, level of the intervals.
+    extractor : str
+        Name of what made the features.
     """
 
     train: Described
@@ -72,6 +78,7 @@ class Searched:
     sets: Mapping[str, Described]
     views: Sequence[View]
     evaluation: EvaluationSettings
+    extractor: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,10 @@ class CopySearch:
     table : DataFrame
         One row for each image of the tuned model.
     similarities : DataFrame
-        Columns ``set, similarity`` of all images of all sets.
+        Columns ``set, similarity`` of all images that were searched for.
+    distances : mapping
+        By set, (N,) Euclidean distances in features of all its images to the nearest training tile,
+        NaN without training tiles.
     windows : ndarray
         (K, S, S) uint8: the places that the likest images are like, in register.
     """
@@ -93,6 +103,7 @@ class CopySearch:
     rows: list[MetricRow]
     table: pd.DataFrame
     similarities: pd.DataFrame
+    distances: Mapping[str, npt.NDArray[np.float64]]
     windows: npt.NDArray[np.uint8]
 
 
@@ -109,11 +120,17 @@ def search_copies(searched: Searched) -> CopySearch:
     CopySearch
         With a set ``remembered``, training tiles after the autoencoder, which says how many of
         known copies are found.
+
+    Notes
+    -----
+    Every image of the tuned model is looked for, for each gets a verdict. Of the other sets only
+    shares and thresholds are shown: where they have more than 500 images, 500 spread evenly over
+    them are looked for, and the rows' number of images is theirs.
     """
     band = roundtrip_to_band(searched.remembered, searched.decoded)
     fields = pictures_to_fields(searched.regions.pictures, band)
     evaluation = searched.evaluation
-    found, remembered = _search(searched, fields)
+    distances, found, remembered = _search(searched, fields)
     thresholds = null_to_thresholds(
         [found["floor"], found["vae"]],
         remembered,
@@ -126,13 +143,17 @@ def search_copies(searched: Searched) -> CopySearch:
         rows=_rows(searched, verdicts, remembered, thresholds),
         table=_table(searched, found["tuned"], verdicts["tuned"], thresholds, numbers),
         similarities=_similarities(found, remembered),
+        distances=distances,
         windows=windows,
     )
 
 
-def _search(searched: Searched, fields: TrainingFields) -> tuple[dict[str, Nearest], Matches]:
+def _search(
+    searched: Searched, fields: TrainingFields
+) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, Nearest], Matches]:
     """Search the fields once for the images of all sets, and share out what was found."""
-    stacks = {name: one.images.images for name, one in searched.sets.items()}
+    chosen = {name: _chosen(name, len(one)) for name, one in searched.sets.items()}
+    stacks = {name: one.images.images[chosen[name]] for name, one in searched.sets.items()}
     stacks["remembered"] = searched.decoded
     filled = [stack for stack in stacks.values() if len(stack)]
     every = images_to_matches(np.concatenate(filled), fields, searched.views)
@@ -142,12 +163,20 @@ def _search(searched: Searched, fields: TrainingFields) -> tuple[dict[str, Neare
         for (name, stack), end in zip(stacks.items(), ends, strict=True)
     }
     remembered = shares.pop("remembered")
-    features = searched.train.features
+    nearest = {
+        name: features_to_nearest(one.features, searched.train.features)
+        for name, one in searched.sets.items()
+    }
     found = {
-        name: matches_to_nearest(matches, searched.sets[name].features, features)
+        name: Nearest(matches, *(values[chosen[name]] for values in nearest[name]))
         for name, matches in shares.items()
     }
-    return found, remembered
+    return {name: distances for name, (_, distances) in nearest.items()}, found, remembered
+
+
+def _chosen(name: str, count: int) -> npt.NDArray[np.integer]:
+    """Return the numbers of the images that are looked for: all tuned ones, some of the others."""
+    return np.arange(count) if name == "tuned" else even_choice(count, SEARCHED_IMAGES)
 
 
 def _show(
@@ -189,7 +218,7 @@ def _share_row(metric: str, name: str, verdicts: Sequence[str], searched: Search
     estimate = share_estimate(verdicts.count(SHARES[metric]), known, evaluation.confidence)
     fields = len(set(names_to_units(train.groups, train.sources).tolist()))
     row = empty_row(metric, name, (len(train), known), fields, reference="train")
-    extractor = evaluation.extractor if metric == "near_share" else NO_EXTRACTOR
+    extractor = searched.extractor if metric == "near_share" else NO_EXTRACTOR
     few = len(searched.sets["floor"]) < FEW_HELD_OUT
     flags = (FEW_HELD_OUT_FLAG,) if few else ()
     return with_estimate(replace(row, extractor=extractor), estimate, flags)
@@ -213,6 +242,9 @@ def _table(
             "similarity": matches.similarities,
             "structure": matches.structures,
             "threshold": thresholds.copy,
+            "holdout_distance": features_to_holdout_distance(
+                searched.sets["tuned"].features, searched.sets["floor"].features
+            ),
             "resemblance_threshold": thresholds.resemblance,
             "feature_tile": tuned.feature_tiles,
             "feature_distance": tuned.feature_distances,

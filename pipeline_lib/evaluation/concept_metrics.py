@@ -1,28 +1,34 @@
-"""All metrics of one concept: tuned, untuned, floor and VAE's cost against held-out tiles."""
+"""All metrics of one concept: each set against held-out tiles, by each extractor."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pipeline_lib.evaluation.comparisons import (
+    CLASS,
     FEW_IMAGES,
+    FID,
+    FRECHET_DISTANCE,
     KERNEL_DISTANCE,
     SYNTHETIC,
     MetricRow,
     Origins,
+    distances_to_memorisation_rows,
     empty_row,
-    features_to_memorisation_rows,
     measured_distances,
     measures_to_difference,
     measures_to_rows,
     with_estimate,
 )
 from pipeline_lib.evaluation.concept_copies import CopySearch, Searched, search_copies
+from pipeline_lib.evaluation.embedding_rows import ExtractorFacts, measures_to_embedding_rows
+from pipeline_lib.evaluation.entanglement import measures_to_entanglement_row
 from pipeline_lib.evaluation.image_sets import Described, ImageSet, Regions
 from pipeline_lib.evaluation.intervals import (
     MINIMUM_UNITS,
@@ -31,18 +37,30 @@ from pipeline_lib.evaluation.intervals import (
     names_to_units,
 )
 from pipeline_lib.evaluation.measurements import Measures, images_to_measures
-from pipeline_lib.evaluation.objects import Segmenter, fit_segmenter
+from pipeline_lib.evaluation.memorisation import (
+    TrainingDistances,
+    features_to_training_distances,
+)
+from pipeline_lib.evaluation.object_tables import objects_to_image_table, objects_to_table
+from pipeline_lib.evaluation.objects import Segmenter
+from pipeline_lib.evaluation.segmenters import name_to_segmenter
+from pipeline_lib.evaluation.unlike_objects import (
+    UnlikeObjects,
+    measures_to_unlike,
+    unlike_to_row,
+)
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.views import modality_to_views
 from pipeline_lib.settings import EvaluationSettings, Modality
 
 MINIMUM_IMAGES = 2
-SETS = ("tuned", "untuned", "floor", "vae")
+SETS = ("tuned", "untuned", "floor", "vae", CLASS)
+Measured = Mapping[str, Measures]
 
 
 @dataclass(frozen=True)
 class ConceptSets:
-    """The sets of one concept.
+    """The sets of one concept with the features of one extractor.
 
     Attributes
     ----------
@@ -60,6 +78,13 @@ class ConceptSets:
         (L,) which tiles these are.
     pixel_size_um : float or None
         Width of a tile's pixel.
+    extractor : ExtractorFacts
+        What made the features.
+    class_images : Described, optional
+        The tuned model's images of the class alone.
+    prompt : ndarray, optional
+        (D,) features of the prompt that synthetic images were made by, where the extractor reads
+        text.
     """
 
     train: Described
@@ -71,17 +96,43 @@ class ConceptSets:
     decoded: npt.NDArray[np.uint8]
     decoded_numbers: npt.NDArray[np.integer]
     pixel_size_um: float | None
+    extractor: ExtractorFacts
+    class_images: Described | None = None
+    prompt: npt.NDArray[np.floating] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was found of one concept.
+
+    Attributes
+    ----------
+    rows : list of MetricRow
+        Of metrics.csv.
+    copies : CopySearch
+        The search for copies among all images.
+    objects : DataFrame
+        A row for each object of each set, of `objects_to_table`.
+    counts : DataFrame
+        A row for each image of each set, of `objects_to_image_table`.
+    """
+
+    rows: list[MetricRow]
+    copies: CopySearch
+    objects: pd.DataFrame
+    counts: pd.DataFrame
 
 
 def evaluate_concept(
-    sets: ConceptSets, modality: Modality, evaluation: EvaluationSettings
-) -> tuple[list[MetricRow], CopySearch]:
+    by_extractor: Sequence[ConceptSets], modality: Modality, evaluation: EvaluationSettings
+) -> Evaluated:
     """Measure one concept of a run.
 
     Parameters
     ----------
-    sets : ConceptSets
-        Its images and their features.
+    by_extractor : sequence of ConceptSets
+        Its images, the same in each, with the features of each extractor; by the first the run is
+        judged and images near training tiles are found.
     modality : str
         Illumination: which views count when copies are looked for.
     evaluation : EvaluationSettings
@@ -89,17 +140,30 @@ def evaluate_concept(
 
     Returns
     -------
-    rows : list of MetricRow
-        Of metrics.csv.
-    copies : CopySearch
-        The search for copies among all images.
+    Evaluated
+        Rows, copies, objects and their counts.
     """
-    rows = sets_to_rows(to_equal_numbers(sets), evaluation)
-    copies = search_copies(sets_to_searched(sets, modality, evaluation))
-    return [*rows, *sets_to_memorisation_rows(sets, evaluation), *copies.rows], copies
+    compared = [to_equal_numbers(sets) for sets in by_extractor]
+    rows, measured = sets_to_rows(compared, evaluation)
+    unlike = _find_unlike(compared[0], measured)
+    rows += [
+        unlike_to_row(one, measured["holdout"], measured[name], name)
+        for name, one in unlike.items()
+    ]
+    copies = search_copies(sets_to_searched(by_extractor[0], modality, evaluation))
+    rows += sets_to_memorisation_rows(by_extractor[0], evaluation, copies.distances)
+    for sets in by_extractor[1:]:
+        rows += sets_to_memorisation_rows(sets, evaluation)
+    return Evaluated(
+        [*rows, *copies.rows], copies, *measures_to_objects(measured, unlike, compared[0])
+    )
 
 
-def sets_to_memorisation_rows(sets: ConceptSets, evaluation: EvaluationSettings) -> list[MetricRow]:
+def sets_to_memorisation_rows(
+    sets: ConceptSets,
+    evaluation: EvaluationSettings,
+    known: Mapping[str, npt.NDArray[np.float64]] | None = None,
+) -> list[MetricRow]:
     """Compare how near synthetic images and held-out tiles are to the training tiles.
 
     Parameters
@@ -107,7 +171,9 @@ def sets_to_memorisation_rows(sets: ConceptSets, evaluation: EvaluationSettings)
     sets : ConceptSets
         All images of the concept.
     evaluation : EvaluationSettings
-        Extractor and level of the intervals.
+        Level of the intervals.
+    known : mapping of ndarray, optional
+        Distances to the nearest training tile by set, as the search for copies left them.
 
     Returns
     -------
@@ -117,20 +183,26 @@ def sets_to_memorisation_rows(sets: ConceptSets, evaluation: EvaluationSettings)
     holdout = sets.holdout.images
     if not min(len(sets.holdout), len(sets.train)):
         return []
-    return [
-        row
-        for name, one in (("tuned", sets.tuned), ("untuned", sets.untuned))
-        if len(one)
-        for row in features_to_memorisation_rows(
-            sets.train.features,
-            (sets.holdout.features, names_to_units(holdout.groups, holdout.sources)),
-            (one.features, images_to_blocks(len(one))),
+    shared = shared_origins(holdout, sets.train.images)
+    rows = []
+    for name, one in (("tuned", sets.tuned), ("untuned", sets.untuned)):
+        if not len(one):
+            continue
+        if known is None or shared is not None:
+            features = sets.train.features, sets.holdout.features, one.features
+            distances = features_to_training_distances(*features, shared)
+        else:
+            distances = TrainingDistances(holdout=known["floor"], sample=known[name])
+        rows += distances_to_memorisation_rows(
+            distances,
+            (names_to_units(holdout.groups, holdout.sources), images_to_blocks(len(one))),
+            len(sets.train),
             name,
-            evaluation.extractor,
+            sets.extractor.name,
             evaluation.confidence,
-            shared_origins(holdout, sets.train.images),
+            shared is not None,
         )
-    ]
+    return rows
 
 
 def to_equal_numbers(sets: ConceptSets) -> ConceptSets:
@@ -155,32 +227,97 @@ def to_equal_numbers(sets: ConceptSets) -> ConceptSets:
         tuned=sets.tuned.take(np.arange(len(sets.tuned))[:count]),
         untuned=sets.untuned.take(np.arange(len(sets.untuned))[:count]),
         train=sets.train.take(even_choice(len(sets.train), count)),
+        class_images=sets.class_images
+        and sets.class_images.take(np.arange(len(sets.class_images))[:count]),
     )
 
 
-def sets_to_rows(sets: ConceptSets, evaluation: EvaluationSettings) -> list[MetricRow]:
+def sets_to_rows(
+    by_extractor: Sequence[ConceptSets], evaluation: EvaluationSettings
+) -> tuple[list[MetricRow], dict[str, Measures]]:
     """Compare every set with the held-out tiles.
 
     Parameters
     ----------
-    sets : ConceptSets
-        Of `to_equal_numbers`, for a fair comparison.
+    by_extractor : sequence of ConceptSets
+        Of `to_equal_numbers`, for a fair comparison; the images are the same in each.
     evaluation : EvaluationSettings
-        Extractor and level of the intervals.
+        Segmenter and level of the intervals.
 
     Returns
     -------
-    list of MetricRow
+    rows : list of MetricRow
+        First those by the first extractor and of the images themselves, then those by the others.
         A set with fewer than two images gets one flagged row without a value.
+    measured : dict of Measures
+        Of the held-out tiles and of the sets that could be compared; empty if none could.
     """
-    judged = dict(zip(SETS, (sets.tuned, sets.untuned, sets.train, sets.roundtrip), strict=True))
-    usable = {
-        name: one
-        for name, one in judged.items()
-        if min(len(one), len(sets.holdout)) >= MINIMUM_IMAGES
-    }
-    rows = [_too_few(name, sets.holdout, one) for name, one in judged.items() if name not in usable]
-    return rows + (_compare(sets, usable, evaluation) if usable else [])
+    first = by_extractor[0]
+    judged = _sets_by_name(first)
+    usable = [
+        name for name, one in judged.items() if min(len(one), len(first.holdout)) >= MINIMUM_IMAGES
+    ]
+    rows = [
+        _too_few(name, first.holdout, one) for name, one in judged.items() if name not in usable
+    ]
+    if not usable:
+        return rows, {}
+    measured = _measure_sets(first, usable, evaluation)
+    for sets in by_extractor:
+        own = measured if sets is first else _with_features(measured, sets)
+        rows += _compare(sets, own, evaluation, features_alone=sets is not first)
+    return rows + _entanglement(measured, evaluation), measured
+
+
+def measures_to_objects(
+    measured: Measured, unlike: Mapping[str, UnlikeObjects], sets: ConceptSets
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what was measured on each object, and how many each image has.
+
+    Parameters
+    ----------
+    measured : mapping of Measures
+        By set, from `sets_to_rows`.
+    unlike : mapping of UnlikeObjects
+        By set that was compared with the held-out tiles.
+    sets : ConceptSets
+        What was measured.
+
+    Returns
+    -------
+    objects, counts : DataFrame
+        Rows of `objects_to_table`, with a column ``unlike`` that says whether no held-out object is
+        like it, empty for held-out ones, and of `objects_to_image_table`, of all sets; without rows
+        where nothing was measured.
+    """
+    described = _with_holdout(sets)
+    shape, width = sets.holdout.images.images.shape[1:], sets.pixel_size_um
+    objects, counts = [], []
+    for name, one in measured.items():
+        names = described[name].images.names
+        found = objects_to_table(one.objects, name, names, width)
+        told = unlike[name].are_unlike() if name in unlike else None
+        objects.append(
+            found.assign(unlike=pd.array(told, "boolean") if told is not None else pd.NA)
+        )
+        counts.append(objects_to_image_table(one.objects, name, names, shape, width))
+    return _joined(objects), _joined(counts)
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return tables as one, with a column `set` at least."""
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"set": []})
+
+
+def _with_holdout(sets: ConceptSets) -> dict[str, Described]:
+    """Return the held-out tiles and the sets that are compared with them."""
+    return {"holdout": sets.holdout, **_sets_by_name(sets)}
+
+
+def _sets_by_name(sets: ConceptSets) -> dict[str, Described]:
+    """Return the sets that are compared with the held-out tiles."""
+    every = (sets.tuned, sets.untuned, sets.train, sets.roundtrip, sets.class_images)
+    return {name: one for name, one in zip(SETS, every, strict=True) if one is not None}
 
 
 def _too_few(name: str, holdout: Described, sample: Described) -> MetricRow:
@@ -190,30 +327,82 @@ def _too_few(name: str, holdout: Described, sample: Described) -> MetricRow:
     return with_estimate(row, Estimate(float("nan")), (FEW_IMAGES,))
 
 
-def _compare(
-    sets: ConceptSets, usable: Mapping[str, Described], evaluation: EvaluationSettings
-) -> list[MetricRow]:
-    """Return the rows of the sets that can be compared."""
-    segmenter = fit_segmenter(sets.holdout.images.images)
-    measured = {
-        name: _measure(one, name, segmenter, sets.pixel_size_um)
-        for name, one in {"holdout": sets.holdout, **usable}.items()
+def _measure_sets(
+    sets: ConceptSets, names: Sequence[str], evaluation: EvaluationSettings
+) -> dict[str, Measures]:
+    """Measure the held-out tiles and the sets with these names."""
+    segmenter = name_to_segmenter(evaluation.segmenter, sets.holdout.images.images)
+    described = _with_holdout(sets)
+    return {
+        name: _measure(described[name], name, segmenter, sets.pixel_size_um)
+        for name in ("holdout", *names)
     }
-    reference = measured.pop("holdout")
+
+
+def _with_features(measured: Measured, sets: ConceptSets) -> dict[str, Measures]:
+    """Return the measures of the same images with the features of another extractor."""
+    described = _with_holdout(sets)
+    return {
+        name: replace(one, features=described[name].features, structure=described[name].structure)
+        for name, one in measured.items()
+    }
+
+
+def _pairs(sets: ConceptSets, name: str) -> dict[str, Any]:
+    """Return how the images of a set are related to the held-out tiles."""
+    shared = shared_origins(sets.holdout.images, sets.train.images) if name == "floor" else None
+    return {"paired": name == "vae", "shared": shared}
+
+
+def _find_unlike(sets: ConceptSets, measured: Measured) -> dict[str, UnlikeObjects]:
+    """Find the objects unlike any held-out one, in each set."""
+    return {
+        name: measures_to_unlike(measured["holdout"], sample, name, **_pairs(sets, name))
+        for name, sample in measured.items()
+        if name != "holdout"
+    }
+
+
+def _compare(
+    sets: ConceptSets, measured: Measured, evaluation: EvaluationSettings, features_alone: bool
+) -> list[MetricRow]:
+    """Return the rows by one extractor of the sets that can be compared."""
+    samples = dict(measured)
+    reference = samples.pop("holdout")
     shared = shared_origins(sets.holdout.images, sets.train.images)
+    unit = "px" if sets.pixel_size_um is None else "um"
     rows = []
-    for name, sample in measured.items():
+    for name, sample in samples.items():
+        pairs = _pairs(sets, name)
+        own = reference, sample, name
         rows += measures_to_rows(
-            reference,
-            sample,
-            name,
-            evaluation.extractor,
-            "px" if sets.pixel_size_um is None else "um",
+            *own,
+            sets.extractor.name,
+            unit,
             evaluation.confidence,
-            paired=name == "vae",
-            shared=shared if name == "floor" else None,
+            **pairs,
+            features_alone=features_alone,
         )
-    return rows + _differences(reference, measured, evaluation, shared)
+        rows += measures_to_embedding_rows(
+            *own, sets.extractor, evaluation.confidence, **pairs, prompt=sets.prompt
+        )
+    rows += _differences(reference, samples, sets.extractor.name, evaluation, shared)
+    return [_rightly_named(row, sets.extractor) for row in rows]
+
+
+def _rightly_named(row: MetricRow, extractor: ExtractorFacts) -> MetricRow:
+    """Return the row of a Frechet distance as FID where its features are FID's."""
+    return replace(row, metric=FID) if row.metric == FRECHET_DISTANCE and extractor.is_fid else row
+
+
+def _entanglement(measured: Measured, evaluation: EvaluationSettings) -> list[MetricRow]:
+    """Return how far the class's background moved to the subject's, where both were drawn."""
+    needed = ("holdout", CLASS, "untuned", "tuned")
+    if not set(needed) <= set(measured):
+        return []
+    return [
+        measures_to_entanglement_row(*(measured[name] for name in needed), evaluation.confidence)
+    ]
 
 
 def shared_origins(holdout: ImageSet, train: ImageSet) -> Origins | None:
@@ -242,7 +431,8 @@ def shared_origins(holdout: ImageSet, train: ImageSet) -> Origins | None:
 
 def _differences(
     reference: Measures,
-    measured: Mapping[str, Measures],
+    measured: Measured,
+    extractor: str,
     evaluation: EvaluationSettings,
     shared: Origins | None,
 ) -> list[MetricRow]:
@@ -255,7 +445,7 @@ def _differences(
             measured["tuned"],
             measured[name],
             name,
-            evaluation.extractor,
+            extractor,
             evaluation.confidence,
             shared=shared if name == "floor" else None,
             distance=distance,
@@ -323,6 +513,7 @@ def sets_to_searched(
         },
         views=modality_to_views(modality),
         evaluation=evaluation,
+        extractor=sets.extractor.name,
     )
 
 

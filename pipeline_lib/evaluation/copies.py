@@ -9,11 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.evaluation.kept_band import KeptBand, images_to_band, images_to_band_noise
-from pipeline_lib.evaluation.neighbours import (
-    CHUNK_ROWS,
-    centre_together,
-    features_to_squared_distances,
-)
 from pipeline_lib.evaluation.registration import Places, cut_window, images_to_places, join_places
 from pipeline_lib.imaging.views import View, apply_view
 from pipeline_lib.settings import UserError
@@ -27,7 +22,6 @@ IntArray = npt.NDArray[np.integer]
 LEAST_STRUCTURE = 0.3
 # Variance of rounding to whole grey levels.
 ROUNDING = 1 / 12
-PIXELS_AT_ONCE = 2**27
 COPY_SHARE = 1 / 3
 
 
@@ -138,16 +132,11 @@ def images_to_matches(images: Images, fields: TrainingFields, views: Sequence[Vi
             f"images are {side} x {side} pixels but a training field has "
             f"{too_small[0][0]} x {too_small[0][1]}; give images and fields of one dataset"
         )
-    step = max(1, PIXELS_AT_ONCE // side**2)
-    parts = [
-        _match(images[first : first + step], fields, views) for first in range(0, len(images), step)
-    ]
-    return join_matches(parts)
-
-
-def _match(images: Images, fields: TrainingFields, views: Sequence[View]) -> Matches:
-    """Find the likest places of as many images as fit into memory."""
-    places = images_to_places(images_to_band(images, fields.band), fields.kept, views)
+    if not len(images):
+        return join_matches([])
+    places = images_to_places(
+        images, fields.kept, views, lambda part: images_to_band(part, fields.band)
+    )
     noise = np.stack([images_to_band_noise(images, fields.band), fields.noise[places.fields]], 1)
     # What is flat holds rounding at most, and no structure.
     noise, energies = (np.maximum(values, ROUNDING) for values in (noise, places.energies))
@@ -194,34 +183,6 @@ def places_to_windows(
         window = cut_window(fields.pictures[field], *map(float, corner), side)
         windows[number] = apply_view(np.rint(window).clip(0, 255), views[view])
     return windows
-
-
-def features_to_nearest(
-    features: npt.ArrayLike, training: npt.ArrayLike
-) -> tuple[IntArray, FloatArray]:
-    """Find the nearest training tile of each image in feature space.
-
-    Parameters
-    ----------
-    features : array
-        (N, D).
-    training : array
-        (M, D), M at least 1.
-
-    Returns
-    -------
-    indices : ndarray of int
-        (N,) of the training tile.
-    distances : ndarray
-        (N,) Euclidean, float64. The nearest is found by the expanded square of centred features;
-        its distance is that of differences, for the expansion loses digits between neighbours.
-    """
-    y, x = centre_together(training, features)
-    indices = np.zeros(len(x), int)
-    for first in range(0, len(x), CHUNK_ROWS):
-        chunk = slice(first, first + CHUNK_ROWS)
-        indices[chunk] = features_to_squared_distances(x[chunk], y).argmin(axis=1)
-    return indices, np.linalg.norm(x - y[indices], axis=1)
 
 
 def null_to_threshold(null: npt.ArrayLike, quantile: float) -> float:

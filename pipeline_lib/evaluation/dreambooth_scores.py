@@ -11,33 +11,40 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.evaluation.cmmd import to_unit_length
+from pipeline_lib.evaluation.origins import Origins
 from pipeline_lib.settings import UserError
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def embeddings_to_subject_fidelity(generated: npt.ArrayLike, real: npt.ArrayLike) -> float:
+def embeddings_to_subject_fidelity(
+    generated: npt.ArrayLike, real: npt.ArrayLike, origins: Origins | None = None
+) -> float:
     """Return the mean cosine similarity of generated and real images of the subject.
 
     With DINO ViT-S/16 embeddings this is the paper's **DINO** score, with CLIP image embeddings its
-    **CLIP-I** score.
+    **CLIP-I** score. Of images that a tuned model makes of the class, without the identifier, it is
+    with DINO its **PRES**: high where the class has collapsed onto the subject.
 
     Parameters
     ----------
     generated, real : array
         (M, D) and (N, D) image embeddings by one extractor.
+    origins : tuple of ndarray of int, optional
+        (M,) and (N,) what each image was made from, in one numbering: pairs of one origin, which
+        are alike by their making, are left out.
 
     Returns
     -------
     float
-        -1 to 1, higher is more alike; NaN for an empty set.
+        -1 to 1, higher is more alike; NaN where no pair is left.
 
     Raises
     ------
     UserError
         If the embeddings differ in length or one has no direction.
     """
-    return _mean_similarity(generated, real)
+    return _mean_similarity(generated, real, origins)
 
 
 def embeddings_to_prompt_fidelity(images: npt.ArrayLike, prompts: npt.ArrayLike) -> float:
@@ -69,32 +76,9 @@ def embeddings_to_prompt_fidelity(images: npt.ArrayLike, prompts: npt.ArrayLike)
     return float((pictures * texts).sum(axis=1).mean()) if len(pictures) else float("nan")
 
 
-def embeddings_to_prior_preservation(class_images: npt.ArrayLike, real: npt.ArrayLike) -> float:
-    """Return how like the subject random images of its class have become: **PRES**.
-
-    Parameters
-    ----------
-    class_images : array
-        (M, D) DINO embeddings of images that the tuned model makes of the class, without the
-        identifier.
-    real : array
-        (N, D) DINO embeddings of real images of the subject.
-
-    Returns
-    -------
-    float
-        -1 to 1. Lower is better preserved: a high value says that the class has collapsed onto the
-        subject. NaN for an empty set.
-
-    Raises
-    ------
-    UserError
-        If the embeddings differ in length or one has no direction.
-    """
-    return _mean_similarity(class_images, real)
-
-
-def embeddings_to_diversity(generated: npt.ArrayLike, prompts: npt.ArrayLike) -> float:
+def embeddings_to_diversity(
+    generated: npt.ArrayLike, prompts: npt.ArrayLike, origins: npt.ArrayLike | None = None
+) -> float:
     """Return how far apart images of one prompt lie, by 1 less their cosine similarity.
 
     The paper's DIV takes LPIPS distances, and this is not DIV: give the value with its extractor's
@@ -106,6 +90,9 @@ def embeddings_to_diversity(generated: npt.ArrayLike, prompts: npt.ArrayLike) ->
         (M, D) image embeddings.
     prompts : array
         (M,) which prompt each was made with.
+    origins : array, optional
+        (M,) what each image was made from, for real images beside: pairs of one origin are left
+        out. Without them each image is its own.
 
     Returns
     -------
@@ -124,22 +111,26 @@ def embeddings_to_diversity(generated: npt.ArrayLike, prompts: npt.ArrayLike) ->
             f"{len(rows)} images and prompts of shape {labels.shape} were given; needed is one "
             "prompt for each image."
         )
-    groups = [rows[labels == prompt] for prompt in np.unique(labels)]
-    distances = [_mean_distance_within(group) for group in groups if len(group) > 1]
-    return float(np.mean(distances)) if distances else float("nan")
+    made_from = np.arange(len(rows)) if origins is None else np.asarray(origins)
+    distances = [
+        1 - _mean_similarity(rows[own], rows[own], (made_from[own], made_from[own]))
+        for own in (labels == prompt for prompt in np.unique(labels))
+    ]
+    known = [distance for distance in distances if not np.isnan(distance)]
+    return float(np.mean(known)) if known else float("nan")
 
 
-def _mean_distance_within(rows: FloatArray) -> float:
-    """Return the mean of 1 less the cosine similarity over pairs of different images."""
-    count = len(rows)
-    similarities = np.square(rows.sum(axis=0)).sum() - count
-    return float(1 - similarities / (count * (count - 1)))
-
-
-def _mean_similarity(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Return the mean cosine similarity over all pairs across two sets."""
+def _mean_similarity(
+    first: npt.ArrayLike, second: npt.ArrayLike, origins: Origins | None = None
+) -> float:
+    """Return the mean cosine similarity over pairs across two sets that share no origin."""
     x, y = _to_alike_units(first, second)
-    return float(x.mean(axis=0) @ y.mean(axis=0)) if len(x) and len(y) else float("nan")
+    total, pairs = float(x.sum(axis=0) @ y.sum(axis=0)), len(x) * len(y)
+    for origin in () if origins is None else np.intersect1d(*origins):
+        own, other = (rows[of == origin] for rows, of in zip((x, y), origins, strict=True))
+        total -= float(own.sum(axis=0) @ other.sum(axis=0))
+        pairs -= len(own) * len(other)
+    return total / pairs if pairs else float("nan")
 
 
 def _to_alike_units(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -271,13 +271,17 @@ class Features:
     names : tuple of str
         As in the `ImageSet`.
     metadata : mapping
-        Among others ``extractor`` and ``weights_sha256``.
+        Among others ``extractor``, ``family`` and ``weights_sha256``.
+    prompt : ndarray, optional
+        (D,) float32, of the prompt that synthetic images were made by, where the extractor reads
+        text.
     """
 
     values: npt.NDArray[np.float32]
     structure: npt.NDArray[np.float32]
     names: tuple[str, ...]
     metadata: Mapping[str, Any]
+    prompt: npt.NDArray[np.float32] | None = None
 
     def of(self, images: ImageSet) -> Described:
         """Return these images with their features.
@@ -318,6 +322,7 @@ def write_features(path: Path, features: Features, groups: Sequence[str]) -> Non
             names=np.array(features.names, dtype=np.str_),
             groups=np.array(groups, dtype=np.str_),
             metadata=np.array(json.dumps(features.metadata, sort_keys=True)),
+            **({} if features.prompt is None else {"prompt": features.prompt}),
         )
 
 
@@ -349,4 +354,5 @@ def read_features(path: Path, extractor: str) -> Features:
                 f"{extractor}; delete the file, so that the stage `features` makes it again"
             )
         names = tuple(arrays["names"].tolist())
-        return Features(arrays["features"], arrays["structure"], names, metadata)
+        prompt = arrays.get("prompt", None)
+        return Features(arrays["features"], arrays["structure"], names, metadata, prompt)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
-from pipeline_lib.evaluation.origins import default_origins, units_to_origins
+from pipeline_lib.evaluation.origins import Origins, default_origins, units_to_origins
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
@@ -21,9 +22,8 @@ BoolArray = npt.NDArray[np.bool_]
 # Takes (N, D) and (M, D) features, returns the (N, M) kernel of all pairs.
 Kernel = Callable[[FloatArray, FloatArray], FloatArray]
 
-DEGREE = 3
 COEFFICIENT = 1.0
-CHUNK_ROWS = 2048
+CHUNK_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,8 @@ class PairSums:
 
     def mean(self, rows: BoolArray, columns: BoolArray) -> float:
         """Return the mean kernel over the pairs of the chosen units, NaN where there are none."""
-        chosen = np.ix_(rows, columns)
-        count = self.counts[chosen].sum()
-        return float(self.sums[chosen].sum() / count) if count else float("nan")
+        count = self.counts[rows][:, columns].sum()
+        return float(self.sums[rows][:, columns].sum() / count) if count else float("nan")
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,13 @@ class KernelSums:
 
 def polynomial_kernel(x: FloatArray, y: FloatArray) -> FloatArray:
     """Return ``(x . y / D + 1) ** 3`` of all pairs: (N, D) and (M, D) give (N, M)."""
-    return (x @ y.T / x.shape[1] + COEFFICIENT) ** DEGREE
+    values = x @ y.T
+    values /= x.shape[1]
+    values += COEFFICIENT
+    # Two products: a power of three takes the logarithm of each.
+    cubes = values * values
+    cubes *= values
+    return cubes
 
 
 def features_to_kernel_distance(
@@ -151,12 +156,107 @@ def features_to_kernel_sums(
     KernelSums
         Sums within the reference, within the sample, and across.
     """
-    x, y = np.asarray(reference, np.float64), np.asarray(sample, np.float64)
-    x_origins, y_origins = default_origins(len(x), len(y), reference_origins, sample_origins)
+    own, other = default_origins(
+        len(reference_units), len(sample_units), reference_origins, sample_origins
+    )
+    return summed_sets_to_kernel_sums(
+        features_to_summed_set(reference, reference_units, own, kernel),
+        features_to_summed_set(sample, sample_units, other, kernel),
+        (own, other),
+    )
+
+
+@dataclass(frozen=True)
+class SummedSet:
+    """A feature set with the kernel summed over its own pairs, to be compared with any other.
+
+    Attributes
+    ----------
+    features : ndarray
+        (N, D) float64.
+    units : ndarray of int
+        (N,) the unit of each image, numbered from 0.
+    origins : ndarray of int
+        (N,) what each image was made from: pairs of one origin are not in the sums.
+    within : PairSums
+        Over the pairs of its own images.
+    kernel : callable
+        That was summed.
+    """
+
+    features: FloatArray
+    units: IntArray
+    origins: IntArray
+    within: PairSums
+    kernel: Kernel
+
+    def parted_by(self, origins: IntArray) -> SummedSet:
+        """Return the set with other origins; summed anew only where these part other pairs."""
+        if _same_parts(self.origins, origins):
+            return self
+        return features_to_summed_set(self.features, self.units, origins, self.kernel)
+
+
+def features_to_summed_set(
+    features: npt.ArrayLike,
+    units: IntArray,
+    origins: IntArray | None = None,
+    kernel: Kernel = polynomial_kernel,
+) -> SummedSet:
+    """Sum the kernel over a set's own pairs, once for all that it is compared with.
+
+    Parameters
+    ----------
+    features : array
+        (N, D).
+    units : ndarray of int
+        (N,) the unit of each image, numbered from 0.
+    origins : ndarray of int, optional
+        (N,) what each image was made from; without them each unit is one origin, and each image
+        where there is one unit alone.
+    kernel : callable
+        As in `features_to_kernel_distance`.
+
+    Returns
+    -------
+    SummedSet
+        For `summed_sets_to_kernel_sums`.
+    """
+    own = units_to_origins(units, units)[0] if origins is None else np.asarray(origins)
+    values = np.asarray(features, np.float64)
+    return SummedSet(values, units, own, _within_sums(values, units, own, kernel), kernel)
+
+
+def summed_sets_to_kernel_sums(
+    reference: SummedSet, sample: SummedSet, origins: Origins | None = None
+) -> KernelSums:
+    """Add the sums across to those within two sets.
+
+    Parameters
+    ----------
+    reference, sample : SummedSet
+        Of `features_to_summed_set`, by one kernel.
+    origins : tuple of ndarray of int, optional
+        (N,) and (M,) in one numbering, where images of both sets were made from the same: of
+        `origins.units_to_origins` for a paired sample, or of fields that both sides hold tiles of.
+        Without them no image of one set shares an origin with one of the other.
+
+    Returns
+    -------
+    KernelSums
+        Its `distance` is a statistic of the kept units. The difference of two distances to one
+        reference is that of two such sums: nothing has to be summed again for it.
+
+    Notes
+    -----
+    Sums within are taken over from the sets, unless the origins leave out other pairs there.
+    """
+    if origins is None:
+        origins = reference.origins, sample.origins + reference.origins.max(initial=-1) + 1
     return KernelSums(
-        reference=_pair_sums(x, x, reference_units, reference_units, x_origins, x_origins, kernel),
-        sample=_pair_sums(y, y, sample_units, sample_units, y_origins, y_origins, kernel),
-        cross=_pair_sums(x, y, reference_units, sample_units, x_origins, y_origins, kernel),
+        reference=reference.parted_by(origins[0]).within,
+        sample=sample.parted_by(origins[1]).within,
+        cross=_cross_sums(reference, sample, origins),
     )
 
 
@@ -201,28 +301,72 @@ def units_to_kernel_statistic(
     ).distance
 
 
-def _pair_sums(
-    x: FloatArray,
-    y: FloatArray,
-    x_units: IntArray,
-    y_units: IntArray,
-    x_origins: IntArray,
-    y_origins: IntArray,
-    kernel: Kernel,
+def _within_sums(
+    features: FloatArray, units: IntArray, origins: IntArray, kernel: Kernel
 ) -> PairSums:
-    """Sum the kernel over pairs of different origins, in chunks of rows."""
-    rows, columns = _membership(x_units), _membership(y_units)
-    sums = np.zeros((rows.shape[1], columns.shape[1]))
-    counts = np.zeros_like(sums)
-    for first in range(0, len(x), CHUNK_ROWS):
+    """Sum the kernel over the pairs of a set; each pair is computed once and counted twice."""
+    members = _units_to_members(units)
+    counts, every = _pair_counts(units, origins, units, origins)
+    # An image and itself are no pair.
+    every -= np.diag(np.bincount(units, minlength=len(every)))
+    mixed = _any_mixed(counts, every)
+    sums = np.zeros(counts.shape)
+    for first in range(0, len(features), CHUNK_ROWS):
+        rows = slice(first, first + CHUNK_ROWS)
+        values = kernel(features[rows], features[first:])
+        own = len(values)
+        values[:, :own] = np.triu(values[:, :own], 1)
+        if mixed:
+            values[origins[rows, None] == origins[None, first:]] = 0
+        sums += members[rows].T @ (values @ members[first:])
+    return PairSums(np.where(counts > 0, sums + sums.T, 0.0), counts)
+
+
+def _cross_sums(reference: SummedSet, sample: SummedSet, origins: Origins) -> PairSums:
+    """Sum the kernel over pairs of different origins of two sets, in chunks of rows."""
+    rows, columns = _units_to_members(reference.units), _units_to_members(sample.units)
+    counts, every = _pair_counts(reference.units, origins[0], sample.units, origins[1])
+    mixed = _any_mixed(counts, every)
+    sums = np.zeros(counts.shape)
+    for first in range(0, len(rows), CHUNK_ROWS):
         chunk = slice(first, first + CHUNK_ROWS)
-        allowed = x_origins[chunk, None] != y_origins[None, :]
-        values = kernel(x[chunk], y)
-        sums += rows[chunk].T @ np.where(allowed, values, 0.0) @ columns
-        counts += rows[chunk].T @ allowed @ columns
-    return PairSums(sums, counts)
+        values = reference.kernel(reference.features[chunk], sample.features)
+        if mixed:
+            values[origins[0][chunk, None] == origins[1][None, :]] = 0
+        sums += rows[chunk].T @ (values @ columns)
+    return PairSums(np.where(counts > 0, sums, 0.0), counts)
 
 
-def _membership(units: IntArray) -> FloatArray:
+def _units_to_members(units: IntArray) -> FloatArray:
     """Return (N, U) ones where image n belongs to unit u."""
     return (units[:, None] == np.arange(units.max(initial=0) + 1)[None, :]).astype(np.float64)
+
+
+def _pair_counts(
+    x_units: IntArray, x_origins: IntArray, y_units: IntArray, y_origins: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Count the pairs of different origins, and all, by pairs of units, from groups' sizes."""
+    numbers = np.unique(np.concatenate([x_origins, y_origins]), return_inverse=True)[1]
+    own, other = (
+        csr_array(
+            (np.ones(len(units)), (units, origins)),
+            shape=(units.max(initial=0) + 1, numbers.max(initial=0) + 1),
+        )
+        for units, origins in (
+            (x_units, numbers[: len(x_origins)]),
+            (y_units, numbers[len(x_origins) :]),
+        )
+    )
+    every = np.multiply.outer(own.sum(axis=1), other.sum(axis=1))
+    return every - (own @ other.T).toarray(), every
+
+
+def _any_mixed(counts: FloatArray, every: FloatArray) -> bool:
+    """Say whether some pairs of two units are left out and others are not."""
+    return bool(((counts > 0) & (counts < every)).any())
+
+
+def _same_parts(first: IntArray, second: IntArray) -> bool:
+    """Say whether two numberings part images into the same groups."""
+    joint = len(np.unique(np.stack([first, second], axis=1), axis=0))
+    return joint == len(np.unique(first)) == len(np.unique(second))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.evaluation.neighbours import centre_together, features_to_nearest_by_unit
+from pipeline_lib.evaluation.neighbours import features_to_nearest
 from pipeline_lib.evaluation.origins import IntArray, Origins
 
 FloatArray = npt.NDArray[np.float64]
@@ -100,16 +100,12 @@ def features_to_training_distances(
     -------
     TrainingDistances
         Of all images. Views are not turned or shifted: features see a turned tile as another one.
+        Whoever has these distances already, as the search for copies has, needs not ask for them
+        again: `TrainingDistances` takes them as they are.
     """
-    tiles, unseen = centre_together(train, holdout)
-    _, own = centre_together(train, sample)
-    holdout_origins, train_origins = (
-        (np.zeros(len(unseen), int), np.ones(len(tiles), int)) if origins is None else origins
-    )
-    nothing = np.full(len(own), -1)
     return TrainingDistances(
-        _nearest(unseen, tiles, holdout_origins, train_origins),
-        _nearest(own, tiles, nothing, np.arange(len(tiles))),
+        holdout=features_to_nearest(holdout, train, origins)[1],
+        sample=features_to_nearest(sample, train)[1],
     )
 
 
@@ -142,17 +138,6 @@ def units_to_memorisation_statistics(
             kept[holdout_units], own[sample_units]
         ),
     }
-
-
-def _nearest(
-    x: FloatArray, tiles: FloatArray, x_origins: IntArray, tile_origins: IntArray
-) -> FloatArray:
-    """Return the distance to the nearest tile of another origin, NaN where there is none."""
-    if not len(tiles):
-        return np.full(len(x), np.nan)
-    one_unit = np.zeros(len(tiles), int)
-    squares = features_to_nearest_by_unit(x, tiles, one_unit, x_origins, tile_origins, 1)[:, 0, 0]
-    return np.sqrt(np.where(np.isfinite(squares), squares, np.nan))
 
 
 def _mean(distances: FloatArray) -> float:

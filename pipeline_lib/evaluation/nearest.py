@@ -12,7 +12,6 @@ import numpy.typing as npt
 from pipeline_lib.evaluation.copies import (
     LEAST_STRUCTURE,
     Matches,
-    features_to_nearest,
     null_to_threshold,
     similarities_to_copy_threshold,
 )
@@ -62,28 +61,6 @@ class Thresholds:
     copy: float
     resemblance: float
     feature_distance: float
-
-
-def matches_to_nearest(
-    matches: Matches, features: npt.ArrayLike, training_features: npt.ArrayLike
-) -> Nearest:
-    """Add the nearest training tiles in features to what the search found.
-
-    Parameters
-    ----------
-    matches : Matches
-        Of N images.
-    features : array
-        (N, D) of them.
-    training_features : array
-        (M, D) of the training tiles, M at least 1.
-
-    Returns
-    -------
-    Nearest
-        In the images' order.
-    """
-    return Nearest(matches, *features_to_nearest(features, training_features))
 
 
 def null_to_thresholds(

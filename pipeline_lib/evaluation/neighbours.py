@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from pipeline_lib.evaluation.origins import Origins
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 
@@ -76,6 +78,42 @@ def features_to_nearest_by_unit(
             nearest = np.partition(squares[:, columns], count - 1, axis=1)[:, :count]
             found[chunk, unit, :count] = nearest
     return found
+
+
+def features_to_nearest(
+    features: npt.ArrayLike, others: npt.ArrayLike, origins: Origins | None = None
+) -> tuple[IntArray, FloatArray]:
+    """Find the nearest of some others to each image in feature space.
+
+    Parameters
+    ----------
+    features, others : array
+        (N, D) and (M, D).
+    origins : tuple of ndarray of int, optional
+        (N,) and (M,) in one numbering, where some were cut from one field: such pairs are left out.
+
+    Returns
+    -------
+    indices : ndarray of int
+        (N,) of the nearest, -1 where there is none.
+    distances : ndarray
+        (N,) Euclidean, float64, NaN where there is none. The nearest is found by the expanded
+        square of centred features; its distance is that of differences, for the expansion loses
+        digits between neighbours.
+    """
+    y, x = centre_together(others, features)
+    indices = np.full(len(x), -1)
+    if not len(y):
+        return indices, np.full(len(x), np.nan)
+    for first in range(0, len(x), CHUNK_ROWS):
+        chunk = slice(first, first + CHUNK_ROWS)
+        squares = features_to_squared_distances(x[chunk], y)
+        if origins is not None:
+            squares[origins[0][chunk, None] == origins[1][None, :]] = np.inf
+        nearest = squares.argmin(axis=1)
+        indices[chunk] = np.where(np.isfinite(squares.min(axis=1)), nearest, -1)
+    distances = np.linalg.norm(x - y[indices], axis=1)
+    return indices, np.where(indices >= 0, distances, np.nan)
 
 
 def centre_together(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -1,17 +1,19 @@
-"""Objects: counts and diameters by one segmenter, the same for real and synthetic images."""
+"""Objects: counts, sizes and shapes by one segmenter, the same for real and synthetic images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from skimage.filters import threshold_otsu
-from skimage.measure import label, regionprops_table
+from skimage.measure import label
 from skimage.morphology import remove_small_objects
 
 from pipeline_lib.evaluation.intensities import images_to_noise
+from pipeline_lib.evaluation.object_shapes import image_to_shapes
 
 Images = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -24,9 +26,28 @@ MINIMUM_DIAMETER_PX = 5.0
 NOISE_DEVIATIONS = 1.5
 
 
+class Segmenter(Protocol):
+    """A rule for what is an object, the same on both sides of a comparison."""
+
+    def image_to_labels(self, image: Images) -> IntArray:
+        """Return the objects of one image.
+
+        Parameters
+        ----------
+        image : ndarray
+            (Y, X) uint8.
+
+        Returns
+        -------
+        ndarray of int
+            (Y, X): 0 for the background, objects from 1 without a gap. Objects at the rim count.
+        """
+        ...
+
+
 @dataclass(frozen=True)
-class Segmenter:
-    """A rule for what is an object, fitted once and used on both sides of a comparison.
+class ContrastSegmenter:
+    """A segmenter by local contrast.
 
     Attributes
     ----------
@@ -39,34 +60,84 @@ class Segmenter:
     threshold: float
     minimum_area: int
 
+    def image_to_labels(self, image: Images) -> IntArray:
+        """Return the objects of one image, as `Segmenter` says."""
+        mask = images_to_contrast(image[None])[0] > self.threshold
+        # The pale insides of rings belong to their objects.
+        filled = ndimage.binary_fill_holes(mask)
+        return label(remove_small_objects(filled, max_size=self.minimum_area - 1))
+
 
 @dataclass(frozen=True)
 class Objects:
-    """What a segmenter found.
+    """What a segmenter found; all but `coverage` run over the objects.
 
     Attributes
     ----------
     images : ndarray of int
-        (K,) index of the image that each object lies in.
+        (K,) index of the image that each object lies in, ascending.
+    areas : ndarray of int
+        (K,) pixels.
     diameters : ndarray
-        (K,) equivalent diameters in pixels.
+        (K,) pixels: of the disc of the same area.
+    eccentricities : ndarray
+        (K,) from 0 for a disc to 1 for a line.
+    centroids : ndarray
+        (K, 2) row and column.
+    nearest_neighbours : ndarray
+        (K,) pixels from centroid to the nearest other centroid in the image, objects at the rim
+        included; NaN where an object is alone.
+    ring_contrasts : ndarray
+        (K,) grey levels by which the outer part is brighter than the middle, see
+        `object_shapes.labels_to_ring_contrasts`; NaN for an object without such parts.
+    levels, level_deviations : ndarray
+        (K,) grey levels: mean less the median of the image, and standard deviation.
+    boxes : ndarray of int
+        (K, 4) first row, first column, and the row and column after the last.
+    at_rim : ndarray of bool
+        (K,) whether the image's rim may cut it.
     coverage : ndarray
-        (N,) share of each image that objects cover.
+        (N,) share of each image that objects cover, the confluence of cells.
+
+    Notes
+    -----
+    The diameter and the eccentricity of an object that the rim cuts are those of a piece. Such
+    objects have no part in `whole_by_image`; they do in counts, coverage, neighbours and rings.
+    Large objects are cut more often, so that the whole ones are too small on average: in every set
+    alike, for the tiles of a comparison are of one size.
     """
 
     images: IntArray
+    areas: IntArray
     diameters: FloatArray
+    eccentricities: FloatArray
+    centroids: FloatArray
+    nearest_neighbours: FloatArray
+    ring_contrasts: FloatArray
+    levels: FloatArray
+    level_deviations: FloatArray
+    boxes: IntArray
+    at_rim: BoolArray
     coverage: FloatArray
 
     def counts(self) -> IntArray:
         """Return the number of objects in each image, (N,)."""
         return np.bincount(self.images, minlength=len(self.coverage))
 
-    def diameters_by_image(self, pixel_size: float = 1.0) -> npt.NDArray[np.object_]:
-        """Return the diameters in each image times the width of a pixel, (N,) arrays."""
+    def by_image(self, values: FloatArray) -> npt.NDArray[np.object_]:
+        """Return values of objects, (K,), in each image, (N,) arrays; NaN are left out."""
+        return self._split(values, np.isfinite(values))
+
+    def whole_by_image(self, values: FloatArray) -> npt.NDArray[np.object_]:
+        """Return values of the objects that no rim cuts, (K,), in each image, (N,) arrays."""
+        return self._split(values, ~self.at_rim)
+
+    def _split(self, values: FloatArray, chosen: BoolArray) -> npt.NDArray[np.object_]:
+        """Return the chosen values in each image."""
+        ends = np.searchsorted(self.images[chosen], np.arange(1, len(self.coverage)))
         by_image = np.empty(len(self.coverage), object)
-        for image in range(len(by_image)):
-            by_image[image] = self.diameters[self.images == image] * pixel_size
+        for image, own in zip(range(len(by_image)), np.split(values[chosen], ends), strict=False):
+            by_image[image] = own
         return by_image
 
 
@@ -92,7 +163,7 @@ def images_to_contrast(images: Images) -> npt.NDArray[np.float32]:
     return np.sqrt(ndimage.gaussian_filter(distances, (0, SMOOTHING_PX, SMOOTHING_PX)))
 
 
-def fit_segmenter(images: Images) -> Segmenter:
+def fit_segmenter(images: Images) -> ContrastSegmenter:
     """Fit the segmenter to real images.
 
     Parameters
@@ -102,7 +173,7 @@ def fit_segmenter(images: Images) -> Segmenter:
 
     Returns
     -------
-    Segmenter
+    ContrastSegmenter
         Threshold by Otsu's method on the logarithm of the contrast of all pixels together, so that
         an empty image does not make objects of its noise, nor bright debris hide pale cells; never
         below 1.5 times the noise.
@@ -111,31 +182,7 @@ def fit_segmenter(images: Images) -> Segmenter:
     # Otsu's histogram needs two values; one image of one grey level has none.
     otsu = float(np.expm1(threshold_otsu(logarithms))) if np.ptp(logarithms) > 0 else 0.0
     noise = NOISE_DEVIATIONS * float(np.median(images_to_noise(images)))
-    return Segmenter(max(otsu, noise, 1.0), round(np.pi / 4 * MINIMUM_DIAMETER_PX**2))
-
-
-def image_to_labels(image: Images, segmenter: Segmenter) -> IntArray:
-    """Return the objects of one image.
-
-    Parameters
-    ----------
-    image : ndarray
-        (Y, X) uint8.
-    segmenter : Segmenter
-        From `fit_segmenter`.
-
-    Returns
-    -------
-    ndarray of int
-        (Y, X): 0 for the background, objects from 1. Objects at the rim count.
-    """
-    return _mask_to_labels(images_to_contrast(image[None])[0] > segmenter.threshold, segmenter)
-
-
-def _mask_to_labels(mask: BoolArray, segmenter: Segmenter) -> IntArray:
-    """Fill the pale insides of rings, drop specks, number what is left."""
-    filled = ndimage.binary_fill_holes(mask)
-    return label(remove_small_objects(filled, max_size=segmenter.minimum_area - 1))
+    return ContrastSegmenter(max(otsu, noise, 1.0), round(np.pi / 4 * MINIMUM_DIAMETER_PX**2))
 
 
 def images_to_objects(images: Images, segmenter: Segmenter) -> Objects:
@@ -144,22 +191,28 @@ def images_to_objects(images: Images, segmenter: Segmenter) -> Objects:
     Parameters
     ----------
     images : ndarray
-        (N, Y, X) uint8.
+        (N, Y, X) uint8, N at least 1.
     segmenter : Segmenter
-        From `fit_segmenter`, the same for all sets that are compared.
+        The same for all sets that are compared.
 
     Returns
     -------
     Objects
         All objects with the image that they lie in.
     """
-    labels = [image_to_labels(image, segmenter) for image in images]
-    sizes = [
-        regionprops_table(found, properties=("equivalent_diameter_area",)).popitem()[1]
-        for found in labels
-    ]
+    measured = [_measure_image(image, segmenter) for image in images]
+    shapes = [shapes for shapes, _ in measured]
+    counts = [len(one["areas"]) for one in shapes]
     return Objects(
-        np.repeat(np.arange(len(images)), [len(found) for found in sizes]),
-        np.concatenate([np.zeros(0), *sizes]),
-        np.array([(found > 0).mean() for found in labels]),
+        images=np.repeat(np.arange(len(images)), counts),
+        coverage=np.array([coverage for _, coverage in measured]),
+        **{name: np.concatenate([one[name] for one in shapes]) for name in shapes[0]},
     )
+
+
+def _measure_image(
+    image: Images, segmenter: Segmenter
+) -> tuple[dict[str, npt.NDArray[Any]], float]:
+    """Return the shapes in an image, and the share of it that they cover."""
+    labels = segmenter.image_to_labels(image)
+    return image_to_shapes(image, labels), float((labels > 0).mean())

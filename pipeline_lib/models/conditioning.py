@@ -34,6 +34,15 @@ class PromptEmbedding:
         pooled = None if self.pooled is None else self.pooled.expand(count, -1)
         return PromptEmbedding(self.hidden.expand(count, -1, -1), pooled)
 
+    def chosen(self, prompts: torch.Tensor) -> PromptEmbedding:
+        """Return the embeddings of prompts by their numbers, which may repeat.
+
+        The gradient of `index_select` adds in one order. That of ``hidden[prompts]`` is a race
+        between threads, which no two runs end alike.
+        """
+        pooled = None if self.pooled is None else self.pooled.index_select(0, prompts)
+        return PromptEmbedding(self.hidden.index_select(0, prompts), pooled)
+
 
 def join_embeddings(embeddings: Sequence[PromptEmbedding]) -> PromptEmbedding:
     """Return several embeddings as one batch, in order."""

@@ -8,7 +8,7 @@ that it rests on.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -32,7 +32,7 @@ from pipeline_lib.reporting.verdicts import (
     metrics_to_differences,
     metrics_to_extractor,
 )
-from pipeline_lib.reporting.words import sentence
+from pipeline_lib.reporting.words import in_sentence, sentence
 
 NEARNESS: Mapping[Nearness, Judgement] = {
     "indistinguishable": "yes",
@@ -195,6 +195,7 @@ def metrics_to_evidence(
     copies: Copies,
     unusable: Mapping[str, int],
     drawn: int,
+    confidence: float,
 ) -> Evidence:
     """Bring together what the answers on a concept rest on.
 
@@ -210,6 +211,8 @@ def metrics_to_evidence(
         Synthetic images that are no pictures, by status.
     drawn : int
         All synthetic images.
+    confidence : float
+        Level of the intervals of shares, between 0 and 1.
 
     Returns
     -------
@@ -222,8 +225,8 @@ def metrics_to_evidence(
     bad = sum(unusable.values())
     known = metrics_to_measured(metrics, concept, "copy_share", "none", "train").get("remembered")
     checks = metrics_to_checks(metrics, concept) | {
-        "copies": copies_to_check(copies, known),
-        "pictures": share_to_check(bad, drawn, "images that are no pictures"),
+        "copies": copies_to_check(copies, confidence, known),
+        "pictures": share_to_check(bad, drawn, "images that are no pictures", confidence),
     }
     return Evidence(
         _nearness(sets, differences),
@@ -425,10 +428,18 @@ def evidence_to_improvement(evidence: Evidence, usable: Judgement) -> Improvemen
 
 
 def _fault_to_improvement(evidence: Evidence, faults: list[str]) -> Improvement:
-    """Name the largest of some sure faults."""
-    first = max(faults, key=lambda name: (name in FIRST_OF_ALL, _size(_check(evidence, name))))
+    """Name the largest of some sure faults, and the others in short."""
+    first, *others = sorted(
+        faults, key=lambda name: (name not in FIRST_OF_ALL, -_size(_check(evidence, name)))
+    )
     headline, mend = FAULTS[first]
-    return Improvement(first, headline, f"{sentence(_check(evidence, first).detail)} {mend}")
+    also = f" Also: {_in_short(others)}." if others else ""
+    return Improvement(first, headline, f"{sentence(_check(evidence, first).detail)} {mend}{also}")
+
+
+def _in_short(faults: Sequence[str]) -> str:
+    """List faults by their headlines, as they stand inside a sentence."""
+    return "; ".join(in_sentence(FAULTS[name][0]) for name in faults)
 
 
 def _size(check: Check) -> float:
@@ -444,9 +455,10 @@ def _more_real_images(evidence: Evidence, hint: str) -> Improvement:
 
 
 def _hint(evidence: Evidence) -> str:
-    """Name the largest fault that may be chance, with a space before it."""
-    largest = max(FAULTS, key=lambda name: _size(_check(evidence, name)))
-    if _size(_check(evidence, largest)) <= 1:
+    """Name the faults that may be chance, the largest first, with a space before them."""
+    sizes = {name: _size(_check(evidence, name)) for name in FAULTS}
+    faults = [name for name in sorted(sizes, key=lambda name: -sizes[name]) if sizes[name] > 1]
+    if not faults:
         return ""
-    words = FAULTS[largest][0]
-    return f" A hint, which may be chance: {words[0].lower()}{words[1:]}."
+    words = "A hint" if len(faults) == 1 else "Hints"
+    return f" {words}, which may be chance: {_in_short(faults)}."

@@ -39,7 +39,7 @@ PLAIN_WORDS = {
     HEADLINE_METRIC: ("Overall likeness", "kernel distance"),
     "recall": ("Variety", "recall"),
     "spectrum_distance": ("Detail", "spectrum distance, dB"),
-    "object_count_ratio": ("Number of objects", "ratio to real images"),
+    "object_count_ratio": ("Number of objects", "ratio to real images, best at 1"),
     DIAMETERS[0]: ("Size of objects", "distance of diameters, µm"),
     DIAMETERS[1]: ("Size of objects", "distance of diameters, pixels"),
     COPY_SHARE: ("Copies", "share of images"),

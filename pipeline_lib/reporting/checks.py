@@ -32,7 +32,6 @@ RATIO_ALLOWED = math.log(1.25)
 POWER_ALLOWED = math.log(1 / 0.7)
 SHARE_ALLOWED = 0.1
 SEEING_SHARE = 0.5
-CONFIDENCE = 0.95
 DIAMETERS = ("object_diameter_distance_um", "object_diameter_distance_px")
 
 
@@ -104,13 +103,15 @@ def metrics_to_checks(metrics: pd.DataFrame, concept: str) -> dict[str, Check]:
     }
 
 
-def copies_to_check(copies: Copies, remembered: Measured | None = None) -> Check:
+def copies_to_check(copies: Copies, confidence: float, remembered: Measured | None = None) -> Check:
     """Check the share of copies; a tenth is what is allowed, for the release holds them back.
 
     Parameters
     ----------
     copies : Copies
         Numbers of images; empty ones, in which nothing can be recognised, do not count.
+    confidence : float
+        Level of the interval, between 0 and 1.
     remembered : Measured, optional
         Share of known copies that the search finds.
 
@@ -124,10 +125,10 @@ def copies_to_check(copies: Copies, remembered: Measured | None = None) -> Check
     blind = remembered is not None and remembered.value < SEEING_SHARE
     if copies.unknown or (blind and not copies.found):
         return NOT_MEASURED
-    return share_to_check(copies.found, told, "copies")
+    return share_to_check(copies.found, told, "copies", confidence)
 
 
-def share_to_check(count: int, total: int, words: str) -> Check:
+def share_to_check(count: int, total: int, words: str, confidence: float) -> Check:
     """Check a share of independent images by Wilson's interval.
 
     Parameters
@@ -136,6 +137,8 @@ def share_to_check(count: int, total: int, words: str) -> Check:
         Images with the fault, and all.
     words : str
         What they are.
+    confidence : float
+        Level of the interval, between 0 and 1.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def share_to_check(count: int, total: int, words: str) -> Check:
     """
     if total <= 0:
         return NOT_MEASURED
-    share = share_estimate(count, total, CONFIDENCE)
+    share = share_estimate(count, total, confidence)
     ends = (end / SHARE_ALLOWED for end in (share.value, share.low, share.high))
     return Check(*ends, f"{words}: {count:,} of {total:,}")
 

@@ -25,6 +25,8 @@ from pipeline_lib.reporting.figures import (
 )
 from pipeline_lib.reporting.inputs import MEASURED_IMAGES, ConceptFiles
 from pipeline_lib.reporting.nearest import Nearest, Pair
+from pipeline_lib.reporting.object_figures import panels_to_png
+from pipeline_lib.reporting.objects import FoundObjects
 from pipeline_lib.reporting.pages import ConceptView, PairView, TileRow
 from pipeline_lib.reporting.pictures import (
     SEED,
@@ -38,9 +40,11 @@ from pipeline_lib.reporting.tables import (
     metrics_to_measured,
     metrics_to_rows,
     number,
+    rows_to_columns,
     rows_to_footnotes,
     value_to_rows,
 )
+from pipeline_lib.reporting.typical import WORDS
 from pipeline_lib.reporting.verdicts import Verdict, metrics_to_extractor
 from pipeline_lib.reporting.words import metric_to_words
 
@@ -56,6 +60,8 @@ def concept_to_view(
     verdict: Verdict,
     answers: Answers,
     nearest: Nearest,
+    typical: Mapping[str, tuple[Images, list[int]]],
+    objects: FoundObjects,
     sidecars: Sequence[Mapping[str, Any]],
     shown: int,
 ) -> ConceptView:
@@ -75,6 +81,10 @@ def concept_to_view(
         The same in plain words.
     nearest : Nearest
         The search for copies of training images.
+    typical : mapping
+        The best, median and worst synthetic images with their numbers.
+    objects : FoundObjects
+        What is said and drawn of single objects.
     sidecars : sequence of mapping
         Of all fields of the run.
     shown : int
@@ -95,11 +105,16 @@ def concept_to_view(
         bars=metrics_to_bars(metrics, name),
         choice=f"{_choice_sentence(files, shown)} {_scale_sentence(scale)}",
         rows=[
-            TileRow(label, _tiles(images))
+            images_to_row(label, images)
             for label, images in concept_to_sheet_rows(name, files, shown)
+        ],
+        typical=[
+            images_to_row(WORDS[kind], images, numbers)
+            for kind, (images, numbers) in typical.items()
         ],
         scale=scale,
         columns=_columns_sentence(metrics, name),
+        sets=rows_to_columns(lines),
         metrics=lines,
         footnotes=rows_to_footnotes(lines),
         csv=metrics[metrics["concept"] == name].to_csv(index=False, lineterminator="\n").encode(),
@@ -108,6 +123,8 @@ def concept_to_view(
         compared=nearest.compared,
         pairs=[_pair_view(pair) for pair in nearest.pairs],
         similarities=_similarity_chart(nearest),
+        objects=panels_to_png(objects.panels) if objects.panels else b"",
+        medians=objects.sentences,
         measured_on=_curves_sentence(curves),
         spectrum=spectra_to_png(
             {key: images_to_mean_spectrum(images) for key, images in curves.items()}
@@ -119,6 +136,31 @@ def concept_to_view(
         camera_curves=transfer_curves_to_png(files.camera["curves"]) if files.camera else b"",
         data=concept_to_tables(files, sidecars),
     )
+
+
+def images_to_row(label: str, images: Images, numbers: Sequence[int] | None = None) -> TileRow:
+    """Make a labelled row of pictures.
+
+    Parameters
+    ----------
+    label : str
+        Of the row.
+    images : ndarray of uint8, shape (images, rows, columns) or (images, rows, columns, 3)
+        The pictures.
+    numbers : sequence of int, optional
+        Numbers of the images in their set; without them they are counted from 1.
+
+    Returns
+    -------
+    TileRow
+        At a side that suits a page.
+    """
+    named = (
+        [f"image {place + 1}" for place in range(len(images))]
+        if numbers is None
+        else [f"image #{one}" for one in numbers]
+    )
+    return TileRow(label, _tiles(images), [f"{label}, {name}" for name in named])
 
 
 def _tiles(images: Images) -> list[bytes]:
@@ -169,6 +211,8 @@ def _columns_sentence(metrics: pd.DataFrame, concept: str) -> str:
         "held-out tiles sent through the VAE and back, with camera noise if synthetic images have "
         "it."
     )
+    if (own["set"] == "class").any():
+        words += " Class: what the tuned model draws for the prompt without its identifier."
     if (own["reference"] == "train").any():
         words += " Grey rows compare with the training tiles instead."
     return words
@@ -201,7 +245,7 @@ def _similarity_chart(nearest: Nearest) -> bytes:
     """Draw the similarities of all sets, none where nothing was compared."""
     if not nearest.compared:
         return b""
-    return similarities_to_png(nearest.similarities, nearest.threshold)
+    return similarities_to_png(nearest.similarities, nearest.thresholds)
 
 
 def camera_to_sentence(camera: Mapping[str, Any] | None) -> str:

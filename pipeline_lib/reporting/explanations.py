@@ -28,6 +28,8 @@ STUDY_READING = (
     "be expected to come nearer than the larger of both.",
     "With many runs, the best of them is partly the luckiest. A difference within the intervals "
     "is no difference.",
+    "Minutes are those of the training's steps, checkpoints and previews. They compare where all "
+    "runs had one device for themselves.",
 )
 LIMITS = (
     "The images are synthetic. They show what the model learned cells look like, not cells: no "

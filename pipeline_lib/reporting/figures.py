@@ -10,19 +10,22 @@ import numpy.typing as npt
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from pipeline_lib.reporting.tables import Measured, number
 
 # Colours that stay apart for colour-blind readers (Okabe and Ito); markers and dashes differ too.
 COLOURS = {"real": "#222222", "tuned": "#0072b2", "untuned": "#d55e00", "vae": "#009e73"}
+COLOURS["class"] = "#cc79a7"
 COLOURS["floor"] = COLOURS["real"]
 DASHES = {"real": "-", "tuned": "-", "untuned": "--", "vae": ":"}
-MARKERS = {"tuned": "o", "untuned": "s", "vae": "^", "floor": "D"}
+MARKERS = {"tuned": "o", "untuned": "s", "vae": "^", "floor": "D", "class": "v"}
 SET_WORDS = {
     "tuned": "synthetic",
     "untuned": "untuned base",
     "vae": "VAE's cost",
+    "class": "tuned, the class alone",
     "floor": "floor (real to real)",
     "real": "real, held out",
 }
@@ -32,12 +35,16 @@ SIMILARITY_SETS = {
     "remembered": ("remembered training tiles", "vae"),
 }
 SIMILARITY_BINS = 60
+THRESHOLD_DASHES = {"resembles": ":", "copy": "--"}
+THRESHOLD_WORDS = {"resembles": "resembles a training field above", "copy": "copy from"}
 TRANSFER_CURVES = {
     "real": ("real training tiles", "real", "D"),
     "decoded": ("through the VAE and back", "vae", "^"),
     "restored": ("with the noise given back", "tuned", "o"),
 }
 WIDTH_INCHES = 5.4
+# Beside the axes: inside them, a legend is crossed by what is drawn.
+LEGEND_PLACE = "outside upper left"
 DOTS_PER_INCH = 200
 STYLE = {
     "font.size": 9,
@@ -76,7 +83,7 @@ def shrink(images: npt.NDArray[np.uint8], largest_side: int) -> npt.NDArray[np.u
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (images, rows, columns)
+    images : ndarray of uint8, shape (images, rows, columns) or (images, rows, columns, 3)
         Pictures; rows and columns that do not fill a block are cut off.
     largest_side : int
         Longest side of the result in pixels.
@@ -86,24 +93,24 @@ def shrink(images: npt.NDArray[np.uint8], largest_side: int) -> npt.NDArray[np.u
     ndarray of uint8
         The same pictures where they are small enough, else block means, rounded.
     """
-    factor = max(-(-max(images.shape[1:]) // largest_side), 1)
+    factor = max(-(-max(images.shape[1:3]) // largest_side), 1)
     if factor == 1:
         return images
-    rows, columns = (side // factor for side in images.shape[1:])
+    rows, columns = (side // factor for side in images.shape[1:3])
     cut = images[:, : rows * factor, : columns * factor].astype(np.float32)
-    blocks = cut.reshape(len(images), rows, factor, columns, factor)
+    blocks = cut.reshape(len(images), rows, factor, columns, factor, *images.shape[3:])
     return np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8)
 
 
-def _figure_to_png(figure: Figure) -> bytes:
-    """Encode a figure, nothing of its making inside: equal figures are equal files."""
+def figure_to_png(figure: Figure) -> bytes:
+    """Encode a figure as PNG, nothing of its making inside: equal figures are equal files."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def similarities_to_png(
-    similarities: Mapping[str, npt.NDArray[np.float64]], threshold: float
+    similarities: Mapping[str, npt.NDArray[np.float64]], thresholds: Mapping[str, float]
 ) -> bytes:
     """Draw how like the training fields the images of each set are.
 
@@ -111,30 +118,39 @@ def similarities_to_png(
     ----------
     similarities : mapping
         By set (``floor``, ``tuned``, ``remembered``; others are not drawn).
-    threshold : float
-        From which on an image is a copy, not drawn if NaN.
+    thresholds : mapping
+        Similarity from which on an image is said to be what the key says (``resembles``,
+        ``copy``); not drawn if NaN.
 
     Returns
     -------
     bytes
-        A PNG: one histogram a set, one below the other.
+        A PNG: one histogram a set, one below the other, and above them what the lines mean.
     """
     drawn = {
         name: similarities[name] for name in SIMILARITY_SETS if len(similarities.get(name, ()))
     }
     edges = np.linspace(min(0.0, *(values.min() for values in drawn.values())), 1, SIMILARITY_BINS)
+    lines = {name: at for name, at in thresholds.items() if np.isfinite(at)}
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 0.4 + 0.8 * len(drawn)), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 0.7 + 0.85 * len(drawn)), layout="constrained")
         axes = figure.subplots(len(drawn), 1, squeeze=False, sharex=True)[:, 0]
         for axis, (name, values) in zip(axes, drawn.items(), strict=True):
             words, colour = SIMILARITY_SETS[name]
             axis.hist(values, edges, color=COLOURS[colour])
             axis.set_title(f"{words} ({len(values):,})")
             axis.set_yticks([])
-            if np.isfinite(threshold):
-                axis.axvline(threshold, color=COLOURS["untuned"], lw=1, ls="--")
+            for verdict, at in lines.items():
+                axis.axvline(at, color=COLOURS["untuned"], lw=1.2, ls=THRESHOLD_DASHES[verdict])
         axes[-1].set_xlabel("similarity to the likest place of the training fields")
-        return _figure_to_png(figure)
+        if lines:
+            styles = [
+                Line2D([], [], color=COLOURS["untuned"], lw=1.2, ls=THRESHOLD_DASHES[verdict])
+                for verdict in lines
+            ]
+            words = [f"{THRESHOLD_WORDS[verdict]} {number(at)}" for verdict, at in lines.items()]
+            figure.legend(styles, words, loc=LEGEND_PLACE, ncols=2)
+        return figure_to_png(figure)
 
 
 def distances_to_png(panels: Mapping[str, Mapping[str, Measured]]) -> bytes:
@@ -155,7 +171,7 @@ def distances_to_png(panels: Mapping[str, Mapping[str, Measured]]) -> bytes:
         axes = figure.subplots(len(panels), 1, squeeze=False)
         for axis, (name, sets) in zip(axes[:, 0], panels.items(), strict=True):
             _draw_distance(axis, name, sets)
-        return _figure_to_png(figure)
+        return figure_to_png(figure)
 
 
 def _draw_distance(axis: Axes, name: str, sets: Mapping[str, Measured]) -> None:
@@ -163,7 +179,7 @@ def _draw_distance(axis: Axes, name: str, sets: Mapping[str, Measured]) -> None:
     order = [key for key in MARKERS if key in sets]
     for height, key in enumerate(reversed(order)):
         measured, colour = sets[key], COLOURS[key]
-        _draw_measured(axis, height, key, measured)
+        draw_measured(axis, height, key, measured)
         axis.annotate(
             number(measured.value),
             (measured.value, height),
@@ -195,7 +211,7 @@ def spectra_to_png(spectra: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
         A PNG with logarithmic power over frequency.
     """
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 2.9), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 3.2), layout="constrained")
         axis = figure.subplots()
         for key, power in spectra.items():
             axis.semilogy(
@@ -209,8 +225,8 @@ def spectra_to_png(spectra: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
         axis.set_xlabel("spatial frequency (cycles per pixel)")
         axis.set_ylabel("mean power")
         axis.set_xlim(0, 0.5)
-        axis.legend()
-        return _figure_to_png(figure)
+        figure.legend(loc=LEGEND_PLACE, ncols=2)
+        return figure_to_png(figure)
 
 
 def histograms_to_png(shares: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
@@ -227,7 +243,7 @@ def histograms_to_png(shares: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
         A PNG, two grey values to a step.
     """
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 2.6), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 3.0), layout="constrained")
         axis = figure.subplots()
         edges = np.arange(0, 257, 2)
         for key, share in shares.items():
@@ -244,8 +260,8 @@ def histograms_to_png(shares: Mapping[str, npt.NDArray[np.floating]]) -> bytes:
         axis.set_ylabel("share of pixels")
         axis.set_xlim(0, 256)
         axis.set_ylim(bottom=0)
-        axis.legend()
-        return _figure_to_png(figure)
+        figure.legend(loc=LEGEND_PLACE, ncols=2)
+        return figure_to_png(figure)
 
 
 def transfer_curves_to_png(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> bytes:
@@ -263,7 +279,7 @@ def transfer_curves_to_png(curves: Mapping[str, Mapping[str, Sequence[float]]]) 
         A PNG.
     """
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 2.6), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 3.0), layout="constrained")
         axis = figure.subplots()
         for key, (words, like, marker) in TRANSFER_CURVES.items():
             values = curves[key]
@@ -272,8 +288,8 @@ def transfer_curves_to_png(curves: Mapping[str, Mapping[str, Sequence[float]]]) 
         axis.set_xlabel("grey value (8-bit, after the intensity map)")
         axis.set_ylabel("variance (grey levels²)")
         axis.set_ylim(bottom=0)
-        axis.legend()
-        return _figure_to_png(figure)
+        figure.legend(loc=LEGEND_PLACE, ncols=2)
+        return figure_to_png(figure)
 
 
 def _curve_label(key: str) -> str:
@@ -300,7 +316,7 @@ def training_to_png(
     """
     cycle = [COLOURS["tuned"], COLOURS["untuned"], COLOURS["vae"], "#cc79a7", COLOURS["real"]]
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 2.6), layout="constrained")
+        figure = Figure((WIDTH_INCHES, 3.0), layout="constrained")
         axis = figure.subplots()
         for index, (name, values) in enumerate(losses.items()):
             colour = cycle[index % len(cycle)]
@@ -311,8 +327,8 @@ def training_to_png(
         axis.set_xlabel("step")
         axis.set_ylabel("loss")
         axis.set_ylim(bottom=0)
-        axis.legend()
-        return _figure_to_png(figure)
+        figure.legend(loc=LEGEND_PLACE, ncols=2)
+        return figure_to_png(figure)
 
 
 def running_mean(
@@ -337,41 +353,7 @@ def running_mean(
     return np.convolve(positions, weights, "valid"), np.convolve(values, weights, "valid")
 
 
-def study_to_png(name: str, runs: Sequence[tuple[str, Mapping[str, Measured]]]) -> bytes:
-    """Place the runs of a study on one axis of a distance.
-
-    Parameters
-    ----------
-    name : str
-        The distance.
-    runs : sequence of (str, mapping)
-        Label of each run, and its values by set.
-
-    Returns
-    -------
-    bytes
-        A PNG with a line for each run: tuned, untuned, VAE's cost and floor.
-    """
-    with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 1.5 + 0.3 * len(runs)), layout="constrained")
-        axis = figure.subplots()
-        for height, (_, sets) in enumerate(runs):
-            for key, measured in sets.items():
-                _draw_measured(axis, height, key, measured)
-        for key, marker in MARKERS.items():
-            if any(key in sets for _, sets in runs):
-                axis.plot([], [], marker, color=COLOURS[key], label=SET_WORDS[key])
-        axis.set_yticks(range(len(runs)), [label for label, _ in runs])
-        axis.set_ylim(len(runs) - 0.4, -0.6)
-        axis.axvline(0, color="#bbbbbb", lw=0.8, zorder=0)
-        axis.set_title(f"{name}: smaller is nearer to real")
-        axis.grid(axis="y", color="#eeeeee")
-        axis.set_axisbelow(True)
-        figure.legend(loc="outside lower center", ncols=2)
-        return _figure_to_png(figure)
-
-
-def _draw_measured(axis: Axes, height: float, key: str, measured: Measured) -> None:
+def draw_measured(axis: Axes, height: float, key: str, measured: Measured) -> None:
     """Draw the value of one set at one height, its interval as a bar."""
     if measured.has_interval:
         interval = [measured.low, measured.high]

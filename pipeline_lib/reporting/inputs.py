@@ -14,11 +14,13 @@ import pandas as pd
 from pipeline_lib.evaluation.image_sets import USABLE, read_manifests, rows_to_images
 from pipeline_lib.files import read_json
 from pipeline_lib.frames import read_frame
-from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata
+from pipeline_lib.reporting.times import Took, record_to_took, together
 from pipeline_lib.settings import UserError
 
 Images = npt.NDArray[np.uint8]
 MEASURED_IMAGES = 200
+SHOWN_CLASS_IMAGES = 8
 METRIC_COLUMNS = (
     *("metric", "extractor", "concept", "set", "reference"),
     *("value", "low", "high", "n_reference", "n_synthetic", "fields", "flags"),
@@ -64,11 +66,35 @@ class ConceptFiles:
 
 
 @dataclass(frozen=True)
+class ClassImages:
+    """Some pictures of one prior, and the time that drawing all of its shards took.
+
+    Attributes
+    ----------
+    prompt : str
+        What the base model was asked for.
+    first : ndarray of uint8, shape (images, rows, columns, 3)
+        The first pictures by index.
+    count : int
+        Pictures of the whole prior.
+    took : Took
+        Time and device.
+    """
+
+    prompt: str
+    first: Images
+    count: int
+    took: Took
+
+
+@dataclass(frozen=True)
 class RunFiles:
     """Values from the files of one run, and the SHA-256 of the tables and the model's card."""
 
     metrics: pd.DataFrame
     copies: pd.DataFrame
+    objects: pd.DataFrame
+    counts: pd.DataFrame
     similarities: pd.DataFrame
     windows: Sequence[Images]
     history: pd.DataFrame
@@ -77,6 +103,8 @@ class RunFiles:
     sidecars: Sequence[Mapping[str, Any]]
     hashes: Mapping[str, str]
     concepts: Mapping[str, ConceptFiles]
+    class_images: Sequence[ClassImages]
+    sampling: Mapping[str, Took]
 
 
 def read_metrics(path: Path) -> pd.DataFrame:
@@ -125,6 +153,35 @@ def read_samples(shards: Sequence[Path], concept: str) -> Samples:
         raise UserError(f"no image of concept {concept} in {len(shards)} shard folders")
     usable = own[own["status"] == USABLE]
     return Samples(own, rows_to_images(usable.head(MEASURED_IMAGES)).images)
+
+
+def read_class_images(shards: Sequence[Path]) -> list[ClassImages]:
+    """Return some pictures of each prior.
+
+    Parameters
+    ----------
+    shards : sequence of Path
+        Stacks of class images of any priors, those of one prior in order.
+
+    Returns
+    -------
+    list of ClassImages
+        One for each class prompt, in order of appearance.
+    """
+    by_prompt: dict[str, list[tuple[Path, Mapping[str, Any]]]] = {}
+    for path in shards:
+        metadata = read_stack_metadata(path)
+        prompt = metadata["settings"]["prior"]["class_prompt"]
+        by_prompt.setdefault(prompt, []).append((path, metadata))
+    return [
+        ClassImages(
+            prompt,
+            read_stack(own[0][0])[:SHOWN_CLASS_IMAGES],
+            sum(metadata["settings"]["count"] for _, metadata in own),
+            together([record_to_took(metadata) for _, metadata in own]),
+        )
+        for prompt, own in by_prompt.items()
+    ]
 
 
 def read_concepts(

@@ -27,8 +27,14 @@ TRAINING_WORDS = {
     "prior_weight": "weight of prior preservation {}",
     "seed": "seed {}",
 }
+DINOV2_SIZES = ("small", "base", "large")
 EXTRACTOR_CITATIONS = {
     "efficientnet-lite0": "EfficientNet-Lite0 with ImageNet weights (after Tan and Le 2019)",
+    **{f"dinov2-{size}": f"DINOv2 ({size}; Oquab et al. 2023)" for size in DINOV2_SIZES},
+    "dino-vits16": "DINO ViT-S/16 (Caron et al. 2021)",
+    "clip-vit-base-patch32": "CLIP ViT-B/32 (Radford et al. 2021)",
+    "clip-vit-large-patch14": "CLIP ViT-L/14 (Radford et al. 2021)",
+    "inception-fid": "the Inception v3 of the Frechet Inception Distance (Heusel et al. 2017)",
 }
 PACKAGES = ("torch", "diffusers")
 SETS = {
@@ -43,7 +49,7 @@ RESTRICTED = (
 )
 
 
-def run_to_methods(files: RunFiles, concepts: Sequence[EvaluatedConcept]) -> str:
+def run_to_methods(files: RunFiles, concepts: Sequence[EvaluatedConcept], confidence: float) -> str:
     """Write the methods paragraph of a run.
 
     Parameters
@@ -52,6 +58,8 @@ def run_to_methods(files: RunFiles, concepts: Sequence[EvaluatedConcept]) -> str
         The run's values.
     concepts : sequence of EvaluatedConcept
         Its concepts.
+    confidence : float
+        Level of the intervals, between 0 and 1.
 
     Returns
     -------
@@ -68,7 +76,7 @@ def run_to_methods(files: RunFiles, concepts: Sequence[EvaluatedConcept]) -> str
             _result_sentence(files.metrics, concept.concept),
             _copies_sentence(files.copies, concept.concept),
         ]
-    sentences.append(_distance_sentence(files.metrics, concepts))
+    sentences.append(_distance_sentence(files.metrics, concepts, confidence))
     return " ".join(text for text in sentences if text)
 
 
@@ -160,8 +168,15 @@ def _copies_sentence(copies: pd.DataFrame, concept: str) -> str:
     )
 
 
-def _distance_sentence(metrics: pd.DataFrame, concepts: Sequence[EvaluatedConcept]) -> str:
-    """Say what the kernel distance is."""
+def level_to_words(confidence: float) -> str:
+    """Write a level of confidence in percent, without digits that say nothing."""
+    return f"{100 * confidence:g} %"
+
+
+def _distance_sentence(
+    metrics: pd.DataFrame, concepts: Sequence[EvaluatedConcept], confidence: float
+) -> str:
+    """Say what the kernel distance is, and what its intervals are."""
     named = [metrics_to_extractor(metrics, concept.concept) for concept in concepts]
     extractor = next((name for name in named if name), "")
     if not extractor:
@@ -171,7 +186,7 @@ def _distance_sentence(metrics: pd.DataFrame, concepts: Sequence[EvaluatedConcep
         "The kernel distance is the unbiased squared maximum mean discrepancy with the kernel "
         "(x\u00b7y / D + 1)\u00b3 (Binkowski et al. 2018; Gretton et al. 2012) of features of "
         f"{features}, without pairs of one field; intervals in brackets are jackknife intervals "
-        "over fields (95 % unless evaluation.confidence says otherwise)."
+        f"over fields ({level_to_words(confidence)})."
     )
 
 

@@ -64,7 +64,7 @@ class Nearest:
     compared: int
     pairs: Sequence[Pair]
     similarities: Mapping[str, npt.NDArray[np.float64]]
-    threshold: float
+    thresholds: Mapping[str, float]
 
 
 def copies_to_counts(copies: pd.DataFrame, concept: str) -> Copies:
@@ -126,10 +126,27 @@ def copies_to_sentence(copies: pd.DataFrame, concept: str) -> str:
     )
 
 
-def copies_to_threshold(copies: pd.DataFrame, concept: str) -> float:
-    """Return the similarity from which on an image of a concept is a copy, NaN if unknown."""
-    thresholds = copies.loc[copies["concept"] == concept, "threshold"]
-    return float(thresholds.iloc[0]) if len(thresholds) else float("nan")
+def copies_to_thresholds(copies: pd.DataFrame, concept: str) -> dict[str, float]:
+    """Return from which similarity on an image is said to be something.
+
+    Parameters
+    ----------
+    copies : DataFrame
+        The table of copies.tsv.
+    concept : str
+        Whose images.
+
+    Returns
+    -------
+    dict
+        By verdict, ``resembles`` and ``copy``; NaN where it is unknown.
+    """
+    own = copies[copies["concept"] == concept]
+    columns = {"resembles": "resemblance_threshold", "copy": "threshold"}
+    return {
+        verdict: float(own[column].iloc[0]) if len(own) else float("nan")
+        for verdict, column in columns.items()
+    }
 
 
 def similarities_to_sets(

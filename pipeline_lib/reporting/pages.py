@@ -21,10 +21,11 @@ JUDGED = {"yes": "Yes", "no": "No", "cannot say": "Cannot say"}
 
 @dataclass(frozen=True)
 class TileRow:
-    """A labelled row of pictures, each a PNG."""
+    """A labelled row of pictures, each a PNG, and what each is called."""
 
     label: str
     tiles: Sequence[bytes]
+    names: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,10 @@ class ConceptView:
     bars: Sequence[Bar]
     choice: str
     rows: Sequence[TileRow]
+    typical: Sequence[TileRow]
     scale: ScaleBar | None
     columns: str
+    sets: Mapping[str, str]
     metrics: Sequence[MetricRow]
     footnotes: Sequence[str]
     csv: bytes
@@ -59,6 +62,8 @@ class ConceptView:
     compared: int
     pairs: Sequence[PairView]
     similarities: bytes
+    objects: bytes
+    medians: str
     measured_on: str
     spectrum: bytes
     histogram: bytes
@@ -74,9 +79,12 @@ class RunView:
     title: str
     run: str
     concepts: Sequence[ConceptView]
+    confidence: str
     checkpoint: str
     training: bytes
     previews: bytes
+    class_images: Sequence[TileRow]
+    times: Table
     methods: str
     licences: Table
     settings: Sequence[Table]

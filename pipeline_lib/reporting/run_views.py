@@ -15,22 +15,25 @@ from pipeline_lib.reporting.answers import (
     evidence_to_answers,
     metrics_to_evidence,
 )
-from pipeline_lib.reporting.concept_views import concept_to_view
+from pipeline_lib.reporting.concept_views import concept_to_view, images_to_row
 from pipeline_lib.reporting.explanations import LIMITS, READING, data_to_limits
 from pipeline_lib.reporting.figures import training_to_png
 from pipeline_lib.reporting.inputs import RunFiles, Samples
-from pipeline_lib.reporting.methods import card_to_licences, run_to_methods
+from pipeline_lib.reporting.methods import card_to_licences, level_to_words, run_to_methods
 from pipeline_lib.reporting.nearest import (
     Nearest,
     copies_to_counts,
     copies_to_pairs,
     copies_to_sentence,
-    copies_to_threshold,
+    copies_to_thresholds,
     similarities_to_sets,
 )
+from pipeline_lib.reporting.objects import tables_to_found
 from pipeline_lib.reporting.pages import ConceptView, RunView
 from pipeline_lib.reporting.pictures import concept_to_sheet_rows
 from pipeline_lib.reporting.tables import Table, value_to_rows
+from pipeline_lib.reporting.times import Took, history_to_took, times_to_table
+from pipeline_lib.reporting.typical import copies_to_typical, typical_to_sheet_rows
 from pipeline_lib.reporting.verdicts import (
     Verdict,
     losses_to_checkpoint_note,
@@ -44,6 +47,7 @@ LOSSES = {
     "train_loss": "training tiles, fixed noise",
     "validation_loss": "validation tiles, fixed noise",
 }
+SAID_ABOVE = ("base", "concepts", "settings", "licence", "provenance")
 SAMPLER_COLUMNS = {
     "model": "model",
     "prompt": "prompt",
@@ -102,11 +106,12 @@ def run_to_sheet_rows(files: RunFiles, shown: int) -> list[tuple[str, npt.NDArra
         Labels and stacks; labels name the concept where there are several.
     """
     several = len(files.concepts) > 1
-    return [
-        (f"{name}: {label}" if several else label, images)
-        for name, own in files.concepts.items()
-        for label, images in concept_to_sheet_rows(name, own, shown)
-    ]
+    rows = []
+    for name, own in files.concepts.items():
+        typical = copies_to_typical(files.copies, name, own.tuned.manifest)
+        chosen = [*concept_to_sheet_rows(name, own, shown), *typical_to_sheet_rows(typical)]
+        rows += [(f"{name}: {label}" if several else label, images) for label, images in chosen]
+    return rows
 
 
 def run_to_view(
@@ -136,10 +141,15 @@ def run_to_view(
         title=stage.report.title,
         run=stage.run,
         concepts=concepts,
+        confidence=level_to_words(stage.confidence),
         checkpoint=losses_to_checkpoint_note(files.history["validation_loss"]),
         training=history_to_png(files.history),
         previews=files.previews,
-        methods=run_to_methods(files, stage.concepts),
+        class_images=[
+            images_to_row(f"\u201c{one.prompt}\u201d", one.first) for one in files.class_images
+        ],
+        times=times_to_table(run_to_times(files)),
+        methods=run_to_methods(files, stage.concepts, stage.confidence),
         licences=card_to_licences(files.card),
         settings=[*card_to_tables(files.card), samples_to_table(samples)],
         provenance=_provenance_tables(files.card, files.hashes),
@@ -162,21 +172,23 @@ def _concept_view(
         copies_to_counts(files.copies, name).compared,
         copies_to_pairs(files.copies, name, own.tuned.manifest, files.windows),
         similarities_to_sets(files.similarities, name),
-        copies_to_threshold(files.copies, name),
+        copies_to_thresholds(files.copies, name),
     )
     return concept_to_view(
         name,
         own,
         files.metrics,
         verdicts[name],
-        concept_to_answers(files, name),
+        concept_to_answers(files, name, stage.confidence),
         nearest,
+        copies_to_typical(files.copies, name, own.tuned.manifest),
+        tables_to_found(files.objects, files.counts, name),
         files.sidecars,
         stage.report.rows,
     )
 
 
-def concept_to_answers(files: RunFiles, concept: str) -> Answers:
+def concept_to_answers(files: RunFiles, concept: str, confidence: float) -> Answers:
     """Say whether a concept's images are usable, for what, and what to improve first.
 
     Parameters
@@ -185,6 +197,8 @@ def concept_to_answers(files: RunFiles, concept: str) -> Answers:
         The run's values.
     concept : str
         The concept.
+    confidence : float
+        Level of the intervals, between 0 and 1.
 
     Returns
     -------
@@ -198,6 +212,7 @@ def concept_to_answers(files: RunFiles, concept: str) -> Answers:
         copies_to_counts(files.copies, concept),
         tuned.unusable(),
         len(tuned.manifest),
+        confidence,
     )
     return evidence_to_answers(evidence)
 
@@ -245,6 +260,34 @@ def samples_to_table(samples: Mapping[str, Samples]) -> Table:
     return Table("How the synthetic images were drawn", head, rows)
 
 
+def run_to_times(files: RunFiles) -> dict[str, Took]:
+    """Return how long the stages took that record it.
+
+    Parameters
+    ----------
+    files : RunFiles
+        The run's values.
+
+    Returns
+    -------
+    dict
+        By the stage's name in words, in the order in which they run.
+    """
+    counts = {
+        name: sum(len(getattr(own, name).manifest) for own in files.concepts.values())
+        for name in ("tuned", "untuned")
+    }
+    return {
+        **{
+            f"class images of \u201c{one.prompt}\u201d ({one.count:,})": one.took
+            for one in files.class_images
+        },
+        "fine-tuning": history_to_took(files.history, files.card),
+        f"synthetic images ({counts['tuned']:,})": files.sampling["tuned"],
+        f"untuned images ({counts['untuned']:,})": files.sampling["untuned"],
+    }
+
+
 def card_to_tables(card: Mapping[str, Any]) -> list[Table]:
     """Say what was trained on which base, and how.
 
@@ -271,9 +314,12 @@ def _distinct(values: pd.Series) -> str:
 
 
 def _provenance_tables(card: Mapping[str, Any], hashes: Mapping[str, str]) -> list[Table]:
-    """Say which model, settings, files and packages stand behind the page."""
+    """Say which model, files and packages stand behind the page, nothing said above again."""
+    made = dict(card.get("provenance", {}))
+    made.pop("settings", None)
+    rest = {key: value for key, value in card.items() if key not in SAID_ABOVE}
     return [
-        Table("Card of the trained model", [], list(value_to_rows(dict(card)))),
+        Table("Card of the trained model", [], list(value_to_rows({**rest, "provenance": made}))),
         Table("Files that this page was made from (SHA-256)", [], list(hashes.items())),
         Table("Packages when this page was made", [], list(installed_versions().items())),
     ]

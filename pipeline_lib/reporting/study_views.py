@@ -1,7 +1,8 @@
-"""What the page over all runs shows, made from their tables of metrics."""
+"""What the page over all runs shows, made from their tables, models' cards and training times."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline_lib.reporting.explanations import STUDY_READING
-from pipeline_lib.reporting.figures import study_to_png
 from pipeline_lib.reporting.pages import SortableCell, StudyChart, StudyRow, StudyView
+from pipeline_lib.reporting.study_figures import Point, points_to_png, study_to_png
 from pipeline_lib.reporting.tables import (
     Measured,
     measured_to_cell,
@@ -18,6 +19,7 @@ from pipeline_lib.reporting.tables import (
     number,
     value_to_rows,
 )
+from pipeline_lib.reporting.times import SECONDS_IN_MINUTE, Took
 from pipeline_lib.reporting.verdicts import (
     HEADLINE_METRIC,
     metrics_to_extractor,
@@ -30,55 +32,97 @@ HEADLINE_SETS = {"tuned": "tuned", "untuned": "untuned", "floor": "floor", "vae"
 MISSING = SortableCell("", "")
 
 
+FIELDS_WORDS = "training images (independent fields of the microscope)"
+TILES_WORDS = "training tiles"
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A run of the study, opened.
+
+    Attributes
+    ----------
+    name, link : str
+        Of the run, and the path of its page, relative to the study's.
+    metrics : DataFrame
+        The table of metrics.csv.
+    card : mapping
+        brightbooth.json of the trained model.
+    took : Took
+        Time of its training.
+    """
+
+    name: str
+    link: str
+    metrics: pd.DataFrame
+    card: Mapping[str, Any]
+    took: Took
+
+    def settings(self) -> dict[str, str]:
+        """Return base model and settings of the training as texts by dotted key."""
+        settings = {"base": self.card["base"], **self.card["settings"]["training"]}
+        return dict(value_to_rows(settings))
+
+
 @dataclass(frozen=True)
 class Line:
     """A run and one of its concepts."""
 
-    run: str
+    whole: StudyRun
     concept: str
-    metrics: pd.DataFrame
-    settings: Mapping[str, str]
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+        return self.whole.name
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """The run's table of metrics."""
+        return self.whole.metrics
+
+    def tiles(self) -> float:
+        """Return the number of training tiles."""
+        return float(self.whole.card["concepts"][self.concept]["tiles"])
+
+    def fields(self) -> float:
+        """Return the number of independent training fields, NaN where nothing says it."""
+        counted = metrics_to_measured(self.metrics, self.concept, "copy_share", "none", "train")
+        return float(counted["tuned"].fields) if "tuned" in counted else float("nan")
+
+    def minutes(self) -> float:
+        """Return the minutes of the run's training, NaN where they are unknown."""
+        return self.whole.took.seconds / SECONDS_IN_MINUTE
 
 
-def runs_to_view(
-    title: str,
-    tables: Mapping[str, pd.DataFrame],
-    links: Mapping[str, str],
-    settings: Mapping[str, Any],
-) -> StudyView:
+def runs_to_view(title: str, runs: Sequence[StudyRun]) -> StudyView:
     """Make what the page over all runs shows.
 
     Parameters
     ----------
     title : str
         Title of the page.
-    tables : mapping
-        By run: the table of its metrics.csv.
-    links : mapping
-        By run: the path of its page, relative to this one.
-    settings : mapping
-        By run: its settings, JSON-able; may lack runs.
+    runs : sequence of StudyRun
+        In the order of the study.
 
     Returns
     -------
     StudyView
         A line for each run and concept. Columns: the settings in which the runs differ; the
         headline distance of tuned, untuned, floor and VAE's cost, and tuned over untuned; the
-        tuned value of every other metric; notes.
+        tuned value of every other metric; notes. Charts of the distance against images and cost
+        where the runs differ in them.
     """
-    texts = {run: dict(value_to_rows(settings.get(run, {}))) for run in tables}
     lines = [
-        Line(run, concept, table, texts[run])
-        for run, table in tables.items()
-        for concept in table["concept"].drop_duplicates()
+        Line(run, concept) for run in runs for concept in run.metrics["concept"].drop_duplicates()
     ]
-    varied = varied_settings(list(texts.values()))
+    varied = varied_settings([run.settings() for run in runs])
     extractor = _extractor(lines)
     others = [key for key in _measured_keys(lines) if key != (HEADLINE_METRIC, extractor)]
     headline = metric_to_words(HEADLINE_METRIC, extractor).label
     return StudyView(
         title=title,
-        runs=len(tables),
+        runs=len(runs),
         sentences=_best_sentences(lines, extractor, headline),
         charts=_charts(lines, extractor, headline),
         columns=f"Tuned, untuned, floor and VAE's cost: {in_sentence(headline)} to held-out real "
@@ -91,7 +135,7 @@ def runs_to_view(
             "notes",
         ],
         rows=[
-            StudyRow(line.run, links[line.run], _cells(line, varied, extractor, others))
+            StudyRow(line.run, line.whole.link, _cells(line, varied, extractor, others))
             for line in lines
         ],
         reading=STUDY_READING,
@@ -116,11 +160,11 @@ def varied_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _measured_keys(lines: Sequence[Line]) -> list[Key]:
-    """Return metric and extractor of all that was measured against held-out tiles, in order."""
+    """Return metric and extractor of what tuned sets were compared with held-out tiles by."""
     keys = (
         (row.metric, row.extractor)
         for line in lines
-        for row in line.metrics[line.metrics["reference"] == "holdout"].itertuples()
+        for row in line.metrics.query("reference == 'holdout' and set == 'tuned'").itertuples()
     )
     return list(dict.fromkeys(keys))
 
@@ -144,9 +188,10 @@ def _cells(
     ratio = tuned_to_untuned(sets)
     tuned = [metrics_to_measured(line.metrics, line.concept, *key).get("tuned") for key in others]
     notes = " ".join(flags_to_notes(sets["tuned"].flags)) if "tuned" in sets else ""
+    settings = line.whole.settings()
     return [
         SortableCell(line.concept, line.concept),
-        *(SortableCell(text, text) for text in (line.settings.get(key, "") for key in varied)),
+        *(SortableCell(text, text) for text in (settings.get(key, "") for key in varied)),
         *(_measured_cell(sets.get(key)) for key in HEADLINE_SETS),
         MISSING if ratio is None else SortableCell(number(ratio, 2), str(ratio)),
         *(_measured_cell(measured) for measured in tuned),
@@ -172,6 +217,28 @@ def _charts(lines: Sequence[Line], extractor: str, headline: str) -> list[StudyC
         if measured:
             words = f"{headline} of concept {concept} by run."
             charts.append(StudyChart(study_to_png(headline, measured), words))
+            of_concept = [line for line in lines if line.concept == concept]
+            charts += _costs_to_charts(of_concept, extractor, headline)
+    return charts
+
+
+def _costs_to_charts(lines: Sequence[Line], extractor: str, headline: str) -> list[StudyChart]:
+    """Draw a concept's distance against images and cost, where the runs differ in them."""
+    concept = lines[0].concept
+    fields = {line.fields() for line in lines}
+    more_fields = all(map(math.isfinite, fields)) and len(fields) > 1
+    devices = ", ".join(dict.fromkeys(line.whole.took.device for line in lines))
+    costs = (
+        (FIELDS_WORDS, Line.fields) if more_fields else (TILES_WORDS, Line.tiles),
+        (f"minutes of training ({devices or 'device not recorded'})", Line.minutes),
+    )
+    charts = []
+    for words, cost in costs:
+        points = [Point(line.run, cost(line), _headline(line, extractor)) for line in lines]
+        known = [point for point in points if math.isfinite(point.at) and "tuned" in point.sets]
+        if len({point.at for point in known}) > 1:
+            said = f"{headline} of concept {concept} against {words}."
+            charts.append(StudyChart(points_to_png(headline, words, known), said))
     return charts
 
 

@@ -9,12 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline_lib.evaluation.comparisons import DIFFERENCES
 from pipeline_lib.reporting.words import NEARER, flags_to_notes, metric_to_words
 
-SETS = ("tuned", "untuned", "floor", "vae")
-
-
+# What the columns of the metrics table are called; the last is there where it was drawn.
+COLUMNS = {
+    "tuned": "tuned",
+    "untuned": "untuned",
+    "floor": "floor",
+    "vae": "VAE's cost",
+    "class": "class",
+}
+# What real images are called that sets are compared with; a prompt, or the set itself, are none.
 SETS_TAKEN_AWAY = ("untuned", "floor")
+REAL_SIDES = {
+    "train": "training",
+    **dict.fromkeys(("holdout", *SETS_TAKEN_AWAY), "held-out"),
+}
 
 
 @dataclass(frozen=True)
@@ -162,6 +173,12 @@ def metrics_to_rows(metrics: pd.DataFrame, concept: str) -> list[MetricRow]:
     return sorted(lines, key=lambda line: line.aside)
 
 
+def rows_to_columns(rows: Sequence[MetricRow]) -> dict[str, str]:
+    """Return the columns of a table by set: those that the report always has, and others in it."""
+    there = {name for row in rows for name in row.cells}
+    return {name: words for name, words in COLUMNS.items() if name != "class" or name in there}
+
+
 def rows_to_footnotes(rows: Sequence[MetricRow]) -> list[str]:
     """Return the notes of a table, each once, in the order in which they appear.
 
@@ -185,7 +202,7 @@ def _line_to_row(
     words = metric_to_words(metric, extractor)
     aside = reference == "train"
     label = words.label
-    if reference in SETS_TAKEN_AWAY:
+    if metric in DIFFERENCES.values():
         label += f", tuned less {reference}"
     elif aside and words.direction == NEARER:  # shares speak of training tiles by themselves
         label += ", to training tiles"
@@ -194,7 +211,7 @@ def _line_to_row(
         words.meaning,
         words.direction,
         {name: measured_to_cell(measured) for name, measured in sets.items()},
-        measured_to_counts(sets, "training" if aside else "held-out"),
+        measured_to_counts(sets, REAL_SIDES.get(reference, "")),
         tuple(flags_to_notes(_sets_to_flags(sets))),
         aside,
     )
@@ -222,11 +239,13 @@ def measured_to_cell(measured: Measured) -> Cell:
 
 
 def measured_to_counts(sets: dict[str, Measured], real: str) -> str:
-    """Write how many images stand behind the tuned and untuned values of a metric."""
+    """Write how many images stand behind the tuned and untuned values; `real` may be empty."""
     tuned, untuned = sets.get("tuned"), sets.get("untuned")
     if tuned is None:
         return ""
-    words = f"{tuned.n_reference:,} {real}, {tuned.n_synthetic:,} synthetic"
+    words = f"{tuned.n_synthetic:,} synthetic"
+    if real:
+        words = f"{tuned.n_reference:,} {real}, {words}"
     if untuned is not None and untuned.n_synthetic != tuned.n_synthetic:
         words += f", {untuned.n_synthetic:,} untuned"
     return words

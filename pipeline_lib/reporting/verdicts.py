@@ -50,7 +50,7 @@ class Verdict:
 
 
 def metrics_to_extractor(metrics: pd.DataFrame, concept: str) -> str:
-    """Return the extractor that the headline distance of a concept was measured with."""
+    """Return the extractor of a concept's headline distance; of several the table's first."""
     own = metrics[(metrics["concept"] == concept) & (metrics["metric"] == HEADLINE_METRIC)]
     named = own.loc[~own["extractor"].isin(NO_EXTRACTOR), "extractor"]
     return str(named.iloc[0]) if len(named) else ""
@@ -436,7 +436,7 @@ def losses_to_checkpoint_note(validation_losses: Sequence[float]) -> str:
             "The last checkpoint was used. The validation loss was recorded, but not used to "
             "choose."
         )
-    return "The last checkpoint was used: there were no validation images to choose one by."
+    return "The last checkpoint was used: no validation loss was recorded to choose one by."
 
 
 def verdicts_to_text(title: str, run: str, verdicts: Mapping[str, Verdict]) -> str:

@@ -5,14 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline_lib.evaluation.object_comparisons import EFFECT_SIZES
 from pipeline_lib.evaluation.spectra import BANDS
 
-EXTRACTOR_NAMES = {"efficientnet-lite0": "EfficientNet-Lite0"}
+EXTRACTOR_NAMES = {
+    "efficientnet-lite0": "EfficientNet-Lite0",
+    "dinov2-small": "DINOv2 ViT-S/14",
+    "dinov2-base": "DINOv2 ViT-B/14",
+    "dinov2-large": "DINOv2 ViT-L/14",
+    "dino-vits16": "DINO ViT-S/16",
+    "clip-vit-base-patch32": "CLIP ViT-B/32",
+    "clip-vit-large-patch14": "CLIP ViT-L/14",
+    "inception-fid": "Inception v3 of FID",
+}
 NO_EXTRACTOR = ("", "none")
 NEARER = "Smaller is nearer to real"
 EQUAL_AT_ONE = "Best at 1"
 EQUAL_AT_ZERO = "Best at 0"
 TO_THE_FLOOR = "Larger is nearer to real, up to the floor"
+EFFECT = (
+    "Cliff's delta of {what}: how often an image has more than a held-out tile, less how often it "
+    "has less; "
+    + ", ".join(f"below {bound:g} {name}" for name, bound in EFFECT_SIZES.items())
+    + ", else large."
+)
+EFFECTS = {
+    "count": ("Objects", "the number of objects"),
+    "coverage": ("Coverage", "the share that objects cover"),
+    "diameter": ("Diameter", "the mean diameter of an image's objects"),
+    "eccentricity": ("Eccentricity", "the mean eccentricity of an image's objects"),
+    "nearest_neighbour": ("Nearest neighbour", "the mean distance to the nearest neighbour"),
+    "ring_contrast": ("Ring contrast", "the mean ring contrast of an image's objects"),
+}
+NEIGHBOURS = (
+    "How much the distance of an object to its nearest neighbour must change on average for both "
+    "sets to be alike (Wasserstein-1, {unit})."
+)
 DIAMETERS = (
     "How much the diameter of an object must change on average for both sets to have the same "
     "diameters (Wasserstein-1, {unit})."
@@ -57,6 +85,55 @@ METRICS = {
         "How far the means and spreads of the features lie apart. It is too large for small sets: "
         "compare columns with equal numbers of images only.",
         NEARER,
+    ),
+    "fid": MetricWords(
+        "FID",
+        "The Frechet Inception Distance. It is too large for small sets, by an amount that depends "
+        "on their size: compare columns with equal numbers of images only.",
+        NEARER,
+    ),
+    "cmmd": MetricWords(
+        "CMMD",
+        "How far two sets lie apart in CLIP's embedding (squared maximum mean discrepancy with a "
+        "Gaussian kernel, times 1000, unbiased; published values are mostly of the biased form).",
+        NEARER,
+    ),
+    "dino": MetricWords(
+        "DINO",
+        "Mean cosine similarity of images and held-out tiles in DINO's embedding (DreamBooth's "
+        "fidelity to the subject). Copies of one training image score best.",
+        TO_THE_FLOOR,
+    ),
+    "clip_i": MetricWords(
+        "CLIP-I",
+        "Mean cosine similarity of images and held-out tiles in CLIP's embedding. Copies of one "
+        "training image score best.",
+        TO_THE_FLOOR,
+    ),
+    "clip_t": MetricWords(
+        "CLIP-T",
+        "Mean cosine similarity of images and their prompt, without its identifier, in CLIP's "
+        "embedding.",
+        "Larger follows the prompt",
+    ),
+    "pres": MetricWords(
+        "PRES",
+        "Mean cosine similarity, in DINO's embedding, of held-out tiles and the tuned model's "
+        "images of the class alone; compare with DINO of the untuned base: above it, the class "
+        "has drifted towards the subject.",
+        "Best at the untuned base's DINO",
+    ),
+    "diversity": MetricWords(
+        "Diversity",
+        "Mean of 1 less the cosine similarity over pairs of the set's own images; not "
+        "DreamBooth's DIV, which takes another distance.",
+        TO_THE_FLOOR,
+    ),
+    "background_entanglement": MetricWords(
+        "Background entanglement",
+        "How far the background (level and noise) of the tuned model's images of the class alone "
+        "has gone from the untuned base's to the subject's: 0 not at all, 1 all the way.",
+        EQUAL_AT_ZERO,
     ),
     "precision": MetricWords(
         "Precision",
@@ -164,7 +241,43 @@ METRICS = {
     "object_diameter_distance_px": MetricWords(
         "Object diameter distance (pixels)", DIAMETERS.format(unit="pixels"), NEARER
     ),
-} | {
+    "object_nearest_neighbour_distance_um": MetricWords(
+        "Nearest neighbour distance (µm)", NEIGHBOURS.format(unit="micrometres"), NEARER
+    ),
+    "object_nearest_neighbour_distance_px": MetricWords(
+        "Nearest neighbour distance (pixels)", NEIGHBOURS.format(unit="pixels"), NEARER
+    ),
+    "object_eccentricity_distance": MetricWords(
+        "Object eccentricity distance",
+        "How much the eccentricity of an object (0 a disc, 1 a line) must change on average for "
+        "both sets to be alike (Wasserstein-1).",
+        NEARER,
+    ),
+    "object_coverage_difference": MetricWords(
+        "Object coverage difference",
+        "Share of the image that objects cover (confluence), less that of the held-out images.",
+        EQUAL_AT_ZERO,
+    ),
+    "object_ring_contrast_difference": MetricWords(
+        "Ring contrast difference",
+        "Grey levels by which the outer part of an object is brighter than its middle, less that "
+        "of the held-out images: the halo of focus, and its sign.",
+        EQUAL_AT_ZERO,
+    ),
+    "object_unlike_share": MetricWords(
+        "Share of objects unlike any held-out one",
+        "Share of objects farther from the nearest held-out object, in size, shape, ring contrast "
+        "and grey levels, than 99 % of held-out objects are from those of other fields.",
+        "Smaller is better, down to the floor",
+    ),
+}
+METRICS |= {
+    f"object_{name}_effect": MetricWords(
+        f"{label}, effect size", EFFECT.format(what=what), EQUAL_AT_ZERO
+    )
+    for name, (label, what) in EFFECTS.items()
+}
+METRICS |= {
     f"power_ratio_{low}_to_{high}_px": MetricWords(
         f"Power ratio, {low} to {high} pixels",
         f"Power of structures {low} to {high} pixels long, relative to the held-out images; "

@@ -12,6 +12,7 @@ import pandas
 from numpy.typing import NDArray
 
 MANIFEST = "manifest.parquet"
+SHARD_TIME = "time.json"  # how long drawing took, and on what
 BLANK_BELOW = 1.0
 
 

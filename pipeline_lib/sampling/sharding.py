@@ -51,7 +51,8 @@ def stage_to_prompt(stage: SampleStage, card: dict[str, Any]) -> str:
         Template, concept, noun and modality.
     card : dict
         The model's card. A trained one has ``concepts``, whose identifier and noun become the
-        subject; the untuned base knows the noun alone.
+        subject; the untuned base knows the noun alone, and ``stage.identifier`` may ask a trained
+        one for the class alone.
 
     Returns
     -------
@@ -63,7 +64,7 @@ def stage_to_prompt(stage: SampleStage, card: dict[str, Any]) -> str:
     UserError
         If the model was not trained on the concept.
     """
-    if "concepts" not in card:
+    if "concepts" not in card or not stage.identifier:
         return template_to_prompt(stage.template, stage.modality, stage.noun)
     concepts = card["concepts"]
     if stage.concept not in concepts:

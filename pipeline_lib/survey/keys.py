@@ -21,6 +21,9 @@ class KeyTrial(Settings):
     target: int = Field(..., ge=1, description="Position of the real picture, from 1.")
     real: str = Field(..., description="Name of the real tile: its number in the stack.")
     source: str = Field(..., description="Field that the real tile was cut from.")
+    group: str | None = Field(
+        None, description="Group of that field: well, plate, day; older keys do not say it."
+    )
     synthetic: tuple[str, ...] = Field(
         ..., description="Names of the synthetic images, for the other positions in order."
     )
@@ -69,7 +72,7 @@ def trials_to_key(
     trials: Sequence[Trial],
     secret: str,
     names: tuple[Sequence[str], Sequence[str]],
-    sources: Sequence[str],
+    origins: tuple[Sequence[str], Sequence[str]],
     stage: SurveyStage,
     notes: Sequence[str],
 ) -> SurveyKey:
@@ -83,8 +86,8 @@ def trials_to_key(
         From `images_to_secret`.
     names : pair of sequences of str
         Names of the real and of the synthetic images.
-    sources : sequence of str
-        Field of each real tile.
+    origins : pair of sequences of str
+        Field and group of each real tile.
     stage : SurveyStage
         What the survey is made by.
     notes : sequence of str
@@ -99,7 +102,8 @@ def trials_to_key(
         KeyTrial(
             target=trial.target + 1,
             real=names[0][trial.real],
-            source=sources[trial.real],
+            source=origins[0][trial.real],
+            group=origins[1][trial.real],
             synthetic=tuple(names[1][number] for number in trial.synthetic),
         )
         for trial in trials

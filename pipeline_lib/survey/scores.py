@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.evaluation.intervals import jackknife_estimate
+from pipeline_lib.evaluation.intervals import jackknife_estimate, names_to_units
 from pipeline_lib.survey.agreement import Agreement, choices_to_agreement
 from pipeline_lib.survey.answers import Answer
 from pipeline_lib.survey.detection import accuracy_to_d_prime, answers_to_sensitivity
@@ -199,25 +199,27 @@ def answers_to_field_interval(answers: Sequence[Answer], key: SurveyKey) -> Fiel
     answers : sequence of Answer
         Of all raters.
     key : SurveyKey
-        It says of which field each real tile is.
+        It says of which field, and of which group of fields, each real tile is.
 
     Returns
     -------
     FieldInterval
-        By the jackknife that leaves out field by field, cut to 0 and 1: trials with tiles of one
-        field may be alike in how hard they are, and all raters see the same ones.
+        By the jackknife that leaves out groups of fields one by one, cut to 0 and 1: trials with
+        tiles of one field, well or day may be alike in how hard they are, and all raters see the
+        same ones.
     """
     right = _are_right(answers, key)
-    sources = np.array([key.trials[one.trial - 1].source for one in answers])
-    fields = sorted(set(sources))
-    shown = sources == np.array(fields)[:, None]
+    shown = [key.trials[one.trial - 1] for one in answers]
+    groups, sources = zip(*((one.group or one.source, one.source) for one in shown), strict=True)
+    units = names_to_units(groups, sources)
 
     def accuracy(kept: npt.NDArray[np.bool_]) -> float:
-        return float(right[shown[kept].any(axis=0)].mean())
+        return float(right[kept[units]].mean())
 
-    found = jackknife_estimate(accuracy, [len(fields)], CONFIDENCE)
+    count = int(units.max()) + 1
+    found = jackknife_estimate(accuracy, [count], CONFIDENCE)
     low, high = np.clip((found.low, found.high), 0, 1)
-    return FieldInterval(len(fields), float(low), float(high))
+    return FieldInterval(count, float(low), float(high))
 
 
 def answers_to_agreement(by_rater: Sequence[Sequence[Answer]], key: SurveyKey) -> Agreement | None:

@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 from bars import Figure, at_least, at_most, moving, print_figures
 from evaluation_speed import (
+    features_to_interval,
+    features_to_plain_distance,
     features_to_root_distance,
     numbers_to_terms,
     parts_to_costs,
     subset_to_distance,
 )
-from evaluation_truth import Pool, pictures_to_diameters, shift_to_truth
+from evaluation_truth import Pool, pictures_to_diameters, shift_to_truth, timed
 from planted import LARGEST_SHIFT, cut_field, length_to_starts
 from simulated import settings_to_pictures, yeast_settings
 
 from pipeline_lib.evaluation.frechet_distance import features_to_frechet_distance
+from pipeline_lib.evaluation.intervals import images_to_blocks
 from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
 
 
@@ -56,6 +59,19 @@ def test_the_slow_references_compute_what_they_stand_beside():
     assert features_to_root_distance(x, y) == pytest.approx(
         features_to_frechet_distance(x, y), rel=1e-6
     )
+    many = generator.normal(size=(70, 6))
+    plain = features_to_plain_distance(x, many, images_to_blocks(70))
+    assert plain == pytest.approx(features_to_interval(x, many).value, rel=1e-12)
+
+
+def test_a_part_tells_how_long_it_took_after_its_figures():
+    figures = list(timed("some", iter([Figure("a", 1.0), Figure("b", 2.0)])))
+    assert [figure.what for figure in figures[:2]] == ["a", "b"]
+    assert [figure.what for figure in figures[2:]] == [
+        "part some: minutes by the clock",
+        "part some: minutes of processors",
+    ]
+    assert all(0 <= figure.value < 1 and figure.kept is None for figure in figures[2:])
 
 
 def test_costs_are_found_again_from_four_parts():

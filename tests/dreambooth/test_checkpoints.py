@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
+from safetensors import SafetensorError
 
 from pipeline_lib.dreambooth import checkpoints
 from pipeline_lib.dreambooth.checkpoints import (
     exclusive,
     is_whole,
     newest_checkpoint,
-    sweep,
     training_key,
     write_checkpoint,
 )
@@ -103,13 +103,21 @@ def test_a_full_disk_keeps_what_was_there(
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_leftovers_of_a_kill_are_swept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_known_by_what_safetensors_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     write(tmp_path, 5)
-    (tmp_path / ".0123abcd-step-00000010").mkdir()
-    (tmp_path / ".0123abcd-step-00000010" / "tensors.safetensors").write_bytes(b"half")
-    (tmp_path / ".89abcdef-finished.json").write_text("{")
-    sweep(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["step-00000005"]
+
+    def fail(*_: object) -> None:
+        raise SafetensorError(
+            f"Error while serializing: I/O error: {os.strerror(number)} (os error {number})"
+        )
+
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    with pytest.raises(UserError, match="or no quota left, to write the checkpoint of step 15"):
+        write(tmp_path, 15)
+    assert newest_checkpoint(tmp_path).step == 5
 
 
 def test_a_second_writer_is_kept_out(tmp_path: Path) -> None:

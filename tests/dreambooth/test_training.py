@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pipeline_lib.dreambooth import training
 from pipeline_lib.dreambooth.checkpoints import newest_checkpoint
 from pipeline_lib.dreambooth.state import CHECKPOINTS, is_finished
 from pipeline_lib.dreambooth.trainer import Trainer
 from pipeline_lib.dreambooth.training import StoppedError, StopRequest, training_steps
 from pipeline_lib.files import folder_to_sha256, read_json
+from pipeline_lib.models.conditioning import PromptEmbedding
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.settings import UserError
 from tests.dreambooth.workbench import CONCEPT, Workbench, load_script
@@ -72,6 +74,95 @@ def test_resumed_is_bit_for_bit_unbroken(bench: Workbench, tmp_path: Path, preci
     pictures = [folder_to_sha256(tmp_path / name / "previews") for name in ("whole", "broken")]
     assert pictures[0] == pictures[1]
     assert len(pictures[0]) == 2
+
+
+def test_equal_steps_are_equal_at_two_threads(embedded_gradients: Callable[[], bytes]) -> None:
+    """Ten samples share two prompts; threads must not race in adding up their gradients."""
+    assert len({embedded_gradients() for _ in range(200)}) == 1
+
+
+@pytest.fixture
+def embedded_gradients() -> Iterator[Callable[[], bytes]]:
+    """Return a function that gives the prompts' gradient at the embedded model's size."""
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(2, 77, 128, generator=generator, requires_grad=True)
+    upstream = torch.randn(10, 77, 128, generator=generator)
+    prompts = torch.tensor([0] * 6 + [1] * 4)
+
+    def gradients() -> bytes:
+        hidden.grad = None
+        (PromptEmbedding(hidden).chosen(prompts).hidden * upstream).sum().backward()
+        return hidden.grad.numpy().tobytes()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield gradients
+    torch.set_num_threads(before)
+
+
+def fail(*_: object) -> None:
+    raise RuntimeError("no graphics today")
+
+
+@pytest.mark.parametrize("what", ["previews", "fixed_losses"])
+def test_what_the_training_can_do_without_only_warns(
+    bench: Workbench, tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    trainer = make_trainer(bench, steps=4, checkpoint_every=2, preview_every=2)
+    setattr(trainer, what, fail)
+    run_to(trainer, tmp_path)
+    assert newest_checkpoint(tmp_path / CHECKPOINTS).step == 4
+    assert "step 2: RuntimeError: no graphics today" in caplog.text
+    rows = history_without_seconds(tmp_path / "history.csv")
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
+    assert bool(rows[1]["train_loss"]) == (what == "previews")
+
+
+def test_a_training_whose_previews_all_failed_is_given_out(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "previews", fail)
+    paths = bench.paths(tmp_path)
+    finetune_script.finetune(bench.stage(steps=2), paths)
+    assert (paths.trained / "brightbooth.json").exists()
+    assert paths.previews.stat().st_size > 0
+
+
+def test_a_kill_while_previews_are_drawn_loses_no_step(bench: Workbench, tmp_path: Path) -> None:
+    settings = {"steps": 4, "checkpoint_every": 2, "preview_every": 2}
+    run_to(make_trainer(bench, **settings), tmp_path / "whole")
+    cut = make_trainer(bench, **settings)
+    cut.previews = raise_interrupt
+    with pytest.raises(KeyboardInterrupt):
+        run_to(cut, tmp_path / "cut")
+    assert newest_checkpoint(tmp_path / "cut" / CHECKPOINTS).step == 2
+    again = make_trainer(bench, **settings)
+    made, make_step = [], again.make_step
+    again.make_step = lambda step: made.append(step) or make_step(step)
+    run_to(again, tmp_path / "cut")
+    assert made == [2, 3]
+    rows = [history_without_seconds(tmp_path / name / "history.csv") for name in ("whole", "cut")]
+    assert rows[0] == rows[1]
+    pictures = [folder_to_sha256(tmp_path / name / "previews") for name in ("whole", "cut")]
+    assert pictures[0] == pictures[1] and len(pictures[0]) == 2
+
+
+def test_a_request_while_a_checkpoint_is_written_costs_no_second_one(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, written = StopRequest(), []
+    real = training.write_checkpoint
+
+    def requesting(*given):
+        written.append(given[1])
+        stop.requested = True
+        real(*given)
+
+    monkeypatch.setattr(training, "write_checkpoint", requesting)
+    trainer = make_trainer(bench, steps=6, checkpoint_every=2, preview_every=6)
+    with pytest.raises(StoppedError, match="after step 2 of 6"):
+        list(training_steps(trainer, tmp_path, stop))
+    assert written == [2]
 
 
 def test_both_parts_learn_and_the_loss_falls(bench: Workbench, tmp_path: Path) -> None:
@@ -172,16 +263,35 @@ def test_divergence_keeps_the_last_good_checkpoint(
     assert all(torch.isfinite(weight).all() for weight in trainer.weights.values())
 
 
+@pytest.mark.parametrize("kind", ["gpu", "cpu", "python"])
 def test_lack_of_memory_names_the_mend(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    trainer = make_trainer(bench)
+    kinds = {"gpu": lambda: torch.OutOfMemoryError("no"), "python": MemoryError}
+    error = kinds.get(kind, cpu_out_of_memory)()
+
+    def no_memory(step: int) -> None:
+        raise error
+
+    monkeypatch.setattr(trainer, "make_step", no_memory)
+    with pytest.raises(UserError, match=r"2 subject and 2 class.*Lower training\.batch_size"):
+        run_to(trainer, tmp_path)
+
+
+def cpu_out_of_memory() -> RuntimeError:
+    """Return what torch raises where the CPU's memory does not suffice."""
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**60, dtype=torch.uint8)
+    return raised.value
+
+
+def test_other_errors_of_a_step_are_not_taken_for_lack_of_memory(
     bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = make_trainer(bench)
-
-    def fail(step: int) -> None:
-        raise torch.OutOfMemoryError("no")
-
     monkeypatch.setattr(trainer, "make_step", fail)
-    with pytest.raises(UserError, match=r"2 subject and 2 class.*Lower training\.batch_size"):
+    with pytest.raises(RuntimeError, match="no graphics today"):
         run_to(trainer, tmp_path)
 
 
@@ -227,6 +337,9 @@ def test_finished_key_is_reused_in_seconds(
     finetune_script.finetune(bench.stage(), bench.paths(tmp_path / "b", state=paths.state))
     assert folder_to_sha256(tmp_path / "b/model") == first
     monkeypatch.undo()
+    (state / CHECKPOINTS / "step-00000004").mkdir(parents=True)  # cut before they were cleared
+    finetune_script.finetune(bench.stage(), bench.paths(tmp_path / "b", state=paths.state))
+    assert not (state / CHECKPOINTS).exists()
     (state / "model/unet/config.json").write_text("{}")
     assert not is_finished(state)
     finetune_script.finetune(bench.stage(), bench.paths(tmp_path / "c", state=paths.state))

@@ -13,8 +13,9 @@ from pipeline_lib.evaluation.comparisons import (
     NOT_MEASURABLE,
     RANK_DEFICIENT,
     SHARED_FIELDS,
+    SIGNED,
     WITHOUT_INTERVAL,
-    features_to_memorisation_rows,
+    distances_to_memorisation_rows,
     list_metrics,
     measures_to_difference,
     measures_to_rows,
@@ -23,6 +24,7 @@ from pipeline_lib.evaluation.intervals import FEW_FIELDS, images_to_blocks
 from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
 from pipeline_lib.evaluation.manifold import NAMES, features_to_manifold_scores
 from pipeline_lib.evaluation.measurements import images_to_measures
+from pipeline_lib.evaluation.memorisation import features_to_training_distances
 from pipeline_lib.evaluation.objects import fit_segmenter
 from pipeline_lib.evaluation.two_sample import features_to_two_sample
 from pipeline_lib.reporting.words import METRICS
@@ -200,8 +202,11 @@ def memorised():
 
     def rows_of(copies, fields=8, images=40, **options):
         own = np.concatenate([train[:copies], sample[copies:images]])
-        sides = (holdout, np.arange(40) % fields), (own, images_to_blocks(images))
-        rows = features_to_memorisation_rows(train, *sides, "tuned", "trial", 0.95, **options)
+        units = np.arange(40) % fields, images_to_blocks(images)
+        distances = features_to_training_distances(train, holdout, own)
+        rows = distances_to_memorisation_rows(
+            distances, units, 40, "tuned", "trial", 0.95, **options
+        )
         return {row.metric: row for row in rows}
 
     return rows_of
@@ -222,11 +227,10 @@ def test_copies_show_in_both_rows_of_memorisation(memorised):
 
 
 def test_rows_of_memorisation_say_why_they_have_no_interval(memorised):
-    numbers = np.arange(80) % 8
     for options, flag in (
         ({"fields": 3}, FEW_FIELDS[2]),
         ({"images": 4}, FEW_SYNTHETIC),
-        ({"shared": (numbers[:40], numbers[40:])}, SHARED_FIELDS),
+        ({"shared": True}, SHARED_FIELDS),
     ):
         for row in memorised(0, **options).values():
             assert row.flags.split(";") == [flag]
@@ -235,8 +239,7 @@ def test_rows_of_memorisation_say_why_they_have_no_interval(memorised):
 
 def test_no_interval_of_a_distance_reaches_below_zero(compare):
     rows = compare(draw_fields(7, 12, 64))
-    signed = {"kernel_distance", "background_shift"}
-    assert not any(row.low < 0 for name, row in rows.items() if name not in signed)
+    assert not any(row.low < 0 for name, row in rows.items() if name not in SIGNED)
     assert rows["kernel_distance"].low < 0
 
 

@@ -14,6 +14,7 @@ from pipeline_lib.evaluation.concept_metrics import (
     rows_to_table,
     shared_origins,
 )
+from pipeline_lib.evaluation.embedding_rows import ExtractorFacts
 from pipeline_lib.evaluation.image_sets import Described, ImageSet, Regions
 from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
 from pipeline_lib.imaging.splitting import SplitRow
@@ -55,13 +56,14 @@ def sets():
         decoded=ndimage.gaussian_filter(train[::2], (0, 0.7, 0.7)),
         decoded_numbers=np.arange(0, 8, 2),
         pixel_size_um=0.5,
+        extractor=ExtractorFacts("trial", "plug-in"),
     )
 
 
 @pytest.fixture(scope="module")
 def evaluated(sets):
-    rows, copies = evaluate_concept(sets, "brightfield", EVALUATION)
-    return rows_to_table(rows, "cells"), copies
+    found = evaluate_concept([sets], "brightfield", EVALUATION)
+    return rows_to_table(found.rows, "cells"), found.copies
 
 
 def shares(table, metric):
@@ -135,21 +137,24 @@ def test_nearness_to_training_and_held_out_tiles_has_its_rows(evaluated):
 
 
 def test_oblique_light_takes_a_flipped_tile_for_no_copy(sets):
-    _, copies = evaluate_concept(sets, "oblique", EVALUATION)
+    copies = evaluate_concept([sets], "oblique", EVALUATION).copies
     assert copies.table["verdict"][4] == "new"
     assert (copies.table["view"] == 0).all()
 
 
 def test_without_held_out_tiles_rows_say_so_and_copies_are_unknown(sets):
-    rows, copies = evaluate_concept(
-        replace(
-            sets,
-            holdout=sets.holdout.take(np.arange(0)),
-            roundtrip=sets.roundtrip.take(np.arange(0)),
-        ),
+    found = evaluate_concept(
+        [
+            replace(
+                sets,
+                holdout=sets.holdout.take(np.arange(0)),
+                roundtrip=sets.roundtrip.take(np.arange(0)),
+            )
+        ],
         "brightfield",
         EVALUATION,
     )
+    rows, copies = found.rows, found.copies
     distances = [row for row in rows if row.reference == "holdout"]
     assert {row.set for row in distances} == {"tuned", "untuned", "floor", "vae"}
     assert all(np.isnan(row.value) and FEW_IMAGES in row.flags for row in distances)
@@ -157,9 +162,9 @@ def test_without_held_out_tiles_rows_say_so_and_copies_are_unknown(sets):
 
 
 def test_without_the_untuned_base_as_many_as_the_training_tiles_are_compared(sets):
-    rows, _ = evaluate_concept(
-        replace(sets, untuned=sets.untuned.take(NONE)), "brightfield", EVALUATION
-    )
+    rows = evaluate_concept(
+        [replace(sets, untuned=sets.untuned.take(NONE))], "brightfield", EVALUATION
+    ).rows
     kernel = {row.set: row for row in rows if row.metric == "kernel_distance"}
     assert kernel["tuned"].n_synthetic == kernel["floor"].n_synthetic == 8
     assert np.isfinite(kernel["tuned"].value)
@@ -167,9 +172,9 @@ def test_without_the_untuned_base_as_many_as_the_training_tiles_are_compared(set
 
 
 def test_one_usable_untuned_image_takes_nothing_from_the_others(sets):
-    rows, _ = evaluate_concept(
-        replace(sets, untuned=sets.untuned.take(np.arange(1))), "brightfield", EVALUATION
-    )
+    rows = evaluate_concept(
+        [replace(sets, untuned=sets.untuned.take(np.arange(1)))], "brightfield", EVALUATION
+    ).rows
     kernel = {row.set: row for row in rows if row.metric == "kernel_distance"}
     assert kernel["tuned"].n_synthetic == kernel["floor"].n_synthetic == 8
     assert np.isfinite(kernel["tuned"].value)
@@ -208,7 +213,7 @@ def test_shared_fields_leave_the_floor_without_interval(sets):
         roundtrip=described(1, sets.roundtrip.images.images, fields=6),
         train=described(0, sets.train.images.images, fields=6),
     )
-    rows, _ = evaluate_concept(joined, "brightfield", EVALUATION)
+    rows = evaluate_concept([joined], "brightfield", EVALUATION).rows
     kernel = {row.set: row for row in rows if row.metric == "kernel_distance"}
     assert SHARED_FIELDS in kernel["floor"].flags and np.isnan(kernel["floor"].low)
     assert SHARED_FIELDS not in kernel["tuned"].flags and np.isfinite(kernel["tuned"].low)
@@ -222,10 +227,52 @@ def test_shared_fields_leave_the_floor_without_interval(sets):
 def test_too_few_synthetic_images_are_not_taken_for_too_few_fields(sets):
     holdout = described(1, sets.holdout.images.images, fields=6)
     roundtrip = described(1, sets.roundtrip.images.images, fields=6)
-    rows, _ = evaluate_concept(
-        replace(sets, holdout=holdout, roundtrip=roundtrip, tuned=sets.tuned.take(np.arange(3))),
+    rows = evaluate_concept(
+        [replace(sets, holdout=holdout, roundtrip=roundtrip, tuned=sets.tuned.take(np.arange(3)))],
         "brightfield",
         EVALUATION,
-    )
+    ).rows
     (row,) = [row for row in rows if row.metric == "kernel_distance" and row.set == "tuned"]
     assert row.flags == FEW_SYNTHETIC
+
+
+def by_another(sets, **changes):
+    """Return the same images with the features of another extractor."""
+    other = {
+        name: replace(one, features=one.features[:, ::-1] + 3, structure=one.structure + 1)
+        for name in ("train", "holdout", "roundtrip", "tuned", "untuned")
+        for one in [getattr(sets, name)]
+    }
+    return replace(sets, **other, **changes)
+
+
+def test_each_extractor_has_its_rows_and_images_are_measured_once(sets):
+    other = by_another(
+        sets,
+        extractor=ExtractorFacts("words", "clip", is_fid=True),
+        prompt=np.arange(1.0, 6.0),
+    )
+    alone = evaluate_concept([sets], "brightfield", EVALUATION).rows
+    rows = evaluate_concept([sets, other], "brightfield", EVALUATION).rows
+    ours = [row for row in rows if row.extractor != "words"]
+    assert list(map(repr, ours)) == list(map(repr, alone))
+    added = {row.metric for row in rows if row.extractor == "words"}
+    of_first = {row.metric for row in rows if row.extractor == "trial"} - {"near_share"}
+    own = {"cmmd", "clip_i", "clip_t", "diversity", "fid"}
+    assert added == of_first - {"frechet_distance"} | own
+    assert (
+        not rows_to_table(rows, "cells")
+        .duplicated(["metric", "extractor", "concept", "set", "reference"])
+        .any()
+    )
+
+
+def test_images_of_the_class_are_compared_like_every_other_set(sets):
+    drifted = replace(sets, class_images=described(7, draw_fields(7, 9, 64), shift=1.0))
+    rows = evaluate_concept([drifted], "brightfield", EVALUATION).rows
+    kernel = {row.set: row for row in rows if row.metric == "kernel_distance"}
+    assert list(kernel) == ["tuned", "untuned", "floor", "vae", "class"]
+    assert kernel["tuned"].value < kernel["class"].value < kernel["untuned"].value
+    assert kernel["class"].n_synthetic == kernel["tuned"].n_synthetic == 6
+    (entangled,) = [row for row in rows if row.metric == "background_entanglement"]
+    assert (entangled.set, entangled.reference) == ("class", "untuned")

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from scipy import ndimage
 
 from pipeline_lib.evaluation.copies import (
     LEAST_STRUCTURE,
-    features_to_nearest,
     images_to_matches,
     null_to_threshold,
     pictures_to_fields,
@@ -153,7 +151,7 @@ def test_a_constant_image_is_empty(world):
 def test_parts_that_fit_into_memory_change_nothing(world, monkeypatch):
     fields, prepared, _, _ = world
     whole = images_to_matches(cut(fields)[:5], prepared, VIEWS)
-    monkeypatch.setattr("pipeline_lib.evaluation.copies.PIXELS_AT_ONCE", 2 * SIDE**2)
+    monkeypatch.setattr("pipeline_lib.evaluation.registration.PIXELS_AT_ONCE", 2 * SIDE**2)
     parts = images_to_matches(cut(fields)[:5], prepared, VIEWS)
     assert parts.places.corners == pytest.approx(whole.places.corners)
     assert parts.similarities == pytest.approx(whole.similarities, abs=1e-6)
@@ -164,17 +162,6 @@ def test_fields_smaller_than_images_are_refused(world):
     small = pictures_to_fields([np.zeros((64, 200), np.uint8)], prepared.band)
     with pytest.raises(UserError, match="128 x 128 pixels but a training field has 64 x 200"):
         images_to_matches(np.zeros((1, SIDE, SIDE), np.uint8), small, VIEWS)
-
-
-def test_identical_features_have_no_distance():
-    features = 100 + np.random.default_rng(7).normal(size=(40, 1280)).astype(np.float32)
-    indices, distances = features_to_nearest(features, features)
-    assert indices.tolist() == list(range(40))
-    assert distances.tolist() == [0] * 40
-    # The trap that this avoids: the expanded square in single precision.
-    tensor = torch.from_numpy(features)
-    expanded = torch.cdist(tensor, tensor, compute_mode="use_mm_for_euclid_dist").diagonal()
-    assert expanded.max() > 0.1
 
 
 def test_threshold_is_a_value_of_the_null_distribution():

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from pipeline_lib.evaluation.dreambooth_scores import (
     embeddings_to_diversity,
-    embeddings_to_prior_preservation,
     embeddings_to_prompt_fidelity,
     embeddings_to_subject_fidelity,
 )
@@ -24,13 +23,19 @@ def sets():
     return generator.normal(size=(6, 5)), generator.normal(0.5, 2, (9, 5))
 
 
-@pytest.mark.parametrize(
-    "score", [embeddings_to_subject_fidelity, embeddings_to_prior_preservation]
-)
-def test_scores_of_two_sets_are_the_mean_over_all_pairs(sets, score):
+def test_subject_fidelity_is_the_mean_over_all_pairs_that_share_no_origin(sets):
     first, second = sets
     expected = np.mean([cosine(a, b) for a in first for b in second])
-    assert score(first, second) == pytest.approx(expected, rel=1e-12)
+    assert embeddings_to_subject_fidelity(first, second) == pytest.approx(expected, rel=1e-12)
+    origins = np.arange(6) % 3, np.arange(9) % 4
+    apart = [
+        cosine(a, b)
+        for a, own in zip(first, origins[0], strict=True)
+        for b, other in zip(second, origins[1], strict=True)
+        if own != other
+    ]
+    found = embeddings_to_subject_fidelity(first, second, origins)
+    assert found == pytest.approx(np.mean(apart), rel=1e-12)
 
 
 def test_a_class_that_has_collapsed_onto_the_subject_scores_high():
@@ -38,8 +43,8 @@ def test_a_class_that_has_collapsed_onto_the_subject_scores_high():
     subject = generator.normal(size=8)
     real, collapsed = (subject + 0.1 * generator.normal(size=(10, 8)) for _ in range(2))
     preserved = generator.normal(size=(200, 8))
-    assert embeddings_to_prior_preservation(collapsed, real) > 0.95
-    assert abs(embeddings_to_prior_preservation(preserved, real)) < 0.1
+    assert embeddings_to_subject_fidelity(collapsed, real) > 0.95
+    assert abs(embeddings_to_subject_fidelity(preserved, real)) < 0.1
 
 
 def test_prompt_fidelity_compares_each_image_with_its_own_prompt(sets):

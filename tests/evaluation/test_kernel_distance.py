@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_lib.evaluation.intervals import images_to_blocks, jackknife_estimate
 from pipeline_lib.evaluation.kernel_distance import (
     features_to_kernel_distance,
     features_to_kernel_sums,
+    features_to_summed_set,
+    polynomial_kernel,
+    summed_sets_to_kernel_sums,
     units_to_kernel_statistic,
 )
 
@@ -78,6 +81,7 @@ def test_a_faithful_round_trip_looks_too_near_unless_its_pairs_are_left_out():
     assert abs(np.mean(left_out)) < 0.01 * abs(np.mean(kept))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(2, 6), st.integers(2, 6))
 def test_is_symmetric_and_blind_to_order(seed, first, second):
     generator = np.random.default_rng(seed)
@@ -144,3 +148,64 @@ def test_one_unit_alone_leaves_out_each_image_with_itself():
     found = units_to_kernel_statistic(reference, one, sample, images_to_blocks(9))
     expected = features_to_kernel_distance(reference, sample)
     assert found(np.ones(1, bool), np.ones(9, bool)) == pytest.approx(expected, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 7), st.integers(1, 7), st.integers(1, 4))
+def test_sums_and_counts_are_those_of_single_pairs(seed, first, second, origins):
+    """Units and origins cross: some pairs of two units are left out and others are not."""
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(first, 3)), generator.normal(size=(second, 3))
+    units = generator.integers(0, 3, first), generator.integers(0, 3, second)
+    made_from = generator.integers(0, origins, first), generator.integers(0, origins, second)
+    found = features_to_kernel_sums(x, y, *units, *made_from)
+    for sums, a, b, left, right in (
+        (found.reference, x, x, 0, 0),
+        (found.sample, y, y, 1, 1),
+        (found.cross, x, y, 0, 1),
+    ):
+        expected, counts = np.zeros(sums.sums.shape), np.zeros(sums.sums.shape)
+        same = left == right
+        for i, j in np.ndindex(len(a), len(b)):
+            if made_from[left][i] != made_from[right][j] and not (same and i == j):
+                place = units[left][i], units[right][j]
+                expected[place] += (a[i] @ b[j] / 3 + 1) ** 3
+                counts[place] += 1
+        assert sums.sums == pytest.approx(expected, abs=1e-12)
+        assert np.array_equal(sums.counts, counts)
+
+
+def test_one_reference_is_summed_once_for_all_that_is_compared_with_it():
+    generator, calls = np.random.default_rng(7), []
+
+    def kernel(x, y):
+        calls.append((len(x), len(y)))
+        return polynomial_kernel(x, y)
+
+    features = {name: generator.normal(size=(count, 4)) for name, count in (("a", 9), ("b", 6))}
+    real = generator.normal(size=(12, 4))
+    units = np.arange(12) // 3
+    reference = features_to_summed_set(real, units, kernel=kernel)
+    own = {
+        name: features_to_summed_set(one, images_to_blocks(len(one)), kernel=kernel)
+        for name, one in features.items()
+    }
+    sums = {name: summed_sets_to_kernel_sums(reference, one) for name, one in own.items()}
+    assert sorted(calls) == [(6, 6), (9, 9), (12, 6), (12, 9), (12, 12)]
+    for name, one in features.items():
+        expected = units_to_kernel_statistic(real, units, one, images_to_blocks(len(one)))
+        for kept in (np.ones(4, bool), np.arange(4) != 2):
+            everything = np.ones(len(one), bool)
+            assert sums[name].distance(kept, everything) == expected(kept, everything)
+
+
+def test_origins_of_both_sides_part_a_summed_set_anew():
+    generator = np.random.default_rng(8)
+    real, floor = generator.normal(size=(2, 8, 4))
+    units, shared = np.arange(8) // 2, (np.arange(8), np.arange(4, 12))
+    reference, sample = (features_to_summed_set(one, units) for one in (real, floor))
+    found = summed_sets_to_kernel_sums(reference, sample, shared)
+    expected = features_to_kernel_distance(real, floor, *shared)
+    everything = np.ones(4, bool)
+    assert found.distance(everything, everything) == pytest.approx(expected, abs=1e-12)
+    assert summed_sets_to_kernel_sums(reference, sample).reference is reference.within

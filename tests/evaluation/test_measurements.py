@@ -26,6 +26,18 @@ def test_measures_are_those_of_the_single_modules_in_the_wanted_unit():
     measures = images_to_measures(images, np.zeros((5, 2)), np.zeros(5, int), segmenter, 0.25)
     objects = images_to_objects(images, segmenter)
     assert measures.noise == pytest.approx(images_to_noise(images))
-    assert np.concatenate(list(measures.diameters)) == pytest.approx(objects.diameters / 4)
+    whole = ~objects.at_rim
+    alone = np.isnan(objects.nearest_neighbours)
+    for name, expected in {
+        "diameters": objects.diameters[whole] / 4,
+        "eccentricities": objects.eccentricities[whole],
+        "nearest_neighbours": objects.nearest_neighbours[~alone] / 4,
+        "ring_contrasts": objects.ring_contrasts,
+    }.items():
+        assert len(expected) > 5
+        assert np.concatenate(list(getattr(measures, name))) == pytest.approx(expected), name
+        assert len(getattr(measures, name)) == len(measures)
+    assert measures.counts.tolist() == objects.counts().tolist()
+    assert measures.objects.diameters.tolist() == objects.diameters.tolist()
     assert measures.unit_count() == 1
     assert len(measures.digests) == 5

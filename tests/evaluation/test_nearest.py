@@ -8,10 +8,10 @@ from pipeline_lib.evaluation.kept_band import RINGS, KeptBand
 from pipeline_lib.evaluation.nearest import (
     Nearest,
     Thresholds,
-    matches_to_nearest,
     nearest_to_verdicts,
     null_to_thresholds,
 )
+from pipeline_lib.evaluation.neighbours import features_to_nearest
 from pipeline_lib.evaluation.registration import Places
 from pipeline_lib.imaging.views import modality_to_views
 from tests.evaluation.shards import draw_fields
@@ -27,7 +27,8 @@ def trained():
 
 
 def find(images, features, trained):
-    return matches_to_nearest(images_to_matches(images, trained[0], VIEWS), features, trained[1])
+    matches = images_to_matches(images, trained[0], VIEWS)
+    return Nearest(matches, *features_to_nearest(features, trained[1]))
 
 
 def drawn(similarities, distances, structures):

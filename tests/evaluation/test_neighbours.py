@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from pipeline_lib.evaluation.neighbours import (
     centre_together,
+    features_to_nearest,
     features_to_nearest_by_unit,
     features_to_squared_distances,
 )
@@ -57,3 +59,29 @@ def test_chunks_do_not_change_the_nearest(monkeypatch):
     whole = features_to_nearest_by_unit(*arguments)
     monkeypatch.setattr("pipeline_lib.evaluation.neighbours.CHUNK_ROWS", 4)
     assert np.sort(features_to_nearest_by_unit(*arguments)) == pytest.approx(np.sort(whole))
+
+
+def test_identical_features_have_no_distance():
+    features = 100 + np.random.default_rng(7).normal(size=(40, 1280)).astype(np.float32)
+    indices, distances = features_to_nearest(features, features)
+    assert indices.tolist() == list(range(40))
+    assert distances.tolist() == [0] * 40
+    # The trap that this avoids: the expanded square in single precision.
+    tensor = torch.from_numpy(features)
+    expanded = torch.cdist(tensor, tensor, compute_mode="use_mm_for_euclid_dist").diagonal()
+    assert expanded.max() > 0.1
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 9), st.integers(0, 9))
+def test_the_nearest_is_that_of_all_pairs_of_other_origins(seed, first, second):
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(first, 3)), generator.normal(size=(second, 3))
+    origins = generator.integers(0, 2, first), generator.integers(0, 2, second)
+    indices, distances = features_to_nearest(x, y, origins)
+    for i in range(first):
+        allowed = [j for j in range(second) if origins[0][i] != origins[1][j]]
+        expected = min(allowed, key=lambda j: np.linalg.norm(x[i] - y[j]), default=-1)
+        assert indices[i] == expected
+        far = np.linalg.norm(x[i] - y[expected]) if allowed else np.nan
+        assert distances[i] == pytest.approx(far, nan_ok=True)

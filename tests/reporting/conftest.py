@@ -14,8 +14,10 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from pipeline_lib.dreambooth.history import COLUMNS
+from pipeline_lib.files import write_json
 from pipeline_lib.imaging.stacks import read_stack, write_planes, write_stack
 from pipeline_lib.imaging.writing import write_image
+from pipeline_lib.reporting.times import SHARD_TIME
 from pipeline_lib.sampling.manifests import MANIFEST, ManifestRow, write_manifest
 
 SIDE = 64
@@ -149,6 +151,7 @@ def write_shard(folder, concept, images, model, statuses=None):
         if file:
             write_image(folder / file, image, 0.6, {})
     write_manifest(folder / MANIFEST, rows)
+    write_json(folder / SHARD_TIME, {"seconds": 90.0, "device": "cuda:0"})
     return folder
 
 
@@ -266,6 +269,8 @@ def write_run(folder, concepts=("cells",), title="Report"):
         "metrics": folder / "metrics.csv",
         "copies": folder / "copies.tsv",
         "similarities": folder / "similarities.csv",
+        "objects": folder / "objects.csv",
+        "counts": folder / "counts.csv",
         "windows": folder / "copies.tif",
         "history": folder / "training.csv",
         "previews": folder / "previews.png",
@@ -279,6 +284,8 @@ def write_run(folder, concepts=("cells",), title="Report"):
     )
     write_copies(singles["copies"], concepts)
     write_similarities(singles["similarities"], concepts)
+    write_objects(singles["objects"], concepts)
+    write_counts(singles["counts"], concepts)
     trained = [read_stack(path) for path in lists["train_tiles"]]
     write_planes(singles["windows"], [np.rot90(train[3]) for train in trained])
     write_history(singles["history"])
@@ -287,9 +294,14 @@ def write_run(folder, concepts=("cells",), title="Report"):
         "name": "demo",
         "base": "brightfield-tiny",
         "licence": "MIT",
-        "concepts": {name: {"identifier": "zqx", "noun": name} for name in concepts},
+        "concepts": {name: {"identifier": "zqx", "noun": name, "tiles": 12} for name in concepts},
         "settings": {"training": {"steps": 60, "learning_rate": 5e-6, "seed": 0}},
-        "provenance": {"stage": "finetune", "packages": {"torch": "2.13.0"}},
+        "provenance": {
+            "stage": "finetune",
+            "device": "cuda:0",
+            "packages": {"torch": "2.13.0"},
+            "settings": {"training": {"steps": 60, "learning_rate": 5e-6, "seed": 0}},
+        },
         "files": {"unet/diffusion_pytorch_model.safetensors": "cd" * 32},
     }
     singles["model_card"].write_text(json.dumps(card))
@@ -299,8 +311,36 @@ def write_run(folder, concepts=("cells",), title="Report"):
         "concepts": [
             {"concept": name, "dataset": name, "modality": "brightfield"} for name in concepts
         ],
+        "confidence": 0.9,
     }
+    lists["class_images"] = [write_class_images(folder / "shard-0000.tif")]
     return RunOnDisk(settings, {**singles, **lists})
+
+
+def write_class_images(path, prompt="a microscopy image of cells", seconds=30.0):
+    """Write colour pictures as the stage `prior` does."""
+    prior = {"class_prompt": prompt, "count": 12}
+    record = {"settings": {"prior": prior, "count": 12}, "seconds": seconds, "device": "cuda:0"}
+    write_stack(path, np.repeat(draw_images(12, 3, 1.6)[..., None], 3, axis=-1), record)
+    return path
+
+
+def study_paths(folder, runs, tiles, seconds):
+    """Write what the study's page needs of some runs that differ in tiles and minutes."""
+    folder.mkdir(exist_ok=True)
+    paths = {"metrics": [], "histories": [], "model_cards": [], "page": folder / "index.html"}
+    for place, run in enumerate(runs):
+        card = json.loads(run.paths["model_card"].read_text())
+        for concept in card["concepts"].values():
+            concept["tiles"] = tiles[place]
+        history = pd.read_csv(run.paths["history"])
+        history["seconds"] *= seconds[place] / history["seconds"].max()
+        paths["metrics"].append(run.paths["metrics"])
+        paths["histories"].append(folder / f"{place}.csv")
+        history.to_csv(paths["histories"][-1], index=False)
+        paths["model_cards"].append(folder / f"{place}.json")
+        paths["model_cards"][-1].write_text(json.dumps(card))
+    return paths
 
 
 def write_copies(path, concepts):
@@ -325,6 +365,7 @@ def write_copies(path, concepts):
             "feature_threshold": 2.0,
             "copy": index == 5,
             "verdict": "copy" if index == 5 else "new",
+            "holdout_distance": abs(index - 9.0),
             "window": number if index in (5, 6) else -1,
         }
         for number, name in enumerate(concepts)
@@ -346,6 +387,49 @@ def write_similarities(path, concepts):
     pd.DataFrame(rows).to_csv(path, index=False)
 
 
+def write_objects(path, concepts):
+    """Write objects of the sets; synthetic ones are a third larger than real ones."""
+    generator = np.random.default_rng(4)
+    sizes = {"holdout": 6.0, "tuned": 8.0, "untuned": 12.0, "floor": 6.0, "vae": 6.0}
+    rows = [
+        {
+            "concept": name,
+            "set": chosen,
+            "image": number // 6,
+            "area": 30.0,
+            "diameter": generator.gamma(9, size / 9),
+            "eccentricity": generator.beta(3, 3),
+            "nearest_neighbour": generator.gamma(4, size) if number % 7 else np.nan,
+            "ring_contrast": 0.3,
+            "rim": number % 5 == 0,
+            "unit": "um",
+        }
+        for name in concepts
+        for chosen, size in sizes.items()
+        for number in range(120)
+    ]
+    pd.DataFrame(rows).to_csv(path, index=False)
+
+
+def write_counts(path, concepts):
+    """Write how many objects the images have: synthetic ones half as many again as real ones."""
+    rows = [
+        {
+            "concept": name,
+            "set": chosen,
+            "image": image,
+            "count": count + image % 3 - 1,
+            "density": 100.0 * (count + image % 3 - 1),
+            "density_unit": "mm2",
+            "coverage": count / 100,
+        }
+        for name in concepts
+        for chosen, count in {"holdout": 10, "tuned": 15, "untuned": 4, "floor": 10}.items()
+        for image in range(6)
+    ]
+    pd.DataFrame(rows).to_csv(path, index=False)
+
+
 def write_history(path):
     generator = np.random.default_rng(0)
     rows = [
@@ -356,6 +440,7 @@ def write_history(path):
             "prior_loss": 0.2 + generator.gamma(2, 0.05),
             "learning_rate": 5e-6,
             "train_loss": 0.2 / step if step % 20 == 0 else np.nan,
+            "seconds": 30.0 * step,
         }
         for step in range(1, 61)
     ]

@@ -34,6 +34,7 @@ from pipeline_lib.reporting.verdicts import Copies, metrics_to_verdict
 from tests.reporting.conftest import metric_row, metrics_table, usual_metrics
 
 NO_COPIES = Copies(0, 200)
+CONFIDENCE = 0.95
 RATIOS = (
     *("power_ratio_2_to_4_px", "power_ratio_4_to_8_px", "power_ratio_8_to_16_px"),
     *("power_ratio_16_to_32_px", "grid_peak_ratio_8_px", "object_count_ratio", "noise_ratio"),
@@ -71,7 +72,7 @@ def good_rows(**changed):
 def answer(rows, copies=NO_COPIES, unusable=0, drawn=200):
     table = metrics_table(rows)
     return evidence_to_answers(
-        metrics_to_evidence(table, "cells", copies, {"blank": unusable}, drawn)
+        metrics_to_evidence(table, "cells", copies, {"blank": unusable}, drawn, CONFIDENCE)
     )
 
 
@@ -116,6 +117,25 @@ def test_the_larger_of_two_faults_comes_first():
     small, large = {"object_count_ratio": 1.5}, {"object_count_ratio": 5.0}
     assert answer(good_rows(noise_ratio=0.5, **small)).improvement.fault == "noise"
     assert answer(good_rows(noise_ratio=0.5, **large)).improvement.fault == "object count"
+
+
+def test_all_sure_faults_are_named_the_largest_first():
+    changed = {"object_count_ratio": 5.0, "noise_ratio": 0.5, "recall": 0.2}
+    improvement = answer(good_rows(**changed)).improvement
+    assert improvement.fault == "object count"
+    said = "Also: kinds of real images are missing; the camera's noise is wrong."
+    assert improvement.reason.endswith(said)
+    assert "Also" not in answer(good_rows(noise_ratio=0.5)).improvement.reason
+
+
+def test_all_faults_that_may_be_chance_are_hints():
+    rows = good_rows(object_count_ratio=5.0, noise_ratio=0.5)
+    unsure = [row | {"low": np.nan, "high": np.nan} for row in rows]
+    reason = answer(unsure).improvement.reason
+    assert "Hints, which may be chance: the number of objects is wrong; the camera's" in reason
+    alone = [row | {"low": np.nan, "high": np.nan} for row in good_rows(noise_ratio=0.5)]
+    said = "A hint, which may be chance: the camera's noise is wrong."
+    assert answer(alone).improvement.reason.endswith(said)
 
 
 def test_what_the_autoencoder_loses_is_its_fault_and_not_the_denoisers():
@@ -297,15 +317,23 @@ def test_checks_in_closed_form():
 
 
 def test_shares_are_sure_only_with_enough_images():
-    assert share_to_check(0, 30, "").passes == "cannot say"
-    assert share_to_check(0, 40, "").passes == "yes"
-    assert share_to_check(3, 4, "").passes == "no"
-    assert share_to_check(0, 0, "") is NOT_MEASURED
-    assert copies_to_check(Copies(0, 60, empty=40)).passes == "cannot say"
+    def share(count, total, confidence=CONFIDENCE):
+        return share_to_check(count, total, "", confidence)
+
+    def of_copies(copies, known=None):
+        return copies_to_check(copies, CONFIDENCE, known)
+
+    assert share(0, 30).passes == "cannot say"
+    assert share(0, 40).passes == "yes"
+    assert share(3, 4).passes == "no"
+    assert share(0, 0) is NOT_MEASURED
+    assert of_copies(Copies(0, 60, empty=40)).passes == "cannot say"
     # A search that misses most of known copies says nothing where it finds none.
-    assert copies_to_check(Copies(0, 500), Measured(1.0)).passes == "yes"
-    assert copies_to_check(Copies(0, 500), Measured(0.12)).passes == "cannot say"
-    assert copies_to_check(Copies(400, 500), Measured(0.12)).passes == "no"
+    assert of_copies(Copies(0, 500), Measured(1.0)).passes == "yes"
+    assert of_copies(Copies(0, 500), Measured(0.12)).passes == "cannot say"
+    assert of_copies(Copies(400, 500), Measured(0.12)).passes == "no"
+    # A higher level asks for more images, a lower one for fewer.
+    assert share(0, 40, 0.99).passes == "cannot say" and share(0, 30, 0.9).passes == "yes"
 
 
 def test_the_worst_of_several_is_open_where_one_is_missing():

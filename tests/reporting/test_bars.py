@@ -79,3 +79,8 @@ def test_six_numbers_whatever_was_measured():
     assert bars[1].value == "" and bars[1].words == "Variety (recall): not measured."
     assert bars[5].interval == "0 to 0.2" and bars[5].mark.beyond
     assert math.isclose(bars[5].mark.value, scale_to_percent(10 / 23), abs_tol=0.01)
+
+
+def test_a_ratio_says_that_1_is_best():
+    bar = sets_to_bar("object_count_ratio", sets(Measured(1.2), 1.0, 4.0))
+    assert "best at 1" in bar.unit and "best at 1" in bar.words

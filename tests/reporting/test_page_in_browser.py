@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.settings import ReportStage
+from pipeline_lib.settings import ReportStage, StudyReportStage
 from tests.browser import Browser
-from tests.reporting.conftest import write_run
+from tests.reporting.conftest import study_paths, write_run
 
 ROOT = Path(__file__).parents[2]
 SIZES = ((390, 844), (1280, 900))
@@ -51,12 +51,30 @@ SHOWN = "document.querySelector('.picture:target')?.id ?? ''"
 FOCUS = "document.activeElement.id"
 
 
+FAULTY = """<!doctype html><html lang="en"><head><title>Faulty</title></head>
+<body><main><h1>Faulty</h1><img src="data:,"><p style="color: #bbb">pale</p></main></body></html>
+"""
+
+
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    run = write_run(tmp_path_factory.mktemp("seen") / "demo", ("cells", "debris"))
+def run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("seen") / "demo", ("cells", "debris"))
+
+
+@pytest.fixture(scope="module")
+def page(run):
     script = runpy.run_path(str(ROOT / "scripts" / "report.py"), run_name="report")
     script["report"](ReportStage.model_validate(run.settings), argparse.Namespace(**run.paths))
     return run.paths["page"]
+
+
+@pytest.fixture(scope="module")
+def study_page(run, tmp_path_factory):
+    paths = study_paths(tmp_path_factory.mktemp("study"), [run] * 3, [5, 10, 20], [60, 90, 200])
+    stage = StudyReportStage.model_validate({"report": {}, "runs": ["few", "more", "most"]})
+    script = runpy.run_path(str(ROOT / "scripts" / "study.py"), run_name="study")
+    script["study"](stage, argparse.Namespace(**paths))
+    return paths["page"]
 
 
 @pytest.fixture(scope="module")
@@ -66,23 +84,70 @@ def browser(tmp_path_factory):
     browser.close()
 
 
-@pytest.fixture(params=SIZES, ids=str)
-def opened(request, browser, page):
-    browser.size(*request.param)
+def load(browser, page, size):
+    browser.size(*size)
     browser.call("Page.navigate", url="about:blank")
     browser.open(page)
     return browser
 
 
+@pytest.fixture(params=SIZES, ids=str)
+def opened(request, browser, page):
+    return load(browser, page, request.param)
+
+
+@pytest.fixture(params=SIZES, ids=str)
+def opened_study(request, browser, study_page):
+    return load(browser, study_page, request.param)
+
+
+def wider_than_the_window(browser):
+    """Return what is; what scrolls within its own box, or is cut there, is not."""
+    browser.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    return browser.run("""[...document.querySelectorAll("body *")].filter(one =>
+        one.checkVisibility() && !one.closest(".scroll, svg")
+        && one.getBoundingClientRect().right > innerWidth + 1)
+        .map(one => one.outerHTML.slice(0, 80))""")
+
+
+def unreached_by_the_keyboard(browser):
+    """Return the controls that no number of tabs reaches."""
+    missed = f"{CONTROLS}.filter(one => !reached.has(one)).map(one => one.outerHTML.slice(0, 80))"
+    browser.run("window.reached = new Set()")
+    for _ in range(TABS):
+        browser.press("Tab")
+        if not browser.run(f"reached.add(document.activeElement), {missed}"):
+            break
+    return browser.run(missed)
+
+
 def test_nothing_is_wider_than_the_window(opened):
-    opened.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-    width = opened.run("innerWidth")
-    assert opened.run("document.documentElement.scrollWidth") <= width
-    # What is wider scrolls within its own box, or is cut there.
-    wide = """[...document.querySelectorAll("body *")].filter(one => one.checkVisibility()
-        && !one.closest(".scroll, svg") && one.getBoundingClientRect().right > innerWidth + 1)
-        .map(one => one.outerHTML.slice(0, 80))"""
-    assert opened.run(wide) == []
+    assert wider_than_the_window(opened) == []
+
+
+def test_axe_finds_nothing_serious(opened):
+    assert opened.violations() == []
+
+
+def test_axe_finds_faults_that_were_planted(browser, tmp_path):
+    (tmp_path / "faulty.html").write_text(FAULTY)
+    browser.open(tmp_path / "faulty.html")
+    assert {found.partition(":")[0] for found in browser.violations()} == {
+        "image-alt",
+        "color-contrast",
+    }
+
+
+def test_the_page_of_the_study_is_as_good(opened_study):
+    assert wider_than_the_window(opened_study) == []
+    assert opened_study.violations() == []
+    assert [pair for pair in opened_study.run(CONTRAST) if pair[0] < 4.5] == []
+    assert unreached_by_the_keyboard(opened_study) == []
+    assert opened_study.run("[...document.images].every(one => one.naturalWidth > 0 && one.alt)")
+    assert opened_study.run("document.images.length") == 6
+    assert opened_study.faults == []
+    assert [url for url in opened_study.requests if url.startswith(("http", "ws"))] == []
 
 
 def test_headings_and_landmarks_are_in_order(opened):
@@ -128,13 +193,7 @@ def test_every_text_stands_out_from_what_is_behind_it(opened):
 
 
 def test_the_keyboard_reaches_every_control(opened):
-    missed = f"{CONTROLS}.filter(one => !reached.has(one)).map(one => one.outerHTML.slice(0, 80))"
-    opened.run("window.reached = new Set()")
-    for _ in range(TABS):
-        opened.press("Tab")
-        if not opened.run(f"reached.add(document.activeElement), {missed}"):
-            break
-    assert opened.run(missed) == []
+    assert unreached_by_the_keyboard(opened) == []
     scrolling = "[...document.querySelectorAll('.scroll')].every(one => one.tabIndex === 0)"
     assert opened.run(scrolling)
     assert opened.run("getComputedStyle(document.activeElement).outlineStyle") != "none"

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 from scipy import ndimage
 
@@ -22,6 +23,7 @@ from pipeline_lib.evaluation.concept_metrics import (
     evaluate_concept,
     rows_to_table,
 )
+from pipeline_lib.evaluation.embedding_rows import ExtractorFacts
 from pipeline_lib.evaluation.image_sets import (
     Described,
     Regions,
@@ -32,13 +34,20 @@ from pipeline_lib.evaluation.image_sets import (
 from pipeline_lib.evaluation.spectra import images_to_power, power_to_radial
 from pipeline_lib.frames import read_frame
 from pipeline_lib.imaging.splitting import SplitRow
-from pipeline_lib.imaging.stacks import read_planes, write_planes, write_stack
+from pipeline_lib.imaging.stacks import read_planes, read_stack, write_planes, write_stack
 from pipeline_lib.reporting.inputs import read_samples
 from pipeline_lib.reporting.methods import card_to_licences
 from pipeline_lib.reporting.nearest import Pair, copies_to_pairs
 from pipeline_lib.reporting.tables import number
+from pipeline_lib.reporting.times import SHARD_TIME
 from pipeline_lib.settings import EvaluationSettings, ReportStage, StudyReportStage, UserError
-from tests.reporting.conftest import read_page, write_camera, write_run, write_shard
+from tests.reporting.conftest import (
+    read_page,
+    study_paths,
+    write_camera,
+    write_run,
+    write_shard,
+)
 
 ROOT = Path(__file__).parents[2]
 TITLE = "Cells <script>alert(1)</script> & more"
@@ -121,14 +130,15 @@ def test_parts_stand_in_order(page):
         "For what?", "What to improve first?", "In short: debris", "Six numbers: cells",
         "Overall likeness", "What the answers rest on", "The whole table", "Download the table",
         "Images: cells", "Real, held out", "The same, through the VAE", "Synthetic (tuned)",
-        "Untuned base", "Copies of training images: cells", "Spectrum and grey values: cells",
-        "What data went in: cells", "Six numbers: debris", "Losses by step", "Copy the paragraph",
-        "Base model and concepts",
+        "Untuned base", "Best: nearest to real", "Median", "Worst: farthest from real",
+        "Copies of training images: cells", "Objects: cells", "Spectrum and grey values: cells",
+        "What data went in: cells", "Six numbers: debris", "Losses by step", "Class images: what",
+        "Time and GPU-hours by stage", "Copy the paragraph", "Base model and concepts",
     ]  # fmt: skip
     places = [page.text.index(part) for part in parts]
     assert places == sorted(places)
     html_order = [tag["id"] for name, tag in page.tags if name == "section"]
-    kinds = ["numbers", "images", "nearest", "curves", "data"]
+    kinds = ["numbers", "images", "nearest", "objects", "curves", "data"]
     assert html_order == [
         "answers",
         *(f"{kind}-{concept}" for concept in ("cells", "debris") for kind in kinds),
@@ -140,7 +150,7 @@ def test_numbers_and_warnings_are_on_the_page(page):
     for words in (
         "One field: differences cannot be told from chance.",
         "Some synthetic images are no pictures: 1 not finite.",
-        "there were no validation images to choose one by",
+        "no validation loss was recorded to choose one by",
         "Frechet distance (EfficientNet-Lite0)",
         "Kernel distance (EfficientNet-Lite0) of 200 synthetic images to 60 held-out real tiles",
         "Copies of training images: 1 of 23 (4.3 %).",
@@ -206,6 +216,75 @@ def test_pictures_are_the_files_own_grey_values(made, page):
     np.testing.assert_array_equal(shown, expected)
 
 
+def shown_pictures(page, words):
+    images = [image for image in page.all("img") if image["alt"].startswith(words)]
+    return [Image.open(io.BytesIO(base64.b64decode(one["src"].split(",")[1]))) for one in images]
+
+
+def test_best_median_and_worst_are_shown_with_their_numbers(made, page):
+    # The distance of image i is |i - 9|; the third has no file and the ends are 0 and 14.
+    alts = [image["alt"] for image in page.all("img") if "real, image #" in image["alt"]]
+    numbers = [int(alt.rpartition("#")[2]) for alt in alts[:8]]
+    assert numbers == [9, 8, 10, 7, 20, 21, 22, 23]
+    manifest = read_samples(made.paths["tuned_shards"], "cells").manifest
+    path = manifest.loc[manifest["index"] == 23, "path"].item()
+    worst = shown_pictures(page, "Worst: farthest from real, image #23")[0]
+    np.testing.assert_array_equal(np.asarray(worst), tifffile.imread(path))
+
+
+def test_class_images_are_shown_in_their_colours_or_left_out(made, page, tmp_path):
+    shown = shown_pictures(page, "\u201ca microscopy image of cells\u201d")
+    expected = read_stack(made.paths["class_images"][0])[:8]
+    np.testing.assert_array_equal([np.asarray(one) for one in shown], expected)
+    without = made.paths | {"class_images": [], "page": tmp_path / "without.html"}
+    call_script("report", made.settings, without)
+    text = read_page(without["page"]).text
+    assert "Class images:" not in text and "class images of" not in text
+
+
+def test_objects_are_drawn_with_their_medians(page):
+    assert page.text.count("Medians of real and of synthetic objects: diameter") == 2
+    alts = [image["alt"] for image in page.all("img")]
+    assert alts.count("Objects in the images: their sizes, shapes and distances.") == 2
+
+
+def test_concepts_without_objects_are_said(tmp_path):
+    run = write_run(tmp_path / "demo")
+    pd.read_csv(run.paths["objects"]).head(0).to_csv(run.paths["objects"], index=False)
+    call_script("report", run.settings, run.paths)
+    assert "No objects were found." in read_page(run.paths["page"]).text
+
+
+def test_time_by_stage_is_that_of_the_files(page):
+    for words in (
+        "class images of \u201ca microscopy image of cells\u201d (12) 30 s cuda:0 0.0083",
+        "fine-tuning 30 min 0 s cuda:0 0.5",
+        "synthetic images (48) 3 min 0 s cuda:0 0.05",
+        "untuned images (48) 3 min 0 s cuda:0 0.05",
+        "together 36 min 30 s cuda:0 0.61",
+    ):
+        assert words in page.text
+
+
+def test_times_that_were_not_recorded_are_said(tmp_path):
+    run = write_run(tmp_path / "demo")
+    (run.paths["tuned_shards"][0] / SHARD_TIME).unlink()
+    call_script("report", run.settings, run.paths)
+    text = read_page(run.paths["page"]).text
+    assert "synthetic images (24) not recorded untuned images (24) 1 min 30 s cuda:0" in text
+    assert "together" not in text.partition("GPU-hours by stage")[2].partition("Methods")[0]
+
+
+def test_the_level_of_the_intervals_is_the_one_used(page):
+    assert page.text.count("its 90 % interval") == 2
+    assert "jackknife intervals over fields (90 %)." in page.text
+    assert "95 %" not in page.text
+
+
+def test_settings_of_the_training_stand_once(page):
+    assert page.text.count("learning_rate") == 1
+
+
 def test_copy_stands_first_beside_its_place_in_register(made):
     copies = read_frame(made.paths["copies"])
     manifest = read_samples(made.paths["tuned_shards"], "cells").manifest
@@ -230,7 +309,7 @@ def test_the_difference_forgives_brightness_and_contrast_alone():
 
 def test_sheet_and_verdict(made):
     sheet = np.asarray(Image.open(made.paths["sheet"]))
-    assert sheet.shape[1] >= 8 * 64 and sheet.shape[0] >= 6 * 64
+    assert sheet.shape[1] >= 8 * 64 and sheet.shape[0] >= 2 * 7 * 64
     text = made.paths["verdict"].read_text()
     assert text.startswith(f"{TITLE}: run demo") and "[debris]" in text
     assert "! One field: differences cannot be told from chance." in text
@@ -256,6 +335,50 @@ def test_run_without_held_out_tiles_still_gets_its_page(tmp_path):
     text = read_page(run.paths["page"]).text
     assert "Variety recall not measured" in text and "Cannot say yet." in text
     assert "could not be measured" in text and "Fewer than two images on a side." in text
+
+
+def test_images_of_the_class_get_a_column_where_they_were_drawn(run_on_disk, tmp_path):
+    rows = pd.read_csv(run_on_disk.paths["metrics"])
+    own = rows[(rows["metric"] == "kernel_distance") & (rows["set"] == "untuned")]
+    with_class = pd.concat([rows, own.assign(set="class", value=0.625)])
+    with_class.to_csv(tmp_path / "metrics.csv", index=False)
+    paths = {"metrics": tmp_path / "metrics.csv", "page": tmp_path / "index.html"}
+    call_script("report", run_on_disk.settings, run_on_disk.paths | paths)
+    page = read_page(tmp_path / "index.html")
+    cells = [tag for tag in page.all("td") if tag.get("data-label") == "class"]
+    assert cells and "0.625" in page.text
+    assert "Class: what the tuned model draws" in page.text
+
+
+def test_what_is_said_of_a_row_follows_its_reference(run_on_disk, tmp_path):
+    rows = pd.read_csv(run_on_disk.paths["metrics"])
+    own = rows[(rows["metric"] == "kernel_distance") & (rows["set"] == "tuned")]
+    added = [
+        own.assign(metric="background_entanglement", set="class", reference="untuned"),
+        own.assign(metric="clip_t", reference="prompt", n_reference=0),
+    ]
+    pd.concat([rows, *added]).to_csv(tmp_path / "metrics.csv", index=False)
+    paths = {"metrics": tmp_path / "metrics.csv", "page": tmp_path / "index.html"}
+    call_script("report", run_on_disk.settings, run_on_disk.paths | paths)
+    page = read_page(tmp_path / "index.html")
+    assert "Background entanglement, tuned less" not in page.text
+    assert "CLIP-T" in page.text and " 0 held-out" not in page.text
+
+
+def test_rows_of_a_second_extractor_stand_in_the_table_alone(run_on_disk, tmp_path):
+    rows = pd.read_csv(run_on_disk.paths["metrics"])
+    own = rows[rows["metric"] == "kernel_distance"]
+    first = own["extractor"].iloc[0]
+    both = pd.concat([rows, own.assign(extractor="dinov2-base", value=77.0)])
+    both.to_csv(tmp_path / "metrics.csv", index=False)
+    paths = {"metrics": tmp_path / "metrics.csv", "page": tmp_path / "index.html"}
+    paths["verdict"] = tmp_path / "verdict.txt"
+    call_script("report", run_on_disk.settings, run_on_disk.paths | paths)
+    page = read_page(tmp_path / "index.html")
+    assert first != "dinov2-base"
+    assert "Kernel distance (DINOv2 ViT-B/14)" in page.text
+    assert page.text.count("77") >= 1
+    assert "77" not in (tmp_path / "verdict.txt").read_text()
 
 
 def test_wrong_lists_are_refused_with_words(run_on_disk):
@@ -302,23 +425,21 @@ def test_program_imports_no_torch(made):
 
 
 def test_study_compares_runs(made, run_on_disk, tmp_path):
-    cards = []
-    for rate, run in ((1e-5, made), (2e-5, run_on_disk)):
-        card = json.loads(run.paths["model_card"].read_text())
+    paths = study_paths(tmp_path, [made, run_on_disk], tiles=[12, 12], seconds=[1800, 1800])
+    for rate, path in zip((1e-5, 2e-5), paths["model_cards"], strict=True):
+        card = json.loads(path.read_text())
         card["settings"]["training"]["learning_rate"] = rate
-        cards.append(tmp_path / f"{rate}.json")
-        cards[-1].write_text(json.dumps(card))
-    target = tmp_path / "study" / "index.html"
+        path.write_text(json.dumps(card))
     settings = {"report": {"title": TITLE, "rows": 8}, "runs": ["first", "second"]}
-    metrics = [made.paths["metrics"], run_on_disk.paths["metrics"]]
-    paths = {"metrics": metrics, "model_cards": cards, "page": target}
     call_script("study", settings, paths)
+    target = paths["page"]
     study = read_page(target)
     assert study.unbalanced == [] and TITLE in study.text
     assert [link["href"] for link in study.all("a")] == [
         "../first/index.html", "../first/index.html", "../second/index.html",
     ]  # fmt: skip
-    assert "learning_rate" in study.text and "steps" not in study.text
+    table = study.text.partition("Click a heading")[2].partition("How to read")[0]
+    assert "learning_rate" in table and "steps" not in table
     assert "Frechet distance (EfficientNet-Lite0)" in study.text
     assert "Concept cells: run first has the smallest kernel distance" in study.text
     sorts = [cell.get("data-sort") for cell in study.all("td")]
@@ -326,11 +447,42 @@ def test_study_compares_runs(made, run_on_disk, tmp_path):
     html = target.read_text()
     assert not re.search(r"(https?:)?//[a-z]", re.sub(r"base64,[^\"]*", "", html))
 
+    assert len(study.all("img")) == 2  # neither images nor minutes differ
 
-def test_study_with_missing_tables_is_refused(run_on_disk, tmp_path):
+
+@pytest.mark.parametrize(
+    ("tiles", "seconds", "against"),
+    [
+        ([5, 10], [60, 60], ["training tiles"]),
+        ([5, 5], [60, 120], ["minutes of training (cuda:0)"]),
+        ([5, 10], [60, 120], ["training tiles", "minutes of training (cuda:0)"]),
+    ],
+)
+def test_study_draws_distance_against_what_differs(run_on_disk, tmp_path, tiles, seconds, against):
+    paths = study_paths(tmp_path, [run_on_disk] * 2, tiles, seconds)
+    call_script("study", {"report": {}, "runs": ["first", "second"]}, paths)
+    alts = [image["alt"] for image in read_page(paths["page"]).all("img")]
+    name = "Kernel distance (EfficientNet-Lite0) of concept cells"
+    assert alts == [f"{name} by run.", *(f"{name} against {words}." for words in against)]
+
+
+def test_study_counts_fields_where_they_differ(run_on_disk, tmp_path):
+    paths = study_paths(tmp_path, [run_on_disk] * 2, [5, 10], [60, 60])
+    metrics = pd.read_csv(paths["metrics"][1])
+    metrics.assign(fields=4).to_csv(tmp_path / "more.csv", index=False)
+    paths["metrics"][1] = tmp_path / "more.csv"
+    call_script("study", {"report": {}, "runs": ["first", "second"]}, paths)
+    alts = [image["alt"] for image in read_page(paths["page"]).all("img")]
+    assert len(alts) == 2 and "against training images (independent fields" in alts[1]
+
+
+@pytest.mark.parametrize("kind", ["metrics", "histories", "model_cards"])
+def test_study_with_missing_tables_is_refused(run_on_disk, tmp_path, kind):
     settings = {"report": {}, "runs": ["first", "second"]}
-    paths = {"metrics": [run_on_disk.paths["metrics"]], "model_cards": [], "page": tmp_path / "x"}
-    with pytest.raises(UserError, match="--metrics needs one path for each of 2 runs, found 1"):
+    paths = study_paths(tmp_path, [run_on_disk] * 2, [12, 12], [60, 60])
+    del paths[kind][0]
+    words = f"--{kind.replace('_', '-')} needs one path for each of 2 runs, found 1"
+    with pytest.raises(UserError, match=words):
         call_script("study", settings, paths)
 
 
@@ -376,8 +528,10 @@ def measure(run):
         decoded=ndimage.gaussian_filter(train.images, (0, 0.8, 0.8)),
         decoded_numbers=np.arange(len(train)),
         pixel_size_um=0.619,
+        extractor=ExtractorFacts("spectrum", "plug-in"),
     )
-    rows, found = evaluate_concept(sets, "brightfield", EvaluationSettings())
+    evaluated = evaluate_concept([sets], "brightfield", EvaluationSettings())
+    rows, found = evaluated.rows, evaluated.copies
     keys = manifests["tuned"][["name", "concept", "prompt_name", "index", "key"]]
     table = keys.merge(found.table, on="name").drop(columns="name")
     similarities = found.similarities.assign(concept="cells")

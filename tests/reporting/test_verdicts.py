@@ -196,7 +196,7 @@ def test_warnings_of_flags_and_small_sets():
 
 
 def test_checkpoint_note():
-    assert "no validation images" in losses_to_checkpoint_note([np.nan, np.nan])
+    assert "no validation loss" in losses_to_checkpoint_note([np.nan, np.nan])
     assert "not used to choose" in losses_to_checkpoint_note([np.nan, 0.2])
 
 

@@ -38,6 +38,12 @@ def test_the_untuned_base_is_asked_by_the_noun(stage_of):
     assert stage_to_prompt(stage_of(), {"name": "base"}) == "a phase contrast image of cells"
 
 
+def test_a_trained_model_may_be_asked_for_the_class_alone(stage_of):
+    taught = {"cells": {"identifier": "zx", "noun": "round cells", "modality": "phase_contrast"}}
+    prompt = stage_to_prompt(stage_of(identifier=False), {"name": "run", "concepts": taught})
+    assert prompt == "a phase contrast image of cells"
+
+
 def test_a_concept_that_was_not_trained_is_refused(stage_of):
     with pytest.raises(UserError, match="trained on bacteria, not on `cells`"):
         stage_to_prompt(stage_of(), {"concepts": {"bacteria": {}}})

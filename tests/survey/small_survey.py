@@ -35,6 +35,7 @@ def make_survey(
     title: str = "Cells",
     seed: int = 0,
     side: int = SIDE,
+    groups: int | None = None,
 ) -> tuple[SurveyKey, str]:
     """Return key and page of a survey."""
     settings = SurveySettings(alternatives=alternatives, trials=trials, title=title, seed=seed)
@@ -45,7 +46,8 @@ def make_survey(
     names = ([f"tile-{i}" for i in range(len(real))], [f"made-{i}" for i in range(len(synthetic))])
     stage = SurveyStage(run="trial", concept="cells", survey=settings)
     notes = trials_to_notes(trials, places, chosen)
-    key = trials_to_key(chosen, secret, names, places.sources, stage, notes)
+    wells = [f"well-{i % fields % (groups or fields)}" for i in range(trials)]
+    key = trials_to_key(chosen, secret, names, (places.sources, wells), stage, notes)
     pictures = [trial_to_pngs(one, real, synthetic) for one in chosen]
     return key, survey_to_page(key, pictures, (side, side))
 

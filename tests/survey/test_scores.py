@@ -76,6 +76,24 @@ def test_the_interval_over_fields_is_students_where_fields_have_equal_trials():
     assert found.fields.high == pytest.approx(min(1, np.mean(good) + half))
 
 
+def test_fields_of_one_group_are_not_independent():
+    grouped, _ = make_survey(trials=40, fields=10, groups=5)
+    alone, _ = make_survey(trials=40, fields=10)
+    generator = np.random.default_rng(4)
+    of_group = dict(zip([f"well-{i}" for i in range(5)], (0, 1, 0.5, 1, 0), strict=True))
+    good = [bool(generator.random() < of_group[trial.group]) for trial in grouped.trials]
+    wide, narrow = (
+        answers_to_survey_score(answer(key, "Anna", good), key).fields for key in (grouped, alone)
+    )
+    assert (wide.fields, narrow.fields) == (5, 10)
+    means = [
+        np.mean([g for g, one in zip(good, grouped.trials, strict=True) if one.group == group])
+        for group in of_group
+    ]
+    half = student.ppf(0.975, 4) * np.std(means, ddof=1) / math.sqrt(5)
+    assert wide.low == pytest.approx(max(0, np.mean(good) - half))
+
+
 @pytest.mark.parametrize(
     ("share", "said"),
     [(0.5, "Not told from guessing"), (1, "more often than"), (0, "less often than by guessing")],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.evaluation.extractors.toy_extractors import build_dinov2
 from tests.toy_models import build_toy_model
 from tests.workflow.workspace import FILES, RUNS, SAMPLES, Workspace, write_raw
 
@@ -17,10 +18,19 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fresh(tmp_path_factory: pytest.TempPathFactory, toy: Path) -> Workspace:
+def toy_extractor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tiny random DINOv2."""
+    folder = tmp_path_factory.mktemp("extractor") / "dinov2"
+    build_dinov2(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory, toy: Path, toy_extractor: Path) -> Workspace:
     """Return a workspace in which nothing has run; tests copy it."""
     workspace = Workspace(tmp_path_factory.mktemp("fresh"))
     workspace.bases["toy"]["path"] = str(toy)
+    workspace.extractors["toy"]["path"] = str(toy_extractor)
     (workspace.folder / "raw").mkdir()
     for seed, name in enumerate(FILES):
         write_raw(workspace.folder / f"raw/{name}.tif", seed)

@@ -13,6 +13,8 @@ from tests.workflow.workspace import Workspace
 
 SHARED = (
     "base_models/toy.json",
+    "extractors/efficientnet-lite0.json",
+    "extractors/toy.json",
     "identifiers/toy.json",
     "prior/toy/class/shard-0000.tif",
     "prior/toy/class/shard-0000.safetensors",
@@ -41,7 +43,9 @@ OF_RUN = (
     "runs/{0}/training.csv",
     "runs/{0}/previews.png",
     "samples/{0}/{1}-subject/shard-0001/manifest.parquet",
+    "samples/{0}/{1}-class/shard-0000/manifest.parquet",
     "features/efficientnet-lite0/samples/{0}/{1}-subject.npz",
+    "features/toy/samples/{0}/{1}-class.npz",
     "metrics/{0}.csv",
     "metrics/{0}.copies.tsv",
     "release/{0}/manifest.parquet",
@@ -92,11 +96,25 @@ def test_tuned_and_untuned_use_the_same_keys(finished: Workspace) -> None:
     assert tuned["key"].tolist() == untuned["key"].tolist()
 
 
+def test_the_class_alone_is_asked_for_without_the_identifier(finished: Workspace) -> None:
+    shard = "shard-0000/manifest.parquet"
+    of_class, subject = (
+        pd.read_parquet(finished.path(f"samples/first/round-{name}/{shard}"))
+        for name in ("class", "subject")
+    )
+    assert set(of_class["prompt"]) == {"an image of cells"} != set(subject["prompt"])
+    assert not set(of_class["key"]) & set(subject["key"])
+
+
 def test_every_set_is_measured_for_every_run(finished: Workspace) -> None:
     for run in ("first", "second"):
         metrics = pd.read_csv(finished.path(f"metrics/{run}.csv"))
         kernel = metrics[metrics["metric"] == "kernel_distance"]
-        assert set(kernel["set"]) >= {"tuned", "untuned", "floor", "vae"}
+        for extractor, own in kernel.groupby("extractor"):
+            assert extractor in ("efficientnet-lite0", "toy")
+            assert set(own["set"]) == {"tuned", "untuned", "floor", "vae", "class"}
+        # A DINOv2 is among them, and stands first.
+        assert kernel["extractor"].iloc[0] == "toy"
         assert "FID" not in finished.path(f"report/{run}/verdict.txt").read_text()
 
 

@@ -27,8 +27,8 @@ def test_a_learning_rate_reruns_training_and_what_follows(workspace: Workspace) 
     workspace.config["training"]["learning_rate"] = 2e-4
     planned = workspace.planned()
     assert only(planned, ["finetune", *AFTER_TRAINING])
-    # The shards of the two runs, not those of the untuned base.
-    assert planned["sample"] == 4
+    # The shards of the two runs and of their class images, not those of the untuned base.
+    assert planned["sample"] == 6
 
 
 def test_without_camera_noise_no_camera_is_measured(workspace: Workspace, fresh: Workspace) -> None:
@@ -36,8 +36,8 @@ def test_without_camera_noise_no_camera_is_measured(workspace: Workspace, fresh:
     workspace.config["sampling"]["camera_noise"] = "none"
     planned = workspace.planned()
     assert {"camera", "latents", "finetune"}.isdisjoint(planned)
-    # Every shard is made anew, and the plain round trips are looked at.
-    assert (planned["sample"], planned["features_of_roundtrip"]) == (8, 2)
+    # Every shard is made anew, and both extractors look at the plain round trips.
+    assert (planned["sample"], planned["features_of_roundtrip"]) == (10, 4)
 
 
 def test_a_touched_raw_file_reruns_nothing(workspace: Workspace) -> None:

@@ -26,6 +26,7 @@ CONFIG: dict[str, Any] = {
     "samples": "samples.tsv",
     "runs": "runs.tsv",
     "base_models": "base_models.yaml",
+    "extractors": "extractors.yaml",
     "data_folder": "raw",
     "concepts": {
         "round": {"noun": "cells", "reading": {"axes": "YX"}},
@@ -54,9 +55,14 @@ CONFIG: dict[str, Any] = {
         "prompts": {"subject": {"template": "an image of {subject}", "count": 8}},
         "images_per_shard": 4,
     },
+    "evaluation": {"extractors": ["efficientnet-lite0", "toy"], "class_prompt_images": 2},
     "report": {"title": "A trial", "rows": 3},
 }
 BASES = {"toy": {"kind": "folder", "path": "", "size": SIZE}}
+EXTRACTORS = {
+    "efficientnet-lite0": {"family": "efficientnet-lite0", "kind": "package"},
+    "toy": {"family": "dinov2", "kind": "folder", "path": ""},
+}
 SAMPLES = (
     "concept\tpath\trole\n"
     "round\tround-train.tif\ttrain\nround\tround-validation.tif\tvalidation\n"
@@ -78,11 +84,13 @@ class Workspace:
         self.workflow = workflow
         self.config = copy.deepcopy(CONFIG)
         self.bases: dict[str, Any] = copy.deepcopy(BASES)
+        self.extractors: dict[str, Any] = copy.deepcopy(EXTRACTORS)
 
     def write(self) -> None:
         """Write the configuration."""
         (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config))
         (self.folder / "base_models.yaml").write_text(yaml.safe_dump(self.bases))
+        (self.folder / "extractors.yaml").write_text(yaml.safe_dump(self.extractors))
 
     def command(self, *arguments: str) -> list[str]:
         """Return the Snakemake command."""
@@ -125,6 +133,7 @@ class Workspace:
         shutil.copytree(self.folder, folder, symlinks=True, copy_function=shutil.copy2)
         twin = Workspace(folder, self.workflow)
         twin.bases = copy.deepcopy(self.bases)
+        twin.extractors = copy.deepcopy(self.extractors)
         return twin
 
 

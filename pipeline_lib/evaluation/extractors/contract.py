@@ -24,7 +24,7 @@ class Extractor:
     name : str
         Scores, rows and folders are named after it: small letters, digits, ``-`` and ``_``.
     family : str
-        What kind of network it is: a family of `ExtractorEntry`.
+        What kind of network it is: a family of `settings.ExtractorEntry`.
     dimensions : int
         Length D of a feature vector.
     weights_sha256 : str

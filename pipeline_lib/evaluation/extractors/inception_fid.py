@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from pipeline_lib.evaluation.extractors.contract import Extractor
-from pipeline_lib.evaluation.extractors.entries import INCEPTION_FILE, INCEPTION_SHA256
+from pipeline_lib.evaluation.extractors.entries import INCEPTION_FILE
 from pipeline_lib.evaluation.extractors.inception_network import InceptionNetwork
 from pipeline_lib.evaluation.extractors.preparation import TensorFlowResize
 from pipeline_lib.evaluation.extractors.weights import check_weights, read_state_dict
@@ -48,11 +48,6 @@ def load_inception_fid(name: str, path: Path, sha256: str | None = None) -> Extr
         prepare=PREPARATION,
         network=weights_to_network(read_state_dict(path), path),
     )
-
-
-def is_real_fid(extractor: Extractor) -> bool:
-    """Say whether distances of these features may be called FID and KID."""
-    return extractor.family == "inception-fid" and extractor.weights_sha256 == INCEPTION_SHA256
 
 
 def weights_to_network(weights: dict[str, torch.Tensor], path: Path) -> InceptionNetwork:

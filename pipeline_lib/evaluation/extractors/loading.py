@@ -1,4 +1,4 @@
-"""An extractor by its name or by what `fetch` wrote of it, ready for use."""
+"""An extractor by its name or by what `fetch_extractor` wrote of it, ready for use."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from pipeline_lib.evaluation.extractors.contract import Extractor, place_extractor
-from pipeline_lib.evaluation.extractors.entries import BUILT_IN, ExtractorCard
+from pipeline_lib.evaluation.extractors.entries import ExtractorCard
 from pipeline_lib.evaluation.extractors.plugins import check_form, load_plugin
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings import EXTRACTOR_KINDS, UserError
 
 FolderLoader = Callable[[str, Path, str | None], Extractor]
 
@@ -23,7 +23,7 @@ def load_extractor(which: str | ExtractorCard, device: str | torch.device = "cpu
     ----------
     which : str or ExtractorCard
         Name of a built-in extractor whose weights are installed, a plug-in as
-        ``module:attribute``, or what `fetch` wrote of any other.
+        ``module:attribute``, or what `fetch_extractor` wrote of any other.
     device : str or torch.device
         Where its network shall be.
 
@@ -62,21 +62,16 @@ def name_to_card(name: str) -> ExtractorCard:
     if ":" in name:
         check_form(name)
         return ExtractorCard(name=name, family="plug-in", attribute=name)
-    if name not in BUILT_IN:
+    if EXTRACTOR_KINDS.get(name) != ("package",) or name == "plug-in":
         raise UserError(
-            f"evaluation.extractor: found {name!r}, known are {', '.join(sorted(BUILT_IN))}, "
-            "and plug-ins as module:attribute"
+            f"extractor {name!r}: its weights are in no package; load it by the description that "
+            "the stage `fetch_extractor` writes, or name a plug-in as module:attribute"
         )
-    if BUILT_IN[name].kind != "package":
-        raise UserError(
-            f"evaluation.extractor: the weights of {name!r} are in no package; load it by the "
-            "description that the stage `fetch` writes"
-        )
-    return ExtractorCard(name=name, family=BUILT_IN[name].family)
+    return ExtractorCard(name=name, family=name)
 
 
 def read_card(path: Path | str) -> ExtractorCard:
-    """Return the description of an extractor that `fetch` wrote."""
+    """Return the description of an extractor that `fetch_extractor` wrote."""
     return ExtractorCard.model_validate_json(Path(path).read_text(encoding="utf-8"))
 
 

@@ -78,7 +78,7 @@ def check_weights(path: Path, sha256: str | None = None) -> str:
     if not path.is_file():
         raise UserError(
             f"{path}: the extractor's weights are not there; correct the extractor's `path`, or "
-            "run `fetch` again"
+            "run `fetch_extractor` again"
         )
     found = file_to_sha256(path)
     if sha256 is not None and found != sha256:

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from pipeline_lib.evaluation.extractors.contract import images_to_features, place_extractor
-from pipeline_lib.evaluation.extractors.entries import INCEPTION_FILE, INCEPTION_SHA256
-from pipeline_lib.evaluation.extractors.inception_fid import is_real_fid, load_inception_fid
+from pipeline_lib.evaluation.extractors.entries import INCEPTION_FILE, INCEPTION_SHA256, is_real_fid
+from pipeline_lib.evaluation.extractors.inception_fid import load_inception_fid
 from pipeline_lib.evaluation.extractors.inception_network import (
     Convolution,
     InceptionNetwork,
@@ -325,9 +325,9 @@ def test_normalisation_adds_a_thousandth_to_the_variance():
 
 def test_only_the_published_weights_make_it_fid(file, extractor):
     assert extractor.weights_sha256 == file_to_sha256(file)
-    assert not is_real_fid(extractor)
-    named = type(extractor)("a", "inception-fid", 2048, INCEPTION_SHA256, "-", torch.clone, None)
-    assert is_real_fid(named)
+    assert not is_real_fid(extractor.family, extractor.weights_sha256)
+    assert not is_real_fid("plug-in", INCEPTION_SHA256)
+    assert is_real_fid("inception-fid", INCEPTION_SHA256)
     with pytest.raises(UserError, match=rf"needed is {INCEPTION_SHA256}"):
         load_inception_fid("inception-fid", file, INCEPTION_SHA256)
 

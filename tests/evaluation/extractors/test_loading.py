@@ -11,27 +11,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from pydantic import ValidationError
 
 from pipeline_lib.evaluation.extractors.contract import images_to_features
 from pipeline_lib.evaluation.extractors.efficientnet_lite0 import EFFICIENTNET_LITE0_SHA256
 from pipeline_lib.evaluation.extractors.entries import (
-    BUILT_IN,
     INCEPTION_FILE,
+    INCEPTION_SHA256,
     ExtractorCard,
-    ExtractorEntry,
 )
 from pipeline_lib.evaluation.extractors.fetching import fetch_extractor
 from pipeline_lib.evaluation.extractors.inception_network import InceptionNetwork
 from pipeline_lib.evaluation.extractors.loading import load_extractor, read_card
 from pipeline_lib.evaluation.extractors.weights import read_checked_weights
 from pipeline_lib.files import file_to_sha256, write_json
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings import ExtractorEntry, UserError
 from tests.evaluation.extractors import toy_extractors as toys
 from tests.evaluation.shards import draw_fields
 from tests.models.hub_server import REPOSITORY, REVISION, serve_hub
 
 ROOT = Path(__file__).resolve().parents[3]
+REGISTRY = {
+    name: ExtractorEntry(**entry)
+    for name, entry in yaml.safe_load((ROOT / "config/extractors.yaml").read_text()).items()
+}
 PLUGIN = "tests.evaluation.extractors.toy_extractors:good"
 
 
@@ -47,9 +51,9 @@ def fetch(entry, root, download=no_download, name="toy"):
 # --- entries --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_built_in_entries_of_the_hub_are_pinned_and_name_their_files(name):
-    entry = BUILT_IN[name]
+@pytest.mark.parametrize("name", REGISTRY)
+def test_shipped_entries_of_the_hub_are_pinned_and_name_their_files(name):
+    entry = REGISTRY[name]
     if entry.kind == "hub":
         assert entry.revision and len(entry.revision) == 40
         assert "config.json" in entry.files
@@ -76,6 +80,11 @@ def test_built_in_entries_of_the_hub_are_pinned_and_name_their_files(name):
 def test_entries_that_cannot_be_are_refused(entry, words):
     with pytest.raises(ValidationError, match=words):
         ExtractorEntry(**entry)
+
+
+def test_the_shipped_inception_is_the_one_that_fid_is_defined_by():
+    assert REGISTRY["inception-fid"].sha256 == INCEPTION_SHA256
+    assert Path(REGISTRY["inception-fid"].path).name == INCEPTION_FILE
 
 
 def test_importing_entries_stays_light():
@@ -128,12 +137,12 @@ def test_a_single_file_of_inception_is_described_and_loaded(tmp_path):
     assert card.files == {"weights.pth": card.sha256}
     assert load_extractor(card).dimensions == 2048
     with pytest.raises(UserError, match="needed is 6726825d"):
-        fetch(BUILT_IN["inception-fid"].model_dump() | {"path": "weights.pth"}, tmp_path)
+        fetch(REGISTRY["inception-fid"].model_dump() | {"path": "weights.pth"}, tmp_path)
 
 
 def test_missing_files_say_where_they_are_published(tmp_path):
     with pytest.raises(UserError, match=rf"{INCEPTION_FILE} of the releases .*pytorch-fid"):
-        fetch(BUILT_IN["inception-fid"].model_dump(), tmp_path)
+        fetch(REGISTRY["inception-fid"].model_dump(), tmp_path)
     with pytest.raises(UserError, match="put the weights there, or correct `path: model`"):
         fetch({"family": "dino", "kind": "folder", "path": "model"}, tmp_path)
 
@@ -146,7 +155,7 @@ def test_a_pinned_revision_is_downloaded_by_its_names(tmp_path):
         toys.build_dinov2(tmp_path / "model")
         return tmp_path / "model"
 
-    entry = BUILT_IN["dinov2-base"]
+    entry = REGISTRY["dinov2-base"]
     card = fetch(entry.model_dump(), tmp_path, download, "dinov2-base")
     assert asked == [(entry.repository, entry.revision, tmp_path / "downloads", entry.files)]
     assert (card.repository, card.revision) == (entry.repository, entry.revision)
@@ -175,7 +184,7 @@ def test_the_hub_s_client_brings_the_named_files_alone(tmp_path):
     entry |= {"files": ["config.json", "preprocessor_config.json", "model.safetensors"]}
     code = (
         "import json, sys; from pathlib import Path\n"
-        "from pipeline_lib.evaluation.extractors.entries import ExtractorEntry\n"
+        "from pipeline_lib.settings import ExtractorEntry\n"
         "from pipeline_lib.evaluation.extractors.fetching import fetch_extractor\n"
         "from pipeline_lib.models.fetching import download_from_hub\n"
         "entry = ExtractorEntry.model_validate_json(sys.argv[1])\n"
@@ -218,10 +227,9 @@ def test_a_plugin_s_entry_gives_it_its_name_and_may_pin_its_weights(tmp_path):
 
 
 def test_unknown_names_and_those_that_need_fetching_are_refused():
-    with pytest.raises(UserError, match=r"found 'inception', known are clip-vit.*module:attribute"):
-        load_extractor("inception")
-    with pytest.raises(UserError, match=r"'dinov2-base' are in no package.*`fetch`"):
-        load_extractor("dinov2-base")
+    for name in ("inception", "dinov2", "plug-in"):
+        with pytest.raises(UserError, match=rf"'{name}': .* no package.*module:attribute"):
+            load_extractor(name)
     with pytest.raises(UserError, match="not of the form module:attribute"):
         load_extractor("module:")
 
