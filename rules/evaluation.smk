@@ -127,9 +127,10 @@ rule metrics:
         log_file("metrics/{run}"),
     conda:
         "../envs/imaging.yaml"
+    threads: 2
     resources:
         mem_mb=16000,
-        runtime=60,
+        runtime=120,
     params:
         settings=lambda wildcards: as_json(stages.metrics_stage(STUDY, wildcards.run)),
         tuned_shards=input_arguments("tuned_shards"),

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from pipeline_lib.settings import UserError
+
 SAMPLED_LOG_SNR = (-5.0, 6.5)
 
 
@@ -67,12 +69,15 @@ def steps_to_timesteps(kept: npt.NDArray[np.floating], steps: int) -> npt.NDArra
 
     Raises
     ------
-    ValueError
+    UserError
         If there are not so many time steps.
     """
     number = len(kept)
     if not 2 <= steps <= number:
-        raise ValueError(f"{steps} steps cannot be spread over {number} time steps")
+        raise UserError(
+            f"{steps} steps cannot be spread over the {number} time steps of the base model by "
+            f"log-SNR; set `steps` of the sampler to 2 to {number}, or `spacing: model`"
+        )
     share = np.clip(np.asarray(kept, np.float64), 1e-12, 1 - 1e-12)
     rising = np.log(share / (1 - share))[::-1]
     wanted = np.linspace(*SAMPLED_LOG_SNR, steps - 1)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.models.timesteps import spread_by_log_snr, steps_to_timesteps
+from pipeline_lib.settings import UserError
 
 BETAS = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
 KEPT = np.cumprod(1 - BETAS)
@@ -61,5 +62,5 @@ def test_denoising_steps_are_even_in_log_snr():
 
 @pytest.mark.parametrize("steps", [1, 1001])
 def test_a_number_of_steps_that_cannot_be_spread_is_refused(steps):
-    with pytest.raises(ValueError, match=f"{steps} steps"):
+    with pytest.raises(UserError, match=f"{steps} steps .*spacing: model"):
         steps_to_timesteps(KEPT, steps)
