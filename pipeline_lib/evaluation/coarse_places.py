@@ -7,24 +7,20 @@ compared with the cells' centres and then with the windows of the nearest cells 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import linalg
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipeline_lib.evaluation.surfaces import surface_basis
+from pipeline_lib.evaluation.threads import spread_over_threads
 from pipeline_lib.imaging.views import View, undo_view
 
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.integer]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 CANDIDATES = 64
 COMPONENTS = 128
@@ -171,28 +167,6 @@ def coefficients_to_candidates(coefficients: Float32Array, fields: CoarseFields)
     widths = np.array([picture.shape[1] - fields.side + 1 for picture in fields.pictures])
     rows, columns = np.divmod(found["window"], widths[found["field"]])
     return np.stack([found["field"], found["view"], rows, columns], axis=-1).astype(int)
-
-
-def spread_over_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Do some work for each item, on as many threads as products of matrices are given.
-
-    Parameters
-    ----------
-    work : callable
-        Of which most is done within NumPy.
-    items : iterable
-        What it is done for.
-
-    Returns
-    -------
-    list
-        Results in the items' order. Each thread multiplies by itself: two threads that wait for
-        each other at every small product are slower than one where others use the processor.
-    """
-    libraries = [one for one in threadpool_info() if one["user_api"] == "blas"]
-    workers = max((one["num_threads"] for one in libraries), default=1)
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, items))
 
 
 def standardise_windows(windows: Float32Array, side: int) -> tuple[Float32Array, Float32Array]:

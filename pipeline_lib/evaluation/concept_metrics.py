@@ -144,8 +144,9 @@ def evaluate_concept(
         Rows, copies, objects and their counts.
     """
     compared = [to_equal_numbers(sets) for sets in by_extractor]
-    rows, measured = sets_to_rows(compared, evaluation)
-    unlike = _find_unlike(compared[0], measured)
+    shared = shared_origins(compared[0].holdout.images, compared[0].train.images)
+    rows, measured = sets_to_rows(compared, evaluation, shared)
+    unlike = _find_unlike(measured, shared)
     rows += [
         unlike_to_row(one, measured["holdout"], measured[name], name)
         for name, one in unlike.items()
@@ -233,7 +234,7 @@ def to_equal_numbers(sets: ConceptSets) -> ConceptSets:
 
 
 def sets_to_rows(
-    by_extractor: Sequence[ConceptSets], evaluation: EvaluationSettings
+    by_extractor: Sequence[ConceptSets], evaluation: EvaluationSettings, shared: Origins | None
 ) -> tuple[list[MetricRow], dict[str, Measures]]:
     """Compare every set with the held-out tiles.
 
@@ -243,6 +244,8 @@ def sets_to_rows(
         Of `to_equal_numbers`, for a fair comparison; the images are the same in each.
     evaluation : EvaluationSettings
         Segmenter and level of the intervals.
+    shared : tuple of ndarray of int, optional
+        From `shared_origins`, of the held-out and training tiles.
 
     Returns
     -------
@@ -265,7 +268,7 @@ def sets_to_rows(
     measured = _measure_sets(first, usable, evaluation)
     for sets in by_extractor:
         own = measured if sets is first else _with_features(measured, sets)
-        rows += _compare(sets, own, evaluation, features_alone=sets is not first)
+        rows += _compare(sets, own, evaluation, shared, features_alone=sets is not first)
     return rows + _entanglement(measured, evaluation), measured
 
 
@@ -348,32 +351,34 @@ def _with_features(measured: Measured, sets: ConceptSets) -> dict[str, Measures]
     }
 
 
-def _pairs(sets: ConceptSets, name: str) -> dict[str, Any]:
+def _pairs(name: str, shared: Origins | None) -> dict[str, Any]:
     """Return how the images of a set are related to the held-out tiles."""
-    shared = shared_origins(sets.holdout.images, sets.train.images) if name == "floor" else None
-    return {"paired": name == "vae", "shared": shared}
+    return {"paired": name == "vae", "shared": shared if name == "floor" else None}
 
 
-def _find_unlike(sets: ConceptSets, measured: Measured) -> dict[str, UnlikeObjects]:
+def _find_unlike(measured: Measured, shared: Origins | None) -> dict[str, UnlikeObjects]:
     """Find the objects unlike any held-out one, in each set."""
     return {
-        name: measures_to_unlike(measured["holdout"], sample, name, **_pairs(sets, name))
+        name: measures_to_unlike(measured["holdout"], sample, name, **_pairs(name, shared))
         for name, sample in measured.items()
         if name != "holdout"
     }
 
 
 def _compare(
-    sets: ConceptSets, measured: Measured, evaluation: EvaluationSettings, features_alone: bool
+    sets: ConceptSets,
+    measured: Measured,
+    evaluation: EvaluationSettings,
+    shared: Origins | None,
+    features_alone: bool,
 ) -> list[MetricRow]:
     """Return the rows by one extractor of the sets that can be compared."""
     samples = dict(measured)
     reference = samples.pop("holdout")
-    shared = shared_origins(sets.holdout.images, sets.train.images)
     unit = "px" if sets.pixel_size_um is None else "um"
     rows = []
     for name, sample in samples.items():
-        pairs = _pairs(sets, name)
+        pairs = _pairs(name, shared)
         own = reference, sample, name
         rows += measures_to_rows(
             *own,

@@ -94,10 +94,8 @@ def measures_to_embedding_rows(
     row = empty_row("", name, (len(reference), len(sample)), fields)
     origins = image_origins(name, reference, sample, paired, shared)
     flags = (units_to_flag(fields), *interval_flags(shared, [(name, sample)]))
-    of_sample = (
-        FEW_SYNTHETIC if name in SYNTHETIC and units_to_flag(counts[1]) else "",
-        "" if name in SYNTHETIC else units_to_flag(counts[1]),
-    )
+    few = units_to_flag(counts[1])
+    of_sample = FEW_SYNTHETIC if few and name in SYNTHETIC else few
     whole = np.ones(counts[0], bool)
     rows = []
     for metric, against, statistic in _statistics(
@@ -109,7 +107,7 @@ def measures_to_embedding_rows(
             estimate = jackknife_estimate(partial(statistic, whole), counts[1:], confidence)
             fields = 0 if name in SYNTHETIC else counts[1]
             own = replace(own, n_reference=0, fields=fields)
-            rows.append(with_estimate(own, estimate, of_sample))
+            rows.append(with_estimate(own, estimate, (of_sample,)))
             continue
         estimate = comparison_estimate(
             metric, statistic, counts, paired, shared is not None, confidence

@@ -37,8 +37,7 @@ def objects_to_distance(reference: Array, sample: Array) -> float:
         Wasserstein-1, from 0 up, in the unit of the values: how much an object must change on
         average. NaN where a side has no objects.
     """
-    first, second = _pooled(reference), _pooled(sample)
-    return float(wasserstein_distance(first, second)) if first.size and second.size else np.nan
+    return _compare_pooled(reference, sample, wasserstein_distance)
 
 
 def objects_to_shift(reference: Array, sample: Array) -> float:
@@ -54,8 +53,7 @@ def objects_to_shift(reference: Array, sample: Array) -> float:
     float
         In the unit of the values; NaN where a side has no objects.
     """
-    first, second = _pooled(reference), _pooled(sample)
-    return float(second.mean() - first.mean()) if first.size and second.size else np.nan
+    return _compare_pooled(reference, sample, lambda own, other: other.mean() - own.mean())
 
 
 def objects_to_effect(reference: Array, sample: Array) -> float:
@@ -102,6 +100,14 @@ def values_to_effect(reference: Array, sample: Array) -> float:
     below = np.searchsorted(ordered, sample, "left")
     above = len(ordered) - np.searchsorted(ordered, sample, "right")
     return float((below - above).mean() / len(ordered))
+
+
+def _compare_pooled(
+    reference: Array, sample: Array, compare: Callable[[FloatArray, FloatArray], float]
+) -> float:
+    """Compare the values of all objects of two sets, NaN where a side has none."""
+    first, second = _pooled(reference), _pooled(sample)
+    return float(compare(first, second)) if first.size and second.size else float("nan")
 
 
 def _pooled(by_image: Array) -> FloatArray:

@@ -16,10 +16,10 @@ from pipeline_lib.evaluation.coarse_places import (
     coefficients_to_candidates,
     images_to_coefficients,
     pictures_to_coarse_fields,
-    spread_over_threads,
     standardise_windows,
 )
 from pipeline_lib.evaluation.surfaces import surface_basis
+from pipeline_lib.evaluation.threads import spread_over_threads
 from pipeline_lib.imaging.views import View, undo_view
 
 Float32Array = npt.NDArray[np.float32]

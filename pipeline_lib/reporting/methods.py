@@ -17,7 +17,7 @@ from pipeline_lib.reporting.tables import (
     metrics_to_measured,
 )
 from pipeline_lib.reporting.verdicts import HEADLINE_METRIC, metrics_to_extractor
-from pipeline_lib.reporting.words import extractor_to_name
+from pipeline_lib.reporting.words import extractor_to_words
 from pipeline_lib.settings import EvaluatedConcept
 
 TRAINING_WORDS = {
@@ -26,15 +26,6 @@ TRAINING_WORDS = {
     "batch_size": "batch size {}",
     "prior_weight": "weight of prior preservation {}",
     "seed": "seed {}",
-}
-DINOV2_SIZES = ("small", "base", "large")
-EXTRACTOR_CITATIONS = {
-    "efficientnet-lite0": "EfficientNet-Lite0 with ImageNet weights (after Tan and Le 2019)",
-    **{f"dinov2-{size}": f"DINOv2 ({size}; Oquab et al. 2023)" for size in DINOV2_SIZES},
-    "dino-vits16": "DINO ViT-S/16 (Caron et al. 2021)",
-    "clip-vit-base-patch32": "CLIP ViT-B/32 (Radford et al. 2021)",
-    "clip-vit-large-patch14": "CLIP ViT-L/14 (Radford et al. 2021)",
-    "inception-fid": "the Inception v3 of the Frechet Inception Distance (Heusel et al. 2017)",
 }
 PACKAGES = ("torch", "diffusers")
 SETS = {
@@ -181,12 +172,11 @@ def _distance_sentence(
     extractor = next((name for name in named if name), "")
     if not extractor:
         return ""
-    features = EXTRACTOR_CITATIONS.get(extractor, extractor_to_name(extractor))
     return (
         "The kernel distance is the unbiased squared maximum mean discrepancy with the kernel "
         "(x\u00b7y / D + 1)\u00b3 (Binkowski et al. 2018; Gretton et al. 2012) of features of "
-        f"{features}, without pairs of one field; intervals in brackets are jackknife intervals "
-        f"over fields ({level_to_words(confidence)})."
+        f"{extractor_to_words(extractor).citation}, without pairs of one field; intervals in "
+        f"brackets are jackknife intervals over fields ({level_to_words(confidence)})."
     )
 
 

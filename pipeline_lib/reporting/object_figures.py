@@ -8,14 +8,16 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline_lib.reporting.figures import COLOURS, LEGEND_PLACE, STYLE, WIDTH_INCHES, figure_to_png
+from pipeline_lib.reporting.figures import (
+    COLOURS,
+    LEGEND_PLACE,
+    SET_WORDS,
+    STYLE,
+    WIDTH_INCHES,
+    figure_to_png,
+)
 from pipeline_lib.reporting.objects import BAND_DEVIATIONS, Panel
 
-SET_WORDS = {
-    "holdout": "real, held out",
-    "tuned": "synthetic",
-    "untuned": "untuned base",
-}
 PANEL_INCHES = 1.75
 
 
@@ -70,7 +72,7 @@ def _draw_panel(axis: Axes, panel: Panel) -> None:
             label=SET_WORDS["untuned"],
         )
     if real := panel.sets.get("holdout"):
-        axis.stairs(real.shares, edges, color=COLOURS["real"], lw=1.6, label=SET_WORDS["holdout"])
+        axis.stairs(real.shares, edges, color=COLOURS["real"], lw=1.6, label=SET_WORDS["real"])
     highest = max(one.shares.max() for one in panel.sets.values())
     if real:
         reach = BAND_DEVIATIONS * real.deviations

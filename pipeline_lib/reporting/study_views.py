@@ -13,6 +13,7 @@ from pipeline_lib.reporting.explanations import STUDY_READING
 from pipeline_lib.reporting.pages import SortableCell, StudyChart, StudyRow, StudyView
 from pipeline_lib.reporting.study_figures import Point, points_to_png, study_to_png
 from pipeline_lib.reporting.tables import (
+    RUN_COLUMNS,
     Measured,
     measured_to_cell,
     metrics_to_measured,
@@ -28,7 +29,6 @@ from pipeline_lib.reporting.verdicts import (
 from pipeline_lib.reporting.words import flags_to_notes, in_sentence, metric_to_words
 
 Key = tuple[str, str]
-HEADLINE_SETS = {"tuned": "tuned", "untuned": "untuned", "floor": "floor", "vae": "VAE's cost"}
 MISSING = SortableCell("", "")
 
 
@@ -129,7 +129,7 @@ def runs_to_view(title: str, runs: Sequence[StudyRun]) -> StudyView:
         "tiles. The other metrics: of the tuned model. Intervals stand in brackets.",
         head=[
             *("run", "concept", *varied),
-            *HEADLINE_SETS.values(),
+            *RUN_COLUMNS.values(),
             "tuned / untuned",
             *(metric_to_words(*key).label for key in others),
             "notes",
@@ -192,7 +192,7 @@ def _cells(
     return [
         SortableCell(line.concept, line.concept),
         *(SortableCell(text, text) for text in (settings.get(key, "") for key in varied)),
-        *(_measured_cell(sets.get(key)) for key in HEADLINE_SETS),
+        *(_measured_cell(sets.get(key)) for key in RUN_COLUMNS),
         MISSING if ratio is None else SortableCell(number(ratio, 2), str(ratio)),
         *(_measured_cell(measured) for measured in tuned),
         SortableCell(notes, notes),

@@ -12,14 +12,9 @@ import pandas as pd
 from pipeline_lib.evaluation.comparisons import DIFFERENCES
 from pipeline_lib.reporting.words import NEARER, flags_to_notes, metric_to_words
 
-# What the columns of the metrics table are called; the last is there where it was drawn.
-COLUMNS = {
-    "tuned": "tuned",
-    "untuned": "untuned",
-    "floor": "floor",
-    "vae": "VAE's cost",
-    "class": "class",
-}
+# What the columns of a table of distances are called: those of every run, and those of some.
+RUN_COLUMNS = {"tuned": "tuned", "untuned": "untuned", "floor": "floor", "vae": "VAE's cost"}
+COLUMNS = RUN_COLUMNS | {"class": "class"}
 # What real images are called that sets are compared with; a prompt, or the set itself, are none.
 SETS_TAKEN_AWAY = ("untuned", "floor")
 REAL_SIDES = {
@@ -176,7 +171,7 @@ def metrics_to_rows(metrics: pd.DataFrame, concept: str) -> list[MetricRow]:
 def rows_to_columns(rows: Sequence[MetricRow]) -> dict[str, str]:
     """Return the columns of a table by set: those that the report always has, and others in it."""
     there = {name for row in rows for name in row.cells}
-    return {name: words for name, words in COLUMNS.items() if name != "class" or name in there}
+    return {name: COLUMNS[name] for name in COLUMNS if name in RUN_COLUMNS or name in there}
 
 
 def rows_to_footnotes(rows: Sequence[MetricRow]) -> list[str]:

@@ -8,16 +8,6 @@ from dataclasses import dataclass
 from pipeline_lib.evaluation.object_comparisons import EFFECT_SIZES
 from pipeline_lib.evaluation.spectra import BANDS
 
-EXTRACTOR_NAMES = {
-    "efficientnet-lite0": "EfficientNet-Lite0",
-    "dinov2-small": "DINOv2 ViT-S/14",
-    "dinov2-base": "DINOv2 ViT-B/14",
-    "dinov2-large": "DINOv2 ViT-L/14",
-    "dino-vits16": "DINO ViT-S/16",
-    "clip-vit-base-patch32": "CLIP ViT-B/32",
-    "clip-vit-large-patch14": "CLIP ViT-L/14",
-    "inception-fid": "Inception v3 of FID",
-}
 NO_EXTRACTOR = ("", "none")
 NEARER = "Smaller is nearer to real"
 EQUAL_AT_ONE = "Best at 1"
@@ -45,6 +35,33 @@ DIAMETERS = (
     "How much the diameter of an object must change on average for both sets to have the same "
     "diameters (Wasserstein-1, {unit})."
 )
+
+
+@dataclass(frozen=True)
+class ExtractorWords:
+    """An extractor's proper name, and how a paper cites it."""
+
+    name: str
+    citation: str
+
+
+EXTRACTORS = {
+    "efficientnet-lite0": ExtractorWords(
+        "EfficientNet-Lite0", "EfficientNet-Lite0 with ImageNet weights (after Tan and Le 2019)"
+    ),
+    "dinov2-small": ExtractorWords("DINOv2 ViT-S/14", "DINOv2 (small; Oquab et al. 2023)"),
+    "dinov2-base": ExtractorWords("DINOv2 ViT-B/14", "DINOv2 (base; Oquab et al. 2023)"),
+    "dinov2-large": ExtractorWords("DINOv2 ViT-L/14", "DINOv2 (large; Oquab et al. 2023)"),
+    "dino-vits16": ExtractorWords("DINO ViT-S/16", "DINO ViT-S/16 (Caron et al. 2021)"),
+    "clip-vit-base-patch32": ExtractorWords("CLIP ViT-B/32", "CLIP ViT-B/32 (Radford et al. 2021)"),
+    "clip-vit-large-patch14": ExtractorWords(
+        "CLIP ViT-L/14", "CLIP ViT-L/14 (Radford et al. 2021)"
+    ),
+    "inception-fid": ExtractorWords(
+        "Inception v3 of FID",
+        "the Inception v3 of the Frechet Inception Distance (Heusel et al. 2017)",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -288,9 +305,9 @@ METRICS |= {
 }
 
 
-def extractor_to_name(extractor: str) -> str:
-    """Return an extractor's proper name."""
-    return EXTRACTOR_NAMES.get(extractor, extractor)
+def extractor_to_words(extractor: str) -> ExtractorWords:
+    """Return an extractor's proper name and citation; those that are not known go by their own."""
+    return EXTRACTORS.get(extractor, ExtractorWords(extractor, extractor))
 
 
 def metric_to_words(metric: str, extractor: str = "") -> MetricWords:
@@ -311,7 +328,7 @@ def metric_to_words(metric: str, extractor: str = "") -> MetricWords:
     words = METRICS.get(metric, MetricWords(metric.replace("_", " ").capitalize()))
     if extractor in NO_EXTRACTOR:
         return words
-    label = f"{words.label} ({extractor_to_name(extractor)})"
+    label = f"{words.label} ({extractor_to_words(extractor).name})"
     return MetricWords(label, words.meaning, words.direction)
 
 

@@ -10,7 +10,6 @@ from pipeline_lib.evaluation.coarse_places import (
     coefficients_to_candidates,
     images_to_coefficients,
     pictures_to_coarse_fields,
-    spread_over_threads,
     standardise_windows,
 )
 from pipeline_lib.evaluation.surfaces import subtract_surfaces
@@ -145,12 +144,3 @@ def test_flat_windows_have_no_direction():
     windows, norms = standardise_windows(ramp.astype(np.float32).reshape(1, -1), SIDE)
     assert not windows.any()
     assert norms[0] == pytest.approx(0, abs=0.01)
-
-
-def test_results_come_in_the_order_of_the_items():
-    assert spread_over_threads(lambda number: number**2, range(50)) == [n**2 for n in range(50)]
-
-
-def test_what_fails_in_a_thread_is_told():
-    with pytest.raises(ZeroDivisionError):
-        spread_over_threads(lambda number: 1 / number, range(3))

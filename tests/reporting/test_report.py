@@ -379,6 +379,9 @@ def test_rows_of_a_second_extractor_stand_in_the_table_alone(run_on_disk, tmp_pa
     assert "Kernel distance (DINOv2 ViT-B/14)" in page.text
     assert page.text.count("77") >= 1
     assert "77" not in (tmp_path / "verdict.txt").read_text()
+    alone = {"page": tmp_path / "alone.html", "verdict": tmp_path / "alone.txt"}
+    call_script("report", run_on_disk.settings, run_on_disk.paths | alone)
+    assert paths["verdict"].read_text() == alone["verdict"].read_text()
 
 
 def test_wrong_lists_are_refused_with_words(run_on_disk):
