@@ -21,6 +21,7 @@ localrules:
     all,
     tiles_only,
     priors_only,
+    nouns,
     samples_only,
     metrics_only,
     release_only,
@@ -44,6 +45,11 @@ rule tiles_only:
 rule priors_only:
     input:
         all_prior_shards(),
+
+
+rule nouns:
+    input:
+        compared_nouns,
 
 
 rule samples_only:

@@ -23,6 +23,7 @@ def run_stage(
     settings: type[Stage],
     paths: Mapping[str, str],
     work: Callable[[Stage, argparse.Namespace], None],
+    numbers: Mapping[str, str] | None = None,
 ) -> None:
     """Parse the command line of one stage and do its work.
 
@@ -36,13 +37,17 @@ def run_stage(
         Help text of each path argument by name; a name ending in ``...`` takes several paths, and
         ``@FILE`` in their place reads them from a file, one a line.
     work : callable
-        Called with the settings and the parsed paths (`Path`, or a list of them).
+        Called with the settings and the parsed paths (`Path`, or a list of them) and numbers.
+    numbers : mapping, optional
+        Help text of each whole number above 0 by name, none if it is not given. They suit the
+        machine and change no result: rules hand them over as resources, whose change makes nothing
+        anew, and not in the settings.
 
     Notes
     -----
     A `UserError` ends the program with exit code 2 and its message, without a traceback.
     """
-    parser = _parser(description, paths)
+    parser = _parser(description, paths, numbers or {})
     arguments = parser.parse_args()
     _log_to(arguments.log)
     begun = time.monotonic()
@@ -59,8 +64,10 @@ def run_stage(
         raise SystemExit(1) from None
 
 
-def _parser(description: str, paths: Mapping[str, str]) -> argparse.ArgumentParser:
-    """Build the parser: settings, log, and the named paths."""
+def _parser(
+    description: str, paths: Mapping[str, str], numbers: Mapping[str, str]
+) -> argparse.ArgumentParser:
+    """Build the parser: settings, log, the named paths and numbers."""
     parser = argparse.ArgumentParser(description=description, fromfile_prefix_chars="@")
     parser.add_argument("--settings", required=True, help="the stage's settings, a JSON object")
     parser.add_argument("--log", type=Path, help="file that the messages are written to as well")
@@ -68,7 +75,16 @@ def _parser(description: str, paths: Mapping[str, str]) -> argparse.ArgumentPars
         option = "--" + name.removesuffix("...").replace("_", "-")
         several = {"nargs": "*", "default": []} if name.endswith("...") else {"required": True}
         parser.add_argument(option, type=Path, help=text, **several)
+    for name, text in numbers.items():
+        parser.add_argument("--" + name.replace("_", "-"), type=_above_zero, help=text)
     return parser
+
+
+def _above_zero(text: str) -> int:
+    """Return a whole number above 0, or refuse the text."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"needs a whole number above 0, found {text!r}")
+    return int(text)
 
 
 def _log_to(path: Path | None) -> None:

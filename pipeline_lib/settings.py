@@ -7,12 +7,15 @@ script accepts in ``--settings``; the others are sections of ``config.yaml`` or 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 SLUG = r"^[a-z0-9][a-z0-9_-]*$"
 Slug = Annotated[str, Field(pattern=SLUG, max_length=100)]  # two make up the name of a folder
+SAMPLING_WORDS = ("subject", "modality")
+TRAINING_WORDS = (*SAMPLING_WORDS, "caption")
 Percentile = Annotated[float, Field(ge=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Modality = Literal["brightfield", "phase_contrast", "oblique", "dic"]
@@ -21,6 +24,7 @@ ROLES = ("train", "validation", "holdout")
 Scheduler = Literal["dpm++", "ddim", "euler_ancestral"]
 Spacing = Literal["model", "log_snr"]
 CameraNoiseChoice = Literal["measured", "none"]
+AutoencoderChoice = Literal["base", "tuned"]
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
 ExtractorFamily = Literal[
     "efficientnet-lite0", "dinov2", "dino", "clip", "inception-fid", "plug-in"
@@ -81,7 +85,26 @@ class Concept(Settings):
         description="Illumination. Oblique and DIC pictures are never flipped or turned: the "
         "direction of their shadow is physics.",
     )
+    training_prompt: str | None = Field(
+        None, description="Prompt of its training images; empty means the one of all concepts."
+    )
+    prior_weight: float = Field(
+        1.0,
+        gt=0,
+        description="Weight of its class images in the loss, times `training.prior_weight`: where "
+        "several concepts are trained together, each can have a lambda of its own.",
+    )
+    noun_candidates: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="Other class nouns that the target `nouns` compares with `noun`, by the frozen "
+        "base model's loss on the training tiles.",
+    )
     reading: ReadingSettings = Field(ReadingSettings(), description="Defaults for its raw files.")
+
+    @field_validator("training_prompt")
+    @classmethod
+    def _names_the_subject(cls, template: str | None) -> str | None:
+        return template if template is None else checked_template(template, TRAINING_WORDS)
 
 
 class QualitySettings(Settings):
@@ -183,6 +206,12 @@ class Dataset(Settings):
         description="Use only this many planes (images) for training; smaller subsets are parts of "
         "larger ones. Empty means all.",
     )
+    autoencoder: AutoencoderChoice = Field(
+        "base",
+        description="`tuned` trains the decoder of each base model on this dataset's training tiles "
+        "as `decoder` says, and draws its images with it, the untuned base's too; the encoder, and "
+        "thus everything that is trained on latents, stays as it is.",
+    )
 
 
 class Denoising(Settings):
@@ -222,20 +251,102 @@ class Prior(Denoising):
     steps: int = Field(30, gt=0, description="Denoising steps.")
     guidance: float = Field(5.0, ge=1, description="Classifier-free guidance scale; 1 is off.")
     seed: int = Field(0, ge=0, description="Seed of the class images.")
+    batch_size: int = Field(
+        16,
+        gt=0,
+        exclude=True,
+        description="Images made at once. It changes pictures by rounding alone, and makes none "
+        "anew.",
+    )
+    precision: Precision = Field(
+        "auto",
+        description="What the base model computes in; `auto`: bfloat16 on GPUs and on processors "
+        "that have it natively. Its autoencoder stays in float32.",
+    )
+
+
+# Of these no weight of the trained model depends.
+SHAPE_NO_WEIGHT = frozenset(
+    ("checkpoint_every", "preview_every", "preview_count", "wall_minutes", "tensorboard")
+)
+
+
+DRAWING = frozenset(Prior.model_fields) - {"class_prompt", "size", "count"}
+CUTTING = ("reading", "intensity", "scale")
+
+
+class NamedPrior(Prior):
+    """Class images for the prior-preservation loss: drawn by the frozen base model, or real."""
+
+    images: str | None = Field(
+        None,
+        description="Folder or glob of real pictures of the class, relative to `data_folder`, none "
+        "of which may stand in samples.tsv; `count` tiles of `size` are taken evenly from them. "
+        "Empty means that the base model draws the class.",
+    )
+    reading: ReadingSettings = Field(ReadingSettings(), description="How `images` are read.")
+    intensity: IntensitySettings = Field(
+        IntensitySettings(), description="Map of `images` to 8 bits, fitted on them."
+    )
+    scale: float = Field(
+        1.0, gt=0, le=8, description="Resampling of `images` before they are cut; 0.5 halves sides."
+    )
+
+    @model_validator(mode="after")
+    def _keys_have_an_effect(self) -> NamedPrior:
+        """Refuse keys of drawing for real pictures, and keys of reading for drawn ones."""
+        idle = DRAWING if self.images else CUTTING
+        wrong = sorted(self.model_fields_set.intersection(idle))
+        if wrong and self.images:
+            raise ValueError(f"real `images` are not drawn: leave {', '.join(wrong)} out")
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} without `images`: name a folder or glob there")
+        return self
 
 
 class TrainingSettings(Settings):
     """DreamBooth fine-tuning; every key may be a column of runs.tsv."""
 
+    method: Literal["full", "lora"] = Field(
+        "full",
+        description="`full` trains the weights of UNet and text encoders themselves; `lora` "
+        "leaves them and trains low-rank updates (Hu et al., arXiv 2106.09685), in a fraction of the "
+        "memory and to a file of some megabytes. `lora` wants higher rates: about 1e-4 for "
+        "`learning_rate`, 5e-5 for `text_encoder_learning_rate`.",
+    )
+    lora_rank: int = Field(
+        16,
+        gt=0,
+        description="Rank of the updates of `lora`. The paper finds 4 to 8 enough for language, and "
+        "the script of diffusers takes 4; 16 leaves room for pictures far from the base model's.",
+    )
+    lora_alpha: float | None = Field(
+        None,
+        gt=0,
+        description="Updates of `lora` are multiplied by alpha / rank; empty means the rank, thus "
+        "by 1. A smaller alpha wants a higher rate.",
+    )
+    lora_targets: Literal["attention", "attention_and_feed_forward", "all"] = Field(
+        "attention",
+        description="Layers that `lora` updates: `attention` its queries, keys, values and "
+        "outputs, as the script of diffusers; `attention_and_feed_forward` also what else "
+        "transformer blocks hold, as kohya's; `all` also the UNet's convolutions between them.",
+    )
     steps: int = Field(800, gt=0, description="Optimizer steps.")
     batch_size: int = Field(4, gt=0, description="Subject images per step.")
+    accumulation: int = Field(
+        1,
+        gt=0,
+        description="Pieces of a step that are worked on one after the other: more take less "
+        "memory and, but for rounding, give the same. At most `batch_size`.",
+    )
     prior_batch_size: int | None = Field(
         None, gt=0, description="Class images per step; empty means as many as subject images."
     )
     prior_weight: float = Field(
         1.0, ge=0, description="Weight of the prior-preservation loss (lambda); 0 switches it off."
     )
-    learning_rate: float = Field(5e-6, gt=0, description="Rate of the UNet.")
+    learning_rate: float = Field(5e-6, ge=0, description="Rate of the UNet; 0 freezes it.")
     text_encoder_learning_rate: float = Field(
         5e-6, ge=0, description="Rate of the text encoder; 0 freezes it."
     )
@@ -250,6 +361,23 @@ class TrainingSettings(Settings):
         description="How time steps are drawn: `log_snr` trains those most at which shapes are "
         "settled, as the embedded base model was trained.",
     )
+    minimum_snr_gamma: float | None = Field(
+        None,
+        gt=0,
+        description="Cap of the signal-to-noise ratio that weighs each sample's loss (min-SNR, "
+        "arXiv 2303.09556, which takes 5); empty weighs none.",
+    )
+    offset_noise: float = Field(
+        0.0,
+        ge=0,
+        description="Strength of noise that is constant over each channel of a sample, for "
+        "pictures much brighter or darker than the base model's; 0.1 is usual, 0 is off.",
+    )
+    optimizer: Literal["adamw", "adamw_8bit"] = Field(
+        "adamw",
+        description="`adamw_8bit` keeps the moments in 8 bits (arXiv 2110.02861), an extra for "
+        "NVIDIA GPUs: `pip install '.[bitsandbytes]'`.",
+    )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay.")
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     ema_decay: float = Field(
@@ -259,9 +387,47 @@ class TrainingSettings(Settings):
     preview_every: int = Field(200, gt=0, description="Steps between preview pictures.")
     preview_count: int = Field(8, gt=0, description="Pictures in a preview.")
     precision: Precision = Field(
-        "auto", description="`auto`: bfloat16 on GPUs and on processors that have it natively."
+        "auto",
+        description="`auto`: bfloat16 on GPUs and on processors that have it natively. A training "
+        "that goes on elsewhere keeps the precision it began with.",
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations anew instead of keeping them: less memory, slower."
+    )
+    compile: bool = Field(
+        False, description="Compile the UNet: minutes at the start, faster steps on GPUs."
+    )
+    wall_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="Minutes after which a job saves its state and ends with exit status 75, to be "
+        "run again; empty means no limit.",
+    )
+    tensorboard: bool = Field(
+        False,
+        description="Write the figures for TensorBoard, too, into the state's folder; an extra: "
+        "`pip install '.[tensorboard]'`.",
+    )
+    caption_dropout: Fraction = Field(
+        0.0,
+        description="Share of the samples, subjects' and class images' alike, that are trained on "
+        "the empty prompt, which classifier-free guidance leads away from.",
     )
     seed: int = Field(0, ge=0, description="Seed of order, views, time steps and noise.")
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> TrainingSettings:
+        """Refuse two frozen halves, and more pieces than there are images."""
+        if not self.learning_rate and not self.text_encoder_learning_rate:
+            raise ValueError(
+                "nothing is trained: set learning_rate or text_encoder_learning_rate above 0"
+            )
+        if self.accumulation > self.batch_size:
+            raise ValueError(
+                f"accumulation {self.accumulation} is more than batch_size {self.batch_size}: "
+                "every piece of a step needs a subject image"
+            )
+        return self
 
 
 class SamplerSettings(Denoising):
@@ -269,8 +435,18 @@ class SamplerSettings(Denoising):
 
     negative_prompt: str = Field("", description="What the pictures should not show.")
     seed: int = Field(0, ge=0, description="Seed; seeds 0 and 1 share no image.")
-    batch_size: int = Field(16, gt=0, description="Images made at once; never changes a picture.")
-    precision: Precision = Field("float32", description="`auto` takes half precision on GPUs.")
+    batch_size: int = Field(
+        16,
+        gt=0,
+        exclude=True,
+        description="Images made at once. It changes pictures by rounding alone, and makes none "
+        "anew.",
+    )
+    precision: Precision = Field(
+        "auto",
+        description="What the model computes in; `auto`: bfloat16 on GPUs and on processors that "
+        "have it natively. Its autoencoder stays in float32.",
+    )
 
 
 class Prompt(Settings):
@@ -286,7 +462,7 @@ class Prompt(Settings):
     @field_validator("template")
     @classmethod
     def _names_the_subject(cls, template: str) -> str:
-        return checked_template(template)
+        return checked_template(template, SAMPLING_WORDS)
 
 
 class SamplingSettings(Settings):
@@ -309,6 +485,76 @@ class SamplingSettings(Settings):
     untuned_count: int | None = Field(
         None, gt=0, description="Images of the untuned base; empty means as many as of the run."
     )
+
+
+class LatentsSettings(Settings):
+    """How tiles are encoded before training."""
+
+    batch_size: int = Field(
+        16,
+        gt=0,
+        exclude=True,
+        description="Tiles encoded at once. It changes latents by rounding alone, and makes none "
+        "anew.",
+    )
+
+
+class DecoderSettings(Settings):
+    """Tuning of the autoencoder's decoder, for datasets whose `autoencoder` is `tuned`."""
+
+    steps: int = Field(400, gt=0, description="Optimizer steps.")
+    batch_size: int = Field(4, gt=0, description="Crops in a step.")
+    accumulation: int = Field(
+        1,
+        gt=0,
+        description="Pieces of a step that are worked on one after the other, for less memory. At "
+        "most `batch_size`.",
+    )
+    crop: int = Field(
+        256,
+        ge=32,
+        multiple_of=8,
+        description="Side of a crop in pixels; tiles that are no larger are taken whole.",
+    )
+    learning_rate: float = Field(1e-4, gt=0, description="Full rate.")
+    warmup_steps: int = Field(20, ge=0, description="Steps of linear growth of the rate.")
+    constant_share: Fraction = Field(
+        0.5, description="Share of the steps at the full rate, which then falls by half a cosine."
+    )
+    squared_weight: float = Field(
+        4.0,
+        ge=0,
+        description="Weight of the squared error of grey values from -1 to 1; that of the absolute "
+        "error is 1.",
+    )
+    optimizer: Literal["adamw", "adamw_8bit"] = Field(
+        "adamw", description="As in `training`; weights do not decay."
+    )
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="Decay of the averaged weights.")
+    judge_every: int = Field(
+        50,
+        gt=0,
+        description="Steps after which the averaged weights are saved and judged on the validation "
+        "tiles: those of the least error are kept, the base model's own among them.",
+    )
+    precision: Precision = Field(
+        "auto", description="As in `training`; errors on validation tiles are in float32 always."
+    )
+    gradient_checkpointing: bool = Field(
+        False,
+        description="Compute activations anew instead of keeping them: less memory, slower.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of order, views, crops and latents' noise.")
+
+    @model_validator(mode="after")
+    def _every_piece_has_a_crop(self) -> DecoderSettings:
+        if self.accumulation > self.batch_size:
+            raise ValueError(
+                f"accumulation {self.accumulation} is more than batch_size {self.batch_size}: "
+                "every piece of a step needs a crop"
+            )
+        return self
 
 
 class EvaluationSettings(Settings):
@@ -495,14 +741,18 @@ class Configuration(Settings):
     concepts: dict[Slug, Concept] = Field(..., min_length=1, description="Concepts by name.")
     quality: QualitySettings = Field(QualitySettings(), description="Quality check.")
     datasets: dict[Slug, Dataset] = Field(..., min_length=1, description="Datasets by name.")
-    priors: dict[Slug, Prior] = Field({}, description="Sets of class images by name.")
+    priors: dict[Slug, NamedPrior] = Field({}, description="Sets of class images by name.")
     identifier_candidates: int = Field(
         24, gt=0, description="Candidate identifier tokens to measure."
     )
+    latents: LatentsSettings = Field(LatentsSettings(), description="How tiles are encoded.")
+    decoder: DecoderSettings = Field(DecoderSettings(), description="How decoders are tuned.")
     training: TrainingSettings = Field(TrainingSettings(), description="Defaults of all runs.")
     training_prompt: str = Field(
         "a {modality} microscopy image of {subject}",
-        description="Prompt of the training images, with {subject} and, if wanted, {modality}.",
+        description="Prompt of the training images, with {subject} and, if wanted, {modality} and "
+        "{caption}, a tile's own words from samples.tsv; without words it goes with the comma "
+        "before it.",
     )
     sampling: SamplingSettings = Field(
         SamplingSettings(), description="How many synthetic images are made, and how."
@@ -515,7 +765,7 @@ class Configuration(Settings):
     @field_validator("training_prompt")
     @classmethod
     def _names_the_subject(cls, template: str) -> str:
-        return checked_template(template)
+        return checked_template(template, TRAINING_WORDS)
 
 
 # --- rows of the sheets --------------------------------------------------------------------------
@@ -540,7 +790,11 @@ class SampleRow(Settings):
     z: str | None = Field(None, description="As in the concept's `reading`.")
     t: str | None = Field(None, description="As in the concept's `reading`.")
     pixel_size_um: float | None = Field(None, gt=0, description="As in the concept's `reading`.")
-    caption: str | None = Field(None, description="Words about these files, kept with the tiles.")
+    caption: str | None = Field(
+        None,
+        description="Words about these files, kept with the tiles where the training prompt names "
+        "{caption}; elsewhere a change of them makes nothing anew.",
+    )
     accept: bool = Field(False, description="`yes` overrules a refusal of the quality check.")
 
     @field_validator("region")
@@ -643,17 +897,63 @@ class PriorStage(Settings):
     count: int = Field(..., gt=0, description="Images in the shard.")
 
 
+class RealPrior(Settings):
+    """Real class images, as one job takes them."""
+
+    class_prompt: str = Field(..., min_length=1, description="Prompt of the class, no identifier.")
+    size: int = Field(..., ge=32, description="Side in pixels.")
+    count: int = Field(..., gt=0, description="Number of class images.")
+    reading: ReadingSettings = Field(ReadingSettings(), description="How the files are read.")
+    intensity: IntensitySettings = Field(IntensitySettings(), description="Map to 8 bits.")
+    scale: float = Field(1.0, gt=0, le=8, description="Resampling before they are cut.")
+
+
+class PriorImagesStage(Settings):
+    """Settings of class images that are real."""
+
+    name: Slug = Field(..., description="Name of the prior.")
+    prior: RealPrior = Field(..., description="What is taken of the files, and how.")
+
+
 class LatentsStage(Settings):
     """Settings of the latent cache."""
 
     modality: Modality = Field(..., description="Which views are valid.")
-    batch_size: int = Field(16, gt=0, description="Tiles encoded at once.")
+    batch_size: int = Field(16, gt=0, exclude=True, description="Tiles encoded at once.")
+
+
+class NounsStage(Settings):
+    """Settings of comparing class nouns."""
+
+    noun: str = Field(..., description="The concept's class noun.")
+    candidates: tuple[str, ...] = Field(..., min_length=1, description="What it is compared with.")
+    modality: Modality = Field(..., description="Illumination in the prompts.")
+    template: str = Field(..., description="Prompt with {subject} in which they are compared.")
+    tiles: int = Field(64, gt=0, description="Training tiles at most, evenly chosen.")
+    timesteps: int = Field(16, gt=0, description="Time steps of each tile, evenly spread.")
+    seed: int = Field(0, ge=0, description="Seed of the noise.")
 
 
 class CameraStage(Settings):
     """Settings of measuring the camera's noise that an autoencoder loses."""
 
     dataset: Slug = Field(..., description="Name of the dataset, part of each tile's key.")
+
+
+class DecoderStage(Settings):
+    """Settings of tuning a decoder."""
+
+    base: Slug = Field(..., description="Name of the base model.")
+    dataset: Slug = Field(..., description="Name of the dataset.")
+    modality: Modality = Field(..., description="Which views are valid.")
+    decoder: DecoderSettings = Field(..., description="How it is tuned.")
+
+
+class DecoderRoundTripStage(Settings):
+    """Settings of what a tuned decoder costs."""
+
+    dataset: Slug = Field(..., description="Name of the dataset.")
+    batch_size: int = Field(16, gt=0, exclude=True, description="Tiles at once.")
 
 
 class TrainedConcept(Settings):
@@ -666,6 +966,36 @@ class TrainedConcept(Settings):
     modality: Modality = Field(..., description="Illumination.")
     training_prompt: str = Field(..., description="Template with {subject}.")
     class_prompt: str | None = Field(None, description="Prompt of its class images.")
+    prior_weight: float = Field(1.0, gt=0, description="Weight of its class images in the loss.")
+
+    @property
+    def captioned(self) -> bool:
+        """Whether each tile's own words stand in its prompt."""
+        return takes_caption(self.training_prompt)
+
+
+class StatedPrompt(Settings):
+    """A text that a base model is given, and where it comes from."""
+
+    where: str = Field(..., description="What it is, and the setting that it comes from.")
+    text: str = Field(..., description="The text, a single token in the place of an identifier.")
+    mend: str = Field(..., description="Settings by which it can be made shorter.")
+
+
+class PromptedRun(Settings):
+    """The concepts of one run, and the captions that stand in their prompts."""
+
+    run: Slug = Field(..., description="Name of the run.")
+    concepts: tuple[TrainedConcept, ...] = Field(..., description="Its concepts.")
+    captions: tuple[str, ...] = Field((), description="Captions in its prompts.")
+
+
+class BasePrompts(Settings):
+    """Every text that a study gives to one base model and the models trained from it."""
+
+    base: Slug = Field(..., description="Name of the base model.")
+    prompts: tuple[StatedPrompt, ...] = Field(..., description="Its prompts.")
+    runs: tuple[PromptedRun, ...] = Field(..., description="Runs, for their identifiers.")
 
 
 class FinetuneStage(Settings):
@@ -760,32 +1090,54 @@ class StudyReportStage(Settings):
 # --- small shared readings of settings -----------------------------------------------------------
 
 
-def checked_template(template: str) -> str:
-    """Return the template if {subject} and {modality} are all it names, else raise ValueError."""
+def checked_template(template: str, words: tuple[str, ...]) -> str:
+    """Return the template if it names the subject and `words` alone, or raise ValueError."""
     try:
-        filled = template.format(subject="SUBJECT", modality="MODALITY")
+        filled = template.format(**{word: word.upper() for word in words})
     except (KeyError, IndexError, ValueError) as error:
-        raise ValueError(
-            f"prompt {template!r} may name only {{subject}} and {{modality}}"
-        ) from error
+        known = ", ".join(f"{{{word}}}" for word in words)
+        raise ValueError(f"prompt {template!r} may name only {known}") from error
     if "SUBJECT" not in filled:
         raise ValueError(f"prompt {template!r} must name {{subject}}")
     return template
 
 
-def template_to_prompt(template: str, modality: Modality, noun: str, identifier: str = "") -> str:
+CAPTION = re.compile(r"^\{caption\}[\s,;:]*|[\s,;:]*[(\[]?(?<!\{)\{caption\}(?!\})[)\]]?")
+
+
+def takes_caption(template: str) -> bool:
+    """Say whether a template names {caption}."""
+    return CAPTION.search(template) is not None
+
+
+def without_caption(template: str) -> str:
+    """Return a template without {caption}, and without the comma or brackets that go with it.
+
+    Examples
+    --------
+    >>> without_caption("an image of {subject}, {caption}, at noon")
+    'an image of {subject}, at noon'
+    """
+    return CAPTION.sub("", template)
+
+
+def template_to_prompt(
+    template: str, modality: Modality, noun: str, identifier: str = "", caption: str = ""
+) -> str:
     """Fill a prompt template.
 
     Parameters
     ----------
     template : str
-        Text with ``{subject}`` and, if wanted, ``{modality}``.
+        Text with ``{subject}`` and, if wanted, ``{modality}`` and ``{caption}``.
     modality : str
         Illumination; underscores become spaces.
     noun : str
         Class noun.
     identifier : str
         Identifier token, empty for the class alone.
+    caption : str
+        A tile's own words; empty takes ``{caption}`` out with the comma before it.
 
     Returns
     -------
@@ -793,7 +1145,8 @@ def template_to_prompt(template: str, modality: Modality, noun: str, identifier:
         The prompt, for example ``a brightfield microscopy image of zqx cells``.
     """
     subject = f"{identifier} {noun}".strip()
-    return template.format(subject=subject, modality=modality.replace("_", " "))
+    told = template if caption else without_caption(template)
+    return told.format(subject=subject, modality=modality.replace("_", " "), caption=caption)
 
 
 def parse_region(region: str) -> tuple[int, int, int, int]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from pipeline_lib.files import value_to_sha256
 from pipeline_lib.settings import (
     CameraStage,
+    DecoderRoundTripStage,
+    DecoderStage,
     EvaluatedConcept,
     FeaturesStage,
     FetchExtractorStage,
@@ -13,8 +18,12 @@ from pipeline_lib.settings import (
     IngestStage,
     LatentsStage,
     MetricsStage,
+    NamedPrior,
+    NounsStage,
+    PriorImagesStage,
     PriorStage,
     QualityStage,
+    RealPrior,
     ReleaseStage,
     ReportStage,
     SampleStage,
@@ -22,9 +31,13 @@ from pipeline_lib.settings import (
     StudyReportStage,
     SurveyStage,
     TilesStage,
+    TrainedConcept,
+    UserError,
+    takes_caption,
     template_to_prompt,
+    without_caption,
 )
-from pipeline_lib.study import Study, headline_extractor
+from pipeline_lib.study import AUTO, Run, Study, headline_extractor, training_template
 
 
 def ingest_stage(study: Study, concept: str, source: str) -> IngestStage:
@@ -39,10 +52,13 @@ def quality_stage(study: Study, concept: str) -> QualityStage:
 
 
 def split_stage(study: Study, dataset: str) -> SplitStage:
-    """Return the settings of a dataset's split."""
+    """Return the settings of a dataset's split; captions only where a prompt will tell them."""
     settings = study.configuration.datasets[dataset]
+    regions = study.regions[settings.concept]
+    if not takes_caption(training_template(study.configuration, settings.concept)):
+        regions = tuple(region.model_copy(update={"caption": None}) for region in regions)
     return SplitStage(
-        regions=study.regions[settings.concept],
+        regions=regions,
         split=settings.split,
         intensity=settings.intensity,
         training_planes=settings.training_planes,
@@ -64,14 +80,31 @@ def fetch_extractor_stage(study: Study, extractor: str) -> FetchExtractorStage:
     return FetchExtractorStage(name=extractor, entry=study.extractors[extractor])
 
 
-def identifier_stage(study: Study, base: str) -> IdentifierStage:
-    """Return the settings of the search for identifiers, with the noun of the base's first run."""
-    first = next(run for run in study.runs.values() if run.base == base)
+def concept_to_ranking(concept: TrainedConcept) -> str:
+    """Return the name of the ranking of identifiers that serves a concept.
+
+    Identifiers are measured in one prompt of the class: concepts with the same one share a ranking,
+    and neither the order of runs nor of concepts matters.
+    """
+    words = re.sub(r"[^a-z0-9]+", "-", f"{concept.modality} {concept.noun}".lower())
+    told = [without_caption(concept.training_prompt), concept.modality, concept.noun]
+    return f"{words[:60].strip('-')}-{value_to_sha256(told)[:8]}"
+
+
+def run_rankings(run: Run) -> list[str]:
+    """Return the ranking of each concept of a run whose identifier is not stated, in order."""
+    return [concept_to_ranking(one) for one in run.concepts if one.identifier == AUTO]
+
+
+def identifier_stage(study: Study, base: str, ranking: str) -> IdentifierStage:
+    """Return the settings of the search for the identifiers of one noun, light and template."""
+    trained = (concept for run in study.runs.values() for concept in run.concepts)
+    concept = next(one for one in trained if concept_to_ranking(one) == ranking)
     return IdentifierStage(
         candidates=study.configuration.identifier_candidates,
-        template=study.configuration.training_prompt,
-        noun=first.concepts[0].noun,
-        modality=first.concepts[0].modality,
+        template=without_caption(concept.training_prompt),
+        noun=concept.noun,
+        modality=concept.modality,
         size=study.bases[base].size,
     )
 
@@ -88,15 +121,77 @@ def prior_stage(study: Study, prior: str, shard: int) -> PriorStage:
     )
 
 
+def prior_images_stage(study: Study, prior: str) -> PriorImagesStage:
+    """Return the settings of a prior of real class images."""
+    settings = study.configuration.priors[prior]
+    kept = {key: getattr(settings, key) for key in RealPrior.model_fields}
+    return PriorImagesStage(name=prior, prior=RealPrior(**kept))
+
+
+def prior_shard_count(prior: NamedPrior) -> int:
+    """Return the number of shards of a prior; real images, which are only encoded, are one."""
+    return 1 if prior.images else shard_count(prior.count, prior.images_per_shard)
+
+
 def latents_stage(study: Study, dataset: str) -> LatentsStage:
     """Return the settings of a dataset's latent cache."""
     concept = study.configuration.datasets[dataset].concept
     return LatentsStage(modality=study.configuration.concepts[concept].modality)
 
 
+def nouns_stage(study: Study, dataset: str) -> NounsStage:
+    """Return the settings of comparing class nouns on a dataset's training tiles."""
+    name = study.configuration.datasets[dataset].concept
+    concept = study.configuration.concepts[name]
+    return NounsStage(
+        noun=concept.noun,
+        candidates=concept.noun_candidates,
+        modality=concept.modality,
+        template=without_caption(training_template(study.configuration, name)),
+    )
+
+
+def compared_datasets(study: Study) -> list[tuple[str, str]]:
+    """Return base and dataset of all runs' concepts that name other nouns, each pair once.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    concepts = study.configuration.concepts
+    pairs = {
+        (run.base, one.dataset)
+        for run in study.runs.values()
+        for one in run.concepts
+        if concepts[one.concept].noun_candidates
+    }
+    if not pairs:
+        raise UserError(
+            "no nouns to compare: name some in `noun_candidates` of a concept of the configuration"
+        )
+    return sorted(pairs)
+
+
 def camera_stage(dataset: str) -> CameraStage:
     """Return the settings of measuring a dataset's camera noise."""
     return CameraStage(dataset=dataset)
+
+
+def decoder_stage(study: Study, base: str, dataset: str) -> DecoderStage:
+    """Return the settings of tuning a base model's decoder to a dataset."""
+    concept = study.configuration.datasets[dataset].concept
+    return DecoderStage(
+        base=base,
+        dataset=dataset,
+        modality=study.configuration.concepts[concept].modality,
+        decoder=study.configuration.decoder,
+    )
+
+
+def decoder_roundtrip_stage(dataset: str) -> DecoderRoundTripStage:
+    """Return the settings of sending a dataset's tiles through the tuned decoder."""
+    return DecoderRoundTripStage(dataset=dataset)
 
 
 def finetune_stage(study: Study, run: str) -> FinetuneStage:

@@ -44,6 +44,7 @@ Model = TypeVar("Model", bound=Settings)
 PACKAGE_FOLDER = "package:"
 STUDY_PAGE = "study"
 UNTUNED = "base-"
+AUTO = "auto"  # in the place of an identifier: the weakest that is measured for the noun
 CLASS_IMAGES = "class"  # a tuned model's images of the class alone, in the place of a prompt's name
 
 
@@ -101,6 +102,7 @@ class Study:
     regions: Mapping[str, tuple[SourceRegion, ...]]
     runs: Mapping[str, Run]
     image_sets: Mapping[tuple[str, str], ImageSet]
+    prior_files: Mapping[str, tuple[Path, ...]]
 
 
 def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> Study:
@@ -136,7 +138,8 @@ def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> 
     _check_bases_are_there(runs, bases, workflow_folder)
     _check_used_concepts(runs, configuration, regions)
     image_sets = _runs_to_image_sets(runs, configuration)
-    return Study(configuration, bases, extractors, sources, regions, runs, image_sets)
+    files = _prior_files(runs, configuration, sources, root)
+    return Study(configuration, bases, extractors, sources, regions, runs, image_sets, files)
 
 
 def validated(model: type[Model], value: Any, where: str) -> Model:
@@ -469,14 +472,55 @@ def _run_priors(
     return tuple(names)
 
 
+def _prior_files(
+    runs: Mapping[str, Run],
+    configuration: Configuration,
+    sources: Mapping[str, Mapping[str, Source]],
+    root: Path,
+) -> dict[str, tuple[Path, ...]]:
+    """Return the files of the priors of real images that runs use."""
+    used = {name for run in runs.values() for name in run.priors if name}
+    patterns = {name: configuration.priors[name].images for name in sorted(used)}
+    folder = resolve_data_folder(configuration.data_folder, root)
+    found = {name: _real_images(name, text, folder) for name, text in patterns.items() if text}
+    concepts = {
+        source.path.resolve(): concept
+        for concept, listed in sources.items()
+        for source in listed.values()
+    }
+    for name, paths in found.items():
+        for path in paths:
+            if path.resolve() in concepts:
+                raise UserError(
+                    f"configuration: priors.{name}.images: {path} is an image of concept "
+                    f"`{concepts[path.resolve()]}` in {configuration.samples}; class images must "
+                    "be others: what is held out must not be trained on, nor the subject as class"
+                )
+    return found
+
+
+def _real_images(prior: str, pattern: str, folder: Path) -> tuple[Path, ...]:
+    """Return the files that a prior's `images` means, sorted, hidden ones left out."""
+    inner = f"{pattern}/*" if (folder / pattern).is_dir() else pattern
+    # Path.glob refuses absolute patterns, which a configuration may hold.
+    found = sorted(glob.glob(inner, root_dir=folder, recursive=True))  # noqa: PTH207
+    paths = tuple(folder / name for name in found if (folder / name).is_file())
+    if not paths:
+        raise UserError(
+            f"configuration: priors.{prior}.images: no file matches `{pattern}` in {folder}; "
+            "correct it, or leave it out to have the base model draw the class"
+        )
+    return paths
+
+
 def _run_identifiers(row: Row[RunRow], count: int) -> list[str]:
     """Return the identifier of each dataset; given ones must differ."""
-    names = _cells(row.value.identifiers) or ["auto"]
-    names = names * count if names == ["auto"] else names
+    names = _cells(row.value.identifiers) or [AUTO]
+    names = names * count if names == [AUTO] else names
     where = f"{row.where}: identifiers"
     if len(names) != count:
         raise UserError(f"{where}: found {len(names)} for {count} datasets; give `auto` or each")
-    given = [name for name in names if name != "auto"]
+    given = [name for name in names if name != AUTO]
     if len(set(given)) != len(given):
         raise UserError(f"{where}: {', '.join(given)}: each dataset needs an identifier of its own")
     spaced = [name for name in given if len(name.split()) > 1]
@@ -500,9 +544,15 @@ def _trained_concept(
         identifier=identifier,
         noun=concept.noun,
         modality=concept.modality,
-        training_prompt=configuration.training_prompt,
+        training_prompt=training_template(configuration, dataset.concept),
+        prior_weight=concept.prior_weight if prior else 1.0,
         class_prompt=configuration.priors[prior].class_prompt if prior else None,
     )
+
+
+def training_template(configuration: Configuration, concept: str) -> str:
+    """Return the template of a concept's training prompts: its own, or the one of all concepts."""
+    return configuration.concepts[concept].training_prompt or configuration.training_prompt
 
 
 def _check_used_concepts(

@@ -6,6 +6,8 @@ localrules:
 
 
 rule fetch:
+    input:
+        prompts=ancient(prompts_file),
     output:
         model=results("base_models/{base}.json"),
     log:
@@ -19,16 +21,17 @@ rule fetch:
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/fetch.py --settings {params.settings:q}'
         ' --root "$BRIGHTBOOTH"'
-        " --model {output.model:q} --downloads work/base_models --log {log:q}"
+        " --prompts {input.prompts:q} --model {output.model:q}"
+        " --downloads work/base_models --log {log:q}"
 
 
 rule identifier:
     input:
         model=results("base_models/{base}.json"),
     output:
-        identifiers=results("identifiers/{base}.json"),
+        identifiers=results("identifiers/{base}/{ranking}.json"),
     log:
-        log_file("identifier/{base}"),
+        log_file("identifier/{base}/{ranking}"),
     conda:
         "../envs/diffusion.yaml"
     threads: 2
@@ -37,7 +40,9 @@ rule identifier:
         runtime=30,
         gpu=1,
     params:
-        settings=lambda wildcards: as_json(stages.identifier_stage(STUDY, wildcards.base)),
+        settings=lambda wildcards: as_json(
+            stages.identifier_stage(STUDY, wildcards.base, wildcards.ranking)
+        ),
         version=RESULT_VERSION["identifier"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/identifier.py --settings {params.settings:q}'
@@ -57,6 +62,8 @@ rule prior:
         ),
     log:
         log_file("prior/{base}/{prior}-{shard}"),
+    wildcard_constraints:
+        prior=named_priors(real=False),
     conda:
         "../envs/diffusion.yaml"
     threads: 2
@@ -64,6 +71,9 @@ rule prior:
         mem_mb=16000,
         runtime=120,
         gpu=1,
+        batch_size=lambda wildcards, attempt: halved_at_retries(
+            CONFIGURATION.priors[wildcards.prior].batch_size, attempt
+        ),
     params:
         settings=lambda wildcards: as_json(
             stages.prior_stage(STUDY, wildcards.prior, int(wildcards.shard))
@@ -72,4 +82,45 @@ rule prior:
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/prior.py --settings {params.settings:q} --model {input.model:q}'
         " --images {output.images:q} --latents {output.latents:q}"
-        " --contact-sheet {output.contact_sheet:q} --log {log:q}"
+        " --contact-sheet {output.contact_sheet:q}"
+        " --batch-size {resources.batch_size} --log {log:q}"
+
+
+rule prior_images:
+    input:
+        model=results("base_models/{base}.json"),
+        files=ancient(lambda wildcards: prior_files(wildcards.prior)),
+    output:
+        images=results("prior/{base}/{prior}/shard-{shard}.tif"),
+        latents=results("prior/{base}/{prior}/shard-{shard}.safetensors"),
+        contact_sheet=report(
+            results("prior/{base}/{prior}/shard-{shard}.png"),
+            category="Class images",
+            labels={"base": "{base}", "prior": "{prior}", "shard": "{shard}"},
+        ),
+    log:
+        log_file("prior_images/{base}/{prior}-{shard}"),
+    wildcard_constraints:
+        prior=named_priors(real=True),
+        shard="0000",
+    conda:
+        "../envs/diffusion.yaml"
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=30,
+        gpu=1,
+        batch_size=lambda wildcards, attempt: halved_at_retries(
+            CONFIGURATION.latents.batch_size, attempt
+        ),
+    params:
+        settings=lambda wildcards: as_json(stages.prior_images_stage(STUDY, wildcards.prior)),
+        files=input_arguments("files"),
+        sha256=lambda wildcards: [HASHES.file(path) for path in prior_files(wildcards.prior)],
+        version=RESULT_VERSION["prior_images"],
+    shell:
+        'exec python "$BRIGHTBOOTH"/scripts/prior_images.py --settings {params.settings:q}'
+        " --model {input.model:q} --files {params.files}"
+        " --images {output.images:q} --latents {output.latents:q}"
+        " --contact-sheet {output.contact_sheet:q}"
+        " --batch-size {resources.batch_size} --log {log:q}"

@@ -10,8 +10,12 @@ WORKFLOW_FOLDER = Path(str(workflow.basedir))
 sys.path.insert(0, str(WORKFLOW_FOLDER))
 
 from pipeline_lib import stages
+from pipeline_lib.dreambooth.prompt_checks import check_prompts
 from pipeline_lib.files import value_to_sha256, write_text
 from pipeline_lib.hash_cache import HashCache
+from pipeline_lib.models.fetching import expected_folder
+from pipeline_lib.models.tokenization import folder_to_readers
+from pipeline_lib.prompts import study_to_prompts
 from pipeline_lib.settings import ROLES, UserError
 from pipeline_lib.study import CLASS_IMAGES, image_folder, load_study
 from pipeline_lib.versions import RESULT_VERSION
@@ -30,20 +34,31 @@ shell.prefix(
     'export PYTHONPATH="$BRIGHTBOOTH${{PYTHONPATH:+:$PYTHONPATH}}"; '
 )
 
+HASHES = HashCache(Path("work/hashes.json"))
+DOWNLOADS = Path("work/base_models")
+
+
+def refuse_unreadable_prompts():
+    """Refuse prompts that a base model cannot read, if it is at hand; `fetch` asks for the others."""
+    for base in dict.fromkeys(run.base for run in STUDY.runs.values()):
+        folder = expected_folder(STUDY.bases[base], WORKFLOW_FOLDER, DOWNLOADS, HASHES.file)
+        check_prompts(study_to_prompts(STUDY, base), folder_to_readers(folder))
+
+
 try:
     STUDY = load_study(config, Path(), WORKFLOW_FOLDER)
+    refuse_unreadable_prompts()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 CONFIGURATION = STUDY.configuration
-HASHES = HashCache(Path("work/hashes.json"))
 CAMERA_NOISE = CONFIGURATION.sampling.camera_noise == "measured"
-# The held-out tiles' round trip that is compared with them: as synthetic images, with noise or not.
-ROUNDTRIP = (
-    "camera/{base}/{dataset}.roundtrip.tif"
-    if CAMERA_NOISE
-    else "latents/{base}/{dataset}.roundtrip.tif"
-)
+# Only where decoders are tuned are commands told of them: else they are as they were.
+TUNED_DATASETS = [
+    name for name, dataset in CONFIGURATION.datasets.items() if dataset.autoencoder == "tuned"
+]
+DECODERS_OPTION = " --decoders {input.decoders:q}" if TUNED_DATASETS else ""
+COSTS_OPTION = " --decoder-costs {input.decoder_costs:q}" if TUNED_DATASETS else ""
 
 
 wildcard_constraints:
@@ -57,6 +72,7 @@ wildcard_constraints:
     source="[a-z0-9_-]+",
     model="[a-z0-9_-]+",
     prompt="[a-z0-9_-]+",
+    ranking="[a-z0-9_-]+",
     shard="[0-9]+",
 
 
@@ -86,6 +102,15 @@ def as_arguments(paths):
 def _listed(value):
     """Return a named input, one path or several, as a list of strings."""
     return [value] if isinstance(value, str) else [str(path) for path in value]
+
+
+def halved_at_retries(number, attempt):
+    """Return how many pictures a job takes at once, fewer after it failed: memory may be short.
+
+    As a resource it is no reason to run a job again, which it must not be: it changes no picture.
+    A profile may set another: `set-resources: {sample: {batch_size: 64}}`.
+    """
+    return max(1, number >> (attempt - 1))
 
 
 # --- where things are ----------------------------------------------------------------------------
@@ -154,6 +179,18 @@ def entry_content(entry):
     return entry.revision if entry.path is None else HASHES.folder(WORKFLOW_FOLDER / entry.path)
 
 
+def prompts_file(wildcards):
+    """Write what a base model is given to read, and return the file's path.
+
+    It bears the base's name and not its content's: other prompts are no reason to fetch again.
+    """
+    path = Path("work/prompts") / CONFIGURATION.project / f"{wildcards.base}.json"
+    told = as_json(study_to_prompts(STUDY, wildcards.base))
+    if not path.exists() or path.read_text() != told:
+        write_text(path, told)
+    return str(path)
+
+
 def base_file(base):
     """Return the description of a fetched base model."""
     return results(f"base_models/{base}.json")
@@ -162,6 +199,12 @@ def base_file(base):
 def of_base(pattern):
     """Return an input function: a file of the base model of the run."""
     return lambda wildcards: results(pattern.format(base=STUDY.runs[wildcards.run].base))
+
+
+def run_identifiers(wildcards):
+    """Return the rankings that a run's identifiers are taken from, concept by concept."""
+    run = STUDY.runs[wildcards.run]
+    return [results(f"identifiers/{run.base}/{name}.json") for name in stages.run_rankings(run)]
 
 
 def features_of_datasets(name):
@@ -183,6 +226,65 @@ def of_datasets(pattern):
         results(pattern.format(dataset=one.dataset, base=STUDY.runs[wildcards.run].base))
         for one in STUDY.runs[wildcards.run].concepts
     ]
+
+
+def is_tuned(dataset):
+    """Say whether a dataset's images are drawn with a decoder tuned to it."""
+    return dataset in TUNED_DATASETS
+
+
+def tuned_decoder(base, dataset):
+    """Return the folder of a tuned decoder."""
+    return results(f"decoders/{base}/{dataset}/model")
+
+
+def of_tuned_datasets(pattern):
+    """Return an input function: one file for each dataset of the run whose decoder is tuned."""
+    return lambda wildcards: [
+        results(pattern.format(dataset=one.dataset, base=STUDY.runs[wildcards.run].base))
+        for one in STUDY.runs[wildcards.run].concepts
+        if is_tuned(one.dataset)
+    ]
+
+
+def round_trip(base, dataset, name):
+    """Return tiles that went through the autoencoder, by the decoder that the dataset is drawn with.
+
+    The names are ``roundtrip``, of the held-out tiles, and ``train-roundtrip``.
+    """
+    if is_tuned(dataset):
+        return results(f"decoders/{base}/{dataset}/{name}.tif")
+    return results(f"latents/{base}/{dataset}.{name}.tif")
+
+
+def compared_round_trip(base, dataset):
+    """Return the held-out tiles' round trip as synthetic images are: with camera noise or not."""
+    if CAMERA_NOISE:
+        return results(f"camera/{base}/{dataset}.roundtrip.tif")
+    return round_trip(base, dataset, "roundtrip")
+
+
+def round_trip_of_dataset(name):
+    """Return an input function: the round trip of the rule's base and dataset."""
+    return lambda wildcards: round_trip(wildcards.base, wildcards.dataset, name)
+
+
+def compared_round_trips(wildcards):
+    """Return the round trip to compare of each dataset of the run, concept by concept."""
+    run = STUDY.runs[wildcards.run]
+    return [compared_round_trip(run.base, one.dataset) for one in run.concepts]
+
+
+def train_round_trips(wildcards):
+    """Return the training tiles' round trip of each dataset of the run, concept by concept."""
+    run = STUDY.runs[wildcards.run]
+    return [round_trip(run.base, one.dataset, "train-roundtrip") for one in run.concepts]
+
+
+def captioned_tables(wildcards):
+    """Return the tables of the tiles whose own words stand in their prompts, concept by concept."""
+    concepts = STUDY.runs[wildcards.run].concepts
+    return [results(f"datasets/{one.dataset}/train.tsv") for one in concepts if one.captioned]
 
 
 def trained(wildcards):
@@ -220,9 +322,19 @@ def of_concepts(pattern):
 
 def prior_shards(base, prior, suffix):
     """Return the shards of one prior."""
-    settings = CONFIGURATION.priors[prior]
-    shards = stages.shard_count(settings.count, settings.images_per_shard)
+    shards = stages.prior_shard_count(CONFIGURATION.priors[prior])
     return [results(f"prior/{base}/{prior}/shard-{i:04d}{suffix}") for i in range(shards)]
+
+
+def named_priors(real):
+    """Return a pattern of the names of priors: of real images, or of drawn ones."""
+    names = [name for name, prior in CONFIGURATION.priors.items() if bool(prior.images) == real]
+    return "|".join(names) or "no-prior"
+
+
+def prior_files(prior):
+    """Return the files of a prior of real images."""
+    return [str(path) for path in STUDY.prior_files[prior]]
 
 
 def run_priors(run, suffix):
@@ -237,6 +349,15 @@ def all_prior_shards():
     return [path for base, prior in sorted(used) for path in prior_shards(base, prior, ".tif")]
 
 
+def compared_nouns(wildcards):
+    """Return the tables of compared nouns; input of a target, so that only asking for it refuses."""
+    try:
+        pairs = stages.compared_datasets(STUDY)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    return [results(f"nouns/{base}/{dataset}.tsv") for base, dataset in pairs]
+
+
 # --- synthetic images ----------------------------------------------------------------------------
 
 
@@ -246,10 +367,23 @@ def sampled_model(model, prompt):
     return base_file(one.base) if one.run is None else results(f"runs/{one.run}/model")
 
 
+def base_of_adapters(wildcards):
+    """Return the description of the base model that a run by LoRA adds to; others bring all."""
+    one = STUDY.image_sets[wildcards.model, wildcards.prompt]
+    adapted = one.run is not None and STUDY.runs[one.run].training.method == "lora"
+    return [base_file(one.base)] if adapted else []
+
+
 def camera_of_images(wildcards):
     """Return the camera noise that an image set is given, none if it is given none."""
     one = STUDY.image_sets[wildcards.model, wildcards.prompt]
     return [results(f"camera/{one.base}/{one.dataset}.json")] if CAMERA_NOISE else []
+
+
+def decoder_of_images(wildcards):
+    """Return the tuned decoder that an image set is drawn with, none if it is the model's own."""
+    one = STUDY.image_sets[wildcards.model, wildcards.prompt]
+    return [tuned_decoder(one.base, one.dataset)] if is_tuned(one.dataset) else []
 
 
 def sample_shards(model, prompt):

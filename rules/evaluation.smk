@@ -76,7 +76,7 @@ rule features_of_tiles:
 rule features_of_roundtrip:
     input:
         extractor=results("extractors/{extractor}.json"),
-        images=results(ROUNDTRIP),
+        images=lambda wildcards: compared_round_trip(wildcards.base, wildcards.dataset),
         tables=results("datasets/{dataset}/holdout.tsv"),
     output:
         features=results(feature_path("roundtrip/{base}/{dataset}")),
@@ -103,10 +103,10 @@ rule metrics:
         holdout_tiles=of_datasets("datasets/{dataset}/holdout.tif"),
         train_tables=of_datasets("datasets/{dataset}/train.tsv"),
         holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
-        roundtrips=of_datasets(ROUNDTRIP),
+        roundtrips=compared_round_trips,
         train_regions=of_datasets("datasets/{dataset}/train-regions.tif"),
         splits=of_datasets("datasets/{dataset}/split.tsv"),
-        train_roundtrips=of_datasets("latents/{base}/{dataset}.train-roundtrip.tif"),
+        train_roundtrips=train_round_trips,
         train_features=features_of_datasets("tiles/{dataset}-train"),
         holdout_features=features_of_datasets("tiles/{dataset}-holdout"),
         roundtrip_features=features_of_datasets("roundtrip/{base}/{dataset}"),

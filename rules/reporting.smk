@@ -48,8 +48,9 @@ rule report:
         holdout_tiles=of_datasets("datasets/{dataset}/holdout.tif"),
         train_tables=of_datasets("datasets/{dataset}/train.tsv"),
         holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
-        roundtrips=of_datasets(ROUNDTRIP),
+        roundtrips=compared_round_trips,
         cameras=of_datasets("camera/{base}/{dataset}.json") if CAMERA_NOISE else [],
+        decoder_costs=of_tuned_datasets("decoders/{base}/{dataset}/cost.json"),
         class_images=lambda wildcards: run_priors(wildcards.run, ".tif"),
     output:
         page=report(
@@ -92,7 +93,7 @@ rule report:
         " --roundtrips {input.roundtrips:q} --cameras {input.cameras:q}"
         " --class-images {params.class_images}"
         " --page {output.page:q} --sheet {output.sheet:q}"
-        " --verdict {output.verdict:q} --log {log:q}"
+        " --verdict {output.verdict:q} --log {log:q}" + COSTS_OPTION
 
 
 rule study:

@@ -4,7 +4,9 @@
 rule sample:
     input:
         model=lambda wildcards: sampled_model(wildcards.model, wildcards.prompt),
+        base=base_of_adapters,
         camera=camera_of_images,
+        decoders=decoder_of_images,
     output:
         shard=directory(results("samples/{model}/{prompt}/shard-{shard}")),
     log:
@@ -16,6 +18,9 @@ rule sample:
         mem_mb=16000,
         runtime=240,
         gpu=1,
+        batch_size=lambda wildcards, attempt: halved_at_retries(
+            CONFIGURATION.sampling.sampler.batch_size, attempt
+        ),
     params:
         settings=lambda wildcards: as_json(
             stages.sample_stage(STUDY, wildcards.model, wildcards.prompt, int(wildcards.shard))
@@ -26,4 +31,5 @@ rule sample:
         version=RESULT_VERSION["sample"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/sample.py --settings {params.settings:q} --model {params.model:q}'
-        " --camera {input.camera:q} --shard {output.shard:q} --log {log:q}"
+        " --base {input.base:q} --camera {input.camera:q} --shard {output.shard:q}"
+        " --batch-size {resources.batch_size} --log {log:q}" + DECODERS_OPTION

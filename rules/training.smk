@@ -1,4 +1,4 @@
-"""The latent cache, the camera's noise that it loses, and the fine-tuning."""
+"""The latent cache, the decoder's tuning, the camera's noise that is lost, and the fine-tuning."""
 
 
 rule latents:
@@ -21,6 +21,9 @@ rule latents:
         mem_mb=16000,
         runtime=30,
         gpu=1,
+        batch_size=lambda wildcards, attempt: halved_at_retries(
+            CONFIGURATION.latents.batch_size, attempt
+        ),
     params:
         settings=lambda wildcards: as_json(stages.latents_stage(STUDY, wildcards.dataset)),
         version=RESULT_VERSION["latents"],
@@ -29,14 +32,109 @@ rule latents:
         " --train {input.train:q} --validation {input.validation:q} --holdout {input.holdout:q}"
         " --latents {output.latents:q} --roundtrip {output.roundtrip:q}"
         " --train-roundtrip {output.train_roundtrip:q}"
-        " --figures {output.figures:q} --log {log:q}"
+        " --figures {output.figures:q}"
+        " --batch-size {resources.batch_size} --log {log:q}"
+
+
+rule compare_nouns:
+    input:
+        model=results("base_models/{base}.json"),
+        latents=results("latents/{base}/{dataset}.safetensors"),
+    output:
+        table=results("nouns/{base}/{dataset}.tsv"),
+    log:
+        log_file("nouns/{base}/{dataset}"),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=60,
+        gpu=1,
+    params:
+        settings=lambda wildcards: as_json(stages.nouns_stage(STUDY, wildcards.dataset)),
+        version=RESULT_VERSION["nouns"],
+    shell:
+        'exec python "$BRIGHTBOOTH"/scripts/nouns.py --settings {params.settings:q} --model {input.model:q}'
+        " --latents {input.latents:q} --table {output.table:q} --log {log:q}"
+
+
+rule tune_decoder:
+    input:
+        model=results("base_models/{base}.json"),
+        latents=results("latents/{base}/{dataset}.safetensors"),
+        train=results("datasets/{dataset}/train.tif"),
+        validation=results("datasets/{dataset}/validation.tif"),
+    output:
+        tuned=directory(results("decoders/{base}/{dataset}/model")),
+        history=results("decoders/{base}/{dataset}/training.csv"),
+        previews=report(
+            results("decoders/{base}/{dataset}/previews.png"),
+            category="Training",
+            labels={"run": "{dataset}", "what": "decoder ({base})"},
+        ),
+    log:
+        log_file("tune_decoder/{base}/{dataset}"),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=120,
+        gpu=1,
+    params:
+        settings=lambda wildcards: as_json(
+            stages.decoder_stage(STUDY, wildcards.base, wildcards.dataset)
+        ),
+        version=RESULT_VERSION["tune_decoder"],
+    shell:
+        'exec python "$BRIGHTBOOTH"/scripts/tune_decoder.py --settings {params.settings:q}'
+        " --model {input.model:q} --latents {input.latents:q} --train {input.train:q}"
+        " --validation {input.validation:q} --state work/decoders --tuned {output.tuned:q}"
+        " --history {output.history:q} --previews {output.previews:q} --log {log:q}"
+
+
+rule decoder_roundtrip:
+    input:
+        model=results("base_models/{base}.json"),
+        tuned=results("decoders/{base}/{dataset}/model"),
+        train=results("datasets/{dataset}/train.tif"),
+        holdout=results("datasets/{dataset}/holdout.tif"),
+        base_roundtrip=results("latents/{base}/{dataset}.roundtrip.tif"),
+        base_train_roundtrip=results("latents/{base}/{dataset}.train-roundtrip.tif"),
+    output:
+        roundtrip=results("decoders/{base}/{dataset}/roundtrip.tif"),
+        train_roundtrip=results("decoders/{base}/{dataset}/train-roundtrip.tif"),
+        cost=results("decoders/{base}/{dataset}/cost.json"),
+    log:
+        log_file("decoder_roundtrip/{base}/{dataset}"),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=30,
+        gpu=1,
+        batch_size=lambda wildcards, attempt: halved_at_retries(
+            CONFIGURATION.latents.batch_size, attempt
+        ),
+    params:
+        settings=lambda wildcards: as_json(stages.decoder_roundtrip_stage(wildcards.dataset)),
+        version=RESULT_VERSION["decoder_roundtrip"],
+    shell:
+        'exec python "$BRIGHTBOOTH"/scripts/decoder_roundtrip.py --settings {params.settings:q}'
+        " --model {input.model:q} --tuned {input.tuned:q} --train {input.train:q}"
+        " --holdout {input.holdout:q} --base-roundtrip {input.base_roundtrip:q}"
+        " --base-train-roundtrip {input.base_train_roundtrip:q} --roundtrip {output.roundtrip:q}"
+        " --train-roundtrip {output.train_roundtrip:q} --cost {output.cost:q}"
+        " --batch-size {resources.batch_size} --log {log:q}"
 
 
 rule camera:
     input:
         train=results("datasets/{dataset}/train.tif"),
-        train_roundtrip=results("latents/{base}/{dataset}.train-roundtrip.tif"),
-        roundtrip=results("latents/{base}/{dataset}.roundtrip.tif"),
+        train_roundtrip=round_trip_of_dataset("train-roundtrip"),
+        roundtrip=round_trip_of_dataset("roundtrip"),
     output:
         camera=results("camera/{base}/{dataset}.json"),
         noisy=results("camera/{base}/{dataset}.roundtrip.tif"),
@@ -65,9 +163,11 @@ rule camera:
 rule finetune:
     input:
         model=of_base("base_models/{base}.json"),
-        identifiers=of_base("identifiers/{base}.json"),
+        identifiers=run_identifiers,
         latents=of_datasets("latents/{base}/{dataset}.safetensors"),
         priors=lambda wildcards: run_priors(wildcards.run, ".safetensors"),
+        tables=captioned_tables,
+        decoders=of_tuned_datasets("decoders/{base}/{dataset}/model"),
     output:
         trained=directory(results("runs/{run}/model")),
         history=results("runs/{run}/training.csv"),
@@ -87,12 +187,14 @@ rule finetune:
         gpu=1,
     params:
         settings=lambda wildcards: as_json(stages.finetune_stage(STUDY, wildcards.run)),
+        identifiers=input_arguments("identifiers"),
         latents=input_arguments("latents"),
         priors=input_arguments("priors"),
+        tables=input_arguments("tables"),
         version=RESULT_VERSION["finetune"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/finetune.py --settings {params.settings:q} --model {input.model:q}'
-        " --identifiers {input.identifiers:q} --latents {params.latents}"
-        " --priors {params.priors} --state work/finetune"
+        " --identifiers {params.identifiers} --latents {params.latents}"
+        " --priors {params.priors} --tables {params.tables} --state work/finetune"
         " --trained {output.trained:q} --history {output.history:q}"
-        " --previews {output.previews:q} --log {log:q}"
+        " --previews {output.previews:q} --log {log:q}" + DECODERS_OPTION

@@ -106,24 +106,26 @@ def make_decoder(recipe: Recipe, build: Path, model: Path) -> None:
     from pipeline_lib.models.recipe.export import export_autoencoder
 
     images = _pictures(recipe, build).images
-    train_decoder(recipe, images, build / "decoder.safetensors")
+    train_decoder(recipe, images, build / "decoder")
     export_autoencoder(recipe, images, build)
 
 
 def make_denoiser(recipe: Recipe, build: Path, model: Path) -> None:
     """Train UNet and text encoder, and draw a sheet of pictures now and then."""
+    from diffusers import AutoencoderKL
     from transformers import CLIPTokenizer
 
-    from pipeline_lib.models.recipe.checking import draw_progress
     from pipeline_lib.models.recipe.denoiser import train_denoiser
 
-    tokenizer = CLIPTokenizer.from_pretrained(build / "tokenizer")
+    drawn = (build / "vae").exists()
+    if not drawn:
+        logging.info("no previews: the stage decoder has not been run")
     train_denoiser(
         recipe,
         _pictures(recipe, build),
-        tokenizer,
-        build / "denoiser.safetensors",
-        partial(draw_progress, recipe, build),
+        CLIPTokenizer.from_pretrained(build / "tokenizer"),
+        build / "denoiser",
+        AutoencoderKL.from_pretrained(build / "vae") if drawn else None,
     )
 
 

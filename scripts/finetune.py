@@ -1,7 +1,8 @@
 """Fine-tune a base model on the tiles of one or several concepts (DreamBooth), resumably.
 
-The state is kept in a folder named by a hash of all settings and inputs: run the same command again
-after any interruption and it goes on. SIGTERM saves at the end of the step and exits with 75.
+The state is kept in a folder named by a hash of all that shapes the weights: run the same command
+again after any interruption and it goes on. SIGTERM, and the end of `training.wall_minutes`, save
+at the end of the step and exit with 75.
 """
 
 from __future__ import annotations
@@ -9,27 +10,40 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.dreambooth.assignment import assign_identifiers, check_identifiers
-from pipeline_lib.dreambooth.checkpoints import exclusive, training_key
-from pipeline_lib.dreambooth.state import MODEL, clear, give_out, is_finished, mark_finished
-from pipeline_lib.files import atomic_path, file_to_sha256, provenance, read_json
+from pipeline_lib.files import atomic_path, provenance, read_json, write_json
 from pipeline_lib.settings import FinetuneStage, UserError
+from pipeline_lib.training.checkpoints import exclusive, training_key
+from pipeline_lib.training.publishing import place_order, publishing
+from pipeline_lib.training.state import (
+    BEGUN,
+    DESCRIPTION,
+    MODEL,
+    begun_with,
+    clear,
+    give_out,
+    is_finished,
+    mark_finished,
+)
 from pipeline_lib.versions import RESULT_VERSION
 
 if TYPE_CHECKING:
     import torch
 
-    from pipeline_lib.dreambooth.trainer import Trainer
+    from pipeline_lib.dreambooth.inputs import Array, ConceptInputs
+    from pipeline_lib.training.trainer import Trainer
 
 PATHS = {
     "model": "the base model (.json)",
-    "identifiers": "ranked identifiers (.json)",
+    "identifiers...": "ranked identifiers (.json), one for each concept whose identifier is `auto`",
     "latents...": "latent caches (.safetensors), one a concept, in their order",
     "priors...": "class latents (.safetensors), all shards of all priors; none trains without",
+    "tables...": "tables of the training tiles (.tsv) of the concepts whose prompt names {caption}",
     "state": "folder of the trainings' states",
     "trained": "folder to write: the model in the diffusers layout and brightbooth.json",
     "history": "log to write (.csv)",
@@ -39,132 +53,162 @@ PATHS = {
 
 def finetune(stage: FinetuneStage, paths: argparse.Namespace) -> None:
     """Train, or go on, or take what an equal training left; then write the outputs."""
-    ranked = [candidate["token"] for candidate in read_json(paths.identifiers)]
-    identifiers = assign_identifiers(stage.concepts, ranked)
-    inputs = {
-        "model": read_json(paths.model)["files"],
-        "identifiers": identifiers,
-        "latents": [file_to_sha256(path) for path in paths.latents],
-        "priors": [file_to_sha256(path) for path in paths.priors],
-    }
-    settings = stage.model_dump(mode="json")
-    folder = paths.state / training_key(settings, RESULT_VERSION["finetune"], inputs)
+    from pipeline_lib.dreambooth.export import write_card
+    from pipeline_lib.dreambooth.inputs import training_fingerprint
+
+    concepts = read_concepts(stage, paths)
+    priors = read_priors(stage, paths.priors)
+    files = read_json(paths.model)["files"]
+    fingerprint = training_fingerprint(stage.training, files, concepts, priors)
+    key = training_key(fingerprint, RESULT_VERSION["finetune"])
+    folder = paths.state / key
+    place_order(paths.trained, key)
     with exclusive(folder):
         if is_finished(folder):
             logging.info("already trained: taking the model from %s", folder)
             clear(folder)
         else:
-            train(stage, paths, identifiers, folder, inputs)
-        give_out(folder, paths.trained, paths.history, paths.previews)
+            train(stage, paths.model, concepts, priors, folder)
+        card = make_card(stage, concepts, fingerprint | {"model": files}, folder)
+        with publishing(paths.trained, key, folder):
+            finish = partial(write_card, card=card)
+            give_out(folder, paths.trained, paths.history, paths.previews, finish)
 
 
-def train(
-    stage: FinetuneStage,
-    paths: argparse.Namespace,
-    identifiers: tuple[str, ...],
-    folder: Path,
-    inputs: dict[str, Any],
-) -> None:
-    """Train to the end, write the final model into the state folder, and clear the rest."""
-    from tqdm import tqdm
+def read_concepts(stage: FinetuneStage, paths: argparse.Namespace) -> tuple[ConceptInputs, ...]:
+    """Return the concepts with their identifiers, tiles and captions, in an order of their own."""
+    from safetensors.numpy import load_file
 
-    from pipeline_lib.dreambooth.export import export_model
-    from pipeline_lib.dreambooth.training import (
-        RESUME_EXIT,
-        StoppedError,
-        stop_on_signals,
-        training_steps,
+    from pipeline_lib.dreambooth.assignment import assign_identifiers
+    from pipeline_lib.dreambooth.captions import read_concept_captions
+    from pipeline_lib.dreambooth.inputs import ConceptInputs, concepts_in_order
+
+    captions = read_concept_captions(stage.concepts, paths.tables)
+    rankings = [[one["token"] for one in read_json(path)] for path in paths.identifiers]
+    said = {word for told in captions.values() for word in told}
+    identifiers = assign_identifiers(stage.concepts, rankings, said)
+    return concepts_in_order(
+        [
+            ConceptInputs(concept, identifier, load_file(path), captions.get(concept.concept, ()))
+            for concept, identifier, path in zip(
+                stage.concepts, identifiers, paths.latents, strict=True
+            )
+        ]
     )
 
-    trainer = make_trainer(stage, paths, identifiers)
-    try:
-        with (
-            stop_on_signals() as stop,
-            tqdm(total=stage.training.steps, desc=stage.run, unit="step", disable=None) as bar,
-        ):
-            for progress in training_steps(trainer, folder, stop):
-                bar.update(progress.step - bar.n)
-                bar.set_postfix(loss=f"{progress.figures['loss']:.3f}", refresh=False)
-    except StoppedError as stopped:
-        logging.info("%s; run the same command again to go on", stopped)
-        raise SystemExit(RESUME_EXIT) from None
-    with atomic_path(folder / MODEL) as beside, trainer.average.applied():
-        export_model(trainer.model, beside, make_card(stage, trainer, identifiers, inputs))
-    mark_finished(folder)
 
+def read_priors(stage: FinetuneStage, paths: Sequence[Path]) -> dict[str, Array]:
+    """Return the class latents by class prompt, shards in the order given."""
+    import numpy as np
+    from safetensors import safe_open
 
-def make_trainer(
-    stage: FinetuneStage, paths: argparse.Namespace, identifiers: tuple[str, ...]
-) -> Trainer:
-    """Load model, latents and class latents, and check that they fit."""
-    from safetensors.torch import load_file
-
-    from pipeline_lib.dreambooth.trainer import Trainer
-    from pipeline_lib.dreambooth.training_data import assemble
-    from pipeline_lib.models.loading import load_model
-
-    model = load_model(paths.model)
-    check_identifiers(stage.concepts, identifiers, model.tokenizers)
-    caches = [load_file(path) for path in paths.latents]
-    priors = load_priors(paths.priors) if stage.training.prior_weight > 0 else {}
+    if stage.training.prior_weight == 0:
+        return {}
+    shards: dict[str, list[Array]] = {}
+    for path in paths:
+        with safe_open(path, framework="numpy") as file:
+            origin = json.loads(file.metadata()["origin"])
+            prompt = origin["settings"]["prior"]["class_prompt"]
+            shards.setdefault(prompt, []).append(file.get_tensor("latents"))
     wanted = [concept.class_prompt for concept in stage.concepts if concept.class_prompt]
-    missing = [prompt for prompt in wanted if prompt not in priors]
-    if missing and stage.training.prior_weight > 0:
+    missing = [prompt for prompt in wanted if prompt not in shards]
+    if missing:
         raise UserError(
             f"no class images were given for the class prompt {missing[0]!r} (--priors); set "
             "training.prior_weight: 0 to train without."
         )
-    data = assemble(model, stage.concepts, identifiers, caches, priors)
-    return Trainer(model, data, stage.training)
+    return {prompt: np.concatenate(parts) for prompt, parts in shards.items()}
 
 
-def load_priors(paths: list[Path]) -> dict[str, torch.Tensor]:
-    """Return the class latents by class prompt, shards in the order given."""
+def train(
+    stage: FinetuneStage,
+    model: Path,
+    concepts: Sequence[ConceptInputs],
+    priors: dict[str, Array],
+    folder: Path,
+) -> None:
+    """Train to the end, write the final model into the state folder, and clear the rest."""
+    from pipeline_lib.dreambooth.export import write_weights
+    from pipeline_lib.training.running import run_training
+
+    trainer = make_trainer(stage, model, concepts, priors, folder)
+    run_training(trainer, folder, stage.run, stage.training.wall_minutes)
+    with atomic_path(folder / MODEL) as beside, trainer.average.applied():
+        description = write_weights(trainer.objective.model, beside, stage.base)
+    made_with = {
+        "device": str(trainer.accelerator.device),
+        "precision": read_json(folder / BEGUN)["precision"],
+    }
+    write_json(folder / DESCRIPTION, {"model": description, "made_with": made_with})
+    mark_finished(folder)
+
+
+def make_trainer(
+    stage: FinetuneStage,
+    model: Path,
+    concepts: Sequence[ConceptInputs],
+    priors: dict[str, Array],
+    folder: Path,
+) -> Trainer:
+    """Load the model, check that all fits it, and make the loop's trainer of it."""
     import torch
-    from safetensors import safe_open
 
-    shards: dict[str, list[torch.Tensor]] = {}
-    for path in paths:
-        with safe_open(path, framework="pt") as file:
-            origin = json.loads(file.metadata()["origin"])
-            prompt = origin["settings"]["prior"]["class_prompt"]
-            shards.setdefault(prompt, []).append(file.get_tensor("latents"))
-    return {prompt: torch.cat(parts) for prompt, parts in shards.items()}
+    from pipeline_lib.dreambooth.assignment import check_identifiers
+    from pipeline_lib.dreambooth.objective import DreamBooth, settings_to_course
+    from pipeline_lib.dreambooth.training_data import assemble
+    from pipeline_lib.dreambooth.weights import prepare_model
+    from pipeline_lib.models.loading import load_model, precision_to_dtype
+    from pipeline_lib.training.devices import make_accelerator
+    from pipeline_lib.training.trainer import Trainer
+
+    settings, base = stage.training, load_model(model)
+    said = {word for one in concepts for word in one.captions}
+    tokens = [one.identifier for one in concepts]
+    check_identifiers([one.concept for one in concepts], tokens, base.tokenizers, said)
+    wanted = str(precision_to_dtype(settings.precision, base.device)).removeprefix("torch.")
+    dtype = getattr(torch, begun_with(folder, wanted))
+    tracked = folder if settings.tensorboard else None
+    accelerator = make_accelerator(dtype, base.device, tracked)
+    prepare_model(base, settings, dtype)
+    data = assemble(
+        base,
+        [one.concept for one in concepts],
+        tokens,
+        [arrays_to_tensors(one.latents) for one in concepts],
+        arrays_to_tensors(priors),
+        {one.concept.concept: one.captions for one in concepts},
+        settings.caption_dropout,
+    )
+    objective = DreamBooth(base, data, settings)
+    return Trainer(objective, settings_to_course(settings, base.device), accelerator)
+
+
+def arrays_to_tensors(arrays: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+    """Return arrays as tensors, by the same names."""
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def make_card(
-    stage: FinetuneStage, trainer: Trainer, identifiers: tuple[str, ...], inputs: dict[str, Any]
+    stage: FinetuneStage, concepts: Sequence[ConceptInputs], inputs: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     """Return what brightbooth.json says of the trained model."""
-    concepts = {
-        concept.concept: {
-            "identifier": identifier,
-            "noun": concept.noun,
-            "modality": concept.modality,
-            "dataset": concept.dataset,
-            "prompt": subject.prompt,
-            "class_prompt": concept.class_prompt,
-            "tiles": len(subject.mean),
-        }
-        for concept, identifier, subject in zip(
-            stage.concepts, identifiers, trainer.data.subjects, strict=True
-        )
-    }
     settings = stage.model_dump(mode="json")
-    made = provenance("finetune", settings)
+    side = concepts[0].latents["train.mean"].shape[-1]
+    told = read_json(folder / DESCRIPTION)
     return {
+        **told["model"],
         "name": stage.run,
         "base": stage.base,
-        "licence": trainer.model.card.get("licence", ""),
-        "size": trainer.size,
-        "concepts": concepts,
+        "size": side * told["model"]["downsampling"],
+        "concepts": {one.concept.concept: one.description() for one in concepts},
         "settings": settings,
         "provenance": {
-            **made,
+            **provenance("finetune", settings),
             "inputs": inputs,
             "version": RESULT_VERSION["finetune"],
-            "device": str(trainer.model.device),
-            "precision": str(trainer.dtype).removeprefix("torch."),
+            **told["made_with"],
         },
     }
 

@@ -29,6 +29,7 @@ PATHS = {
     "train_roundtrip": "decoded training tiles to write (.tif), at most 256, evenly chosen",
     "figures": "the VAE's cost to write (.json)",
 }
+NUMBERS = {"batch_size": "tiles encoded at once, 16 if it is not given"}
 
 
 def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
@@ -41,6 +42,7 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.models.loading import load_model
 
     model = load_model(paths.model)
+    batch_size = paths.batch_size or stage.batch_size
     made = provenance(
         "latents",
         {**stage.model_dump(mode="json"), "version": RESULT_VERSION["latents"]},
@@ -51,13 +53,11 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
     views = {"train": modality_to_views(stage.modality), "validation": (View(),)}
     tensors = {}
     for role in tqdm(views, desc="encoding", unit="stack", disable=None):
-        moments = tiles_to_moments(
-            model, read_stack(getattr(paths, role)), views[role], stage.batch_size
-        )
+        moments = tiles_to_moments(model, read_stack(getattr(paths, role)), views[role], batch_size)
         tensors |= zip((f"{role}.mean", f"{role}.std"), moments, strict=True)
     train, holdout = read_stack(paths.train), read_stack(paths.holdout)
     measured = even_choice(len(train), MEASURED_TILES)
-    decoded = round_trip(model, holdout, stage.batch_size)
+    decoded = round_trip(model, holdout, batch_size)
     metadata = {
         "provenance": json.dumps(made),
         "base": model.card["name"],
@@ -69,11 +69,11 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
     write_stack(paths.roundtrip, decoded, origin)
     write_stack(
         paths.train_roundtrip,
-        round_trip(model, train[measured], stage.batch_size),
+        round_trip(model, train[measured], batch_size),
         {**origin, "tiles": measured.tolist()},
     )
     write_json(paths.figures, {**round_trip_figures(holdout, decoded), "provenance": made})
 
 
 if __name__ == "__main__":
-    run_stage(__doc__, LatentsStage, PATHS, latents)
+    run_stage(__doc__, LatentsStage, PATHS, latents, NUMBERS)

@@ -8,7 +8,6 @@ from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import atomic_path, file_to_sha256, provenance
 from pipeline_lib.settings import PriorStage
 
-BATCH_SIZE = 16
 PICTURES_IN_SHEET = 64
 
 
@@ -28,27 +27,31 @@ def main(settings: PriorStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.models.loading import load_model
     from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
     from pipeline_lib.randomness import key_of
+    from pipeline_lib.sampling.overlap import overlapped
 
     begun = time.monotonic()
     prior = settings.prior
-    model = load_model(paths.model)
+    model = load_model(paths.model, prior.precision)
     keys = [
         key_of("prior", prior.seed, settings.name, settings.first + index)
         for index in range(settings.count)
     ]
-    latents, images = [], []
+    batch_size = paths.batch_size or prior.batch_size
     with tqdm(total=len(keys) * prior.steps, unit="step", disable=None) as bar:
-        for batch in draw_batches(
-            model, prior.class_prompt, keys, prior, prior.size, BATCH_SIZE, on_step=bar.update
-        ):
-            latents.append(batch.cpu())
-            images.append(latents_to_images(model, batch))
+        batches = draw_batches(
+            model, prior.class_prompt, keys, prior, prior.size, batch_size, on_step=bar.update
+        )
+        drawn = list(
+            overlapped(batches, lambda batch: (batch.cpu(), latents_to_images(model, batch)))
+        )
+    latents, images = zip(*drawn, strict=True)
     stack = np.concatenate(images)
     origin = provenance("prior", settings.model_dump(), model=file_to_sha256(paths.model))
+    origin |= {"device": str(model.device), "precision": model.precision}
     metadata = {"prior": settings.name, "first": str(settings.first), "origin": json.dumps(origin)}
     with atomic_path(paths.latents) as beside:
         save_file({"latents": torch.cat(latents).contiguous()}, beside, metadata)
-    took = {"seconds": round(time.monotonic() - begun, 1), "device": str(model.device)}
+    took = {"seconds": round(time.monotonic() - begun, 1)}
     write_stack(paths.images, stack, {"synthetic": True, **origin, **took})
     shown = rgb_to_grey(stack[:PICTURES_IN_SHEET])
     label = f"{settings.name}: {prior.class_prompt}"
@@ -66,4 +69,5 @@ if __name__ == "__main__":
             "contact_sheet": "picture of the first of them (.png)",
         },
         main,
+        {"batch_size": "images drawn at once, instead of the prior's `batch_size`"},
     )

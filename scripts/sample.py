@@ -29,20 +29,22 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     begun = time.monotonic()
     sweep(paths.shard.parent, paths.shard.name)
     camera = read_camera(settings, paths.camera)
-    model = load_model(paths.model, settings.sampler.precision)
-    stated = settings.model_dump(exclude={"first": True, "count": True, "sampler": {"batch_size"}})
+    base = paths.base[0] if paths.base else None
+    model = load_model(paths.model, settings.sampler.precision, base=base)
+    stated = settings.model_dump(exclude={"first", "count"})
     inputs = {"model": paths.model} | ({"camera": paths.camera[0]} if camera else {})
     hashes = {name: file_to_sha256(path) for name, path in inputs.items()}
     origin = provenance("sample", stated, **hashes)
-    origin["device"] = str(model.device)
+    computed = {"device": str(model.device), "precision": model.precision}
+    origin |= computed
     total = settings.count * settings.sampler.steps
     with (
         tqdm(total=total, unit="step", disable=None) as bar,
         atomic_path(paths.shard) as beside,
     ):
-        rows = draw_shard(model, settings, beside, origin, camera, bar.update)
-        took = {"seconds": round(time.monotonic() - begun, 1), "device": str(model.device)}
-        write_json(beside / SHARD_TIME, took)
+        rows = draw_shard(model, settings, beside, origin, camera, bar.update, paths.batch_size)
+        took = {"seconds": round(time.monotonic() - begun, 1)}
+        write_json(beside / SHARD_TIME, took | computed)
     counts = Counter(row.status for row in rows)
     logging.info("%s", ", ".join(f"{count} {status}" for status, count in counts.items()))
 
@@ -64,8 +66,10 @@ if __name__ == "__main__":
         SampleStage,
         {
             "model": "description of a base model (.json) or brightbooth.json of a trained one",
+            "base...": "description of the base model (.json), if the trained model is a LoRA",
             "camera...": "camera noise to give back (.json), none if `camera_noise` is `none`",
             "shard": "folder of images to write",
         },
         main,
+        {"batch_size": "images drawn at once, instead of the sampler's `batch_size`"},
     )

@@ -15,8 +15,10 @@ def work(stage, paths):
     if stage.batch_size == 13:
         raise RuntimeError("a fault of ours")
     print(stage.batch_size, [path.name for path in paths.images], paths.features.name)
+    print(paths.images_at_once)
 
-run_stage("Do it.", FeaturesStage, {"images...": "several", "features": "one"}, work)
+PATHS = {"images...": "several", "features": "one"}
+run_stage("Do it.", FeaturesStage, PATHS, work, {"images_at_once": "a number"})
 """
 
 
@@ -35,8 +37,17 @@ def run(tmp_path: Path, settings: str, *images: str) -> subprocess.CompletedProc
 
 def test_settings_and_paths_reach_the_work(tmp_path: Path) -> None:
     done = run(tmp_path, "{}", "a.tif", "b.tif")
-    assert done.stdout.strip() == "32 ['a.tif', 'b.tif'] x.npz"
+    assert done.stdout.splitlines() == ["32 ['a.tif', 'b.tif'] x.npz", "None"]
     assert done.returncode == 0
+
+
+def test_numbers_are_whole_and_above_zero(tmp_path: Path) -> None:
+    done = run(tmp_path, "{}", "a.tif", "--images-at-once", "12")
+    assert done.stdout.splitlines()[1] == "12"
+    for wrong in ("0", "-1", "1.5", "many"):
+        done = run(tmp_path, "{}", "a.tif", f"--images-at-once={wrong}")
+        assert done.returncode == 2
+        assert f"--images-at-once: needs a whole number above 0, found '{wrong}'" in done.stderr
 
 
 def test_long_lists_come_from_a_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib import stages
+from pipeline_lib.settings import UserError
 from pipeline_lib.study import Study
 from tests.test_study import RUN, RUNS, Folder, name_extractors
 
@@ -53,6 +54,21 @@ def test_a_prior_shard_does_not_know_the_total(folder: Folder, study: Study) -> 
     assert stages.prior_stage(study, "class", 2).count == 5
 
 
+def test_real_class_images_are_one_shard_and_told_no_drawing(folder: Folder) -> None:
+    drawn = stages.prior_stage(folder.load(), "class", 0).model_dump()
+    assert not {"images", "reading", "intensity", "scale"} & set(drawn["prior"])
+    folder.config["priors"]["class"] = {
+        **{"class_prompt": "an image of cells", "images": "*.png", "size": 64, "count": 25},
+        "scale": 0.5,
+    }
+    (folder.root / "data/class.png").write_bytes(b"")
+    study = folder.load()
+    assert stages.prior_shard_count(study.configuration.priors["class"]) == 1
+    told = stages.prior_images_stage(study, "class").model_dump()
+    assert (told["name"], told["prior"]["count"], told["prior"]["scale"]) == ("class", 25, 0.5)
+    assert not {"steps", "guidance", "seed", "images"} & set(told["prior"])
+
+
 def test_a_sample_shard_does_not_know_the_total(folder: Folder, study: Study) -> None:
     before = stages.sample_stage(study, "first", "round-64-subject", 1)
     folder.config["sampling"]["prompts"]["subject"]["count"] = 1000
@@ -92,9 +108,117 @@ def test_overruled_sources_reach_the_quality_check(folder: Folder) -> None:
     assert accepted[0].startswith("r1-")
 
 
-def test_identifiers_are_measured_with_the_noun_of_the_first_run(study: Study) -> None:
-    stage = stages.identifier_stage(study, "toy")
-    assert (stage.noun, stage.modality, stage.size) == ("cells", "brightfield", 512)
+def told_of_identifiers(study: Study) -> dict[str, list[object]]:
+    """Return what each run is told, and the measurements that its identifiers are taken from."""
+    return {
+        name: [
+            stages.finetune_stage(study, name),
+            *(
+                (ranking, stages.identifier_stage(study, run.base, ranking))
+                for ranking in stages.run_rankings(run)
+            ),
+        ]
+        for name, run in study.runs.items()
+    }
+
+
+def test_the_order_of_runs_and_datasets_decides_no_identifier(folder: Folder) -> None:
+    rows = [RUN, "second\ttoy\tlong-64\tclass\n", "both\ttoy\tround-64,long-64\tclass\n"]
+    folder.runs = RUNS + "".join(rows)
+    before = told_of_identifiers(folder.load())
+    folder.runs = RUNS + "".join(reversed(rows))
+    folder.config["datasets"] = dict(reversed(folder.config["datasets"].items()))
+    assert told_of_identifiers(folder.load()) == before
+
+
+def test_identifiers_are_measured_for_the_noun_that_they_serve(folder: Folder) -> None:
+    folder.config["concepts"]["long"]["modality"] = "dic"
+    folder.runs = RUNS + "both\ttoy\tlong-64,round-64\tclass\n"
+    study = folder.load()
+    found = [
+        stages.identifier_stage(study, "toy", ranking)
+        for ranking in stages.run_rankings(study.runs["both"])
+    ]
+    assert [(stage.noun, stage.modality) for stage in found] == [
+        ("rods", "dic"),
+        ("cells", "brightfield"),
+    ]
+    assert {stage.size for stage in found} == {512}
+
+
+def test_concepts_of_one_noun_and_template_share_a_ranking(folder: Folder) -> None:
+    folder.runs = RUNS + "both\ttoy\tlong-64,round-64\tclass\n"
+    folder.config["concepts"]["long"]["noun"] = "cells"
+    same = stages.run_rankings(folder.load().runs["both"])
+    assert same[0] == same[1] and same[0].startswith("brightfield-cells-")
+    folder.config["concepts"]["long"]["training_prompt"] = "a picture of {subject}"
+    assert len(set(stages.run_rankings(folder.load().runs["both"]))) == 2
+
+
+def test_stated_identifiers_need_no_ranking(folder: Folder) -> None:
+    folder.runs = RUNS + "both\ttoy\tlong-64,round-64\tclass\tzx,auto\n"
+    (ranking,) = stages.run_rankings(folder.load().runs["both"])
+    assert ranking.startswith("brightfield-cells-")
+
+
+def with_captions(words: str) -> str:
+    head, held_out = "concept\tpath\trole\tcaption\n", "round\tr2.tif\tholdout\t\n"
+    return f"{head}round\tr1.tif\ttrain\t{words}\n{held_out}"
+
+
+def test_a_caption_that_no_prompt_takes_changes_no_stage(folder: Folder) -> None:
+    folder.samples, told = with_captions("dense"), []
+    for words in ("dense", "sparse"):
+        folder.samples = with_captions(words)
+        study = folder.load()
+        told.append([stages.split_stage(study, "round-64"), stages.finetune_stage(study, "first")])
+    assert told[0] == told[1]
+    assert {region.caption for region in told[0][0].regions} == {None}
+
+
+def test_a_caption_that_a_prompt_takes_is_kept_with_the_tiles(folder: Folder) -> None:
+    folder.samples = with_captions("dense")
+    folder.config["concepts"]["round"]["training_prompt"] = "{subject}, {caption}"
+    study = folder.load()
+    regions = stages.split_stage(study, "round-64").regions
+    assert [region.caption for region in regions] == ["dense", None]
+    (trained,) = stages.finetune_stage(study, "first").concepts
+    assert trained.captioned and trained.training_prompt == "{subject}, {caption}"
+
+
+def test_captions_change_no_ranking_of_identifiers(folder: Folder) -> None:
+    before = stages.run_rankings(folder.load().runs["first"])
+    template = "a {modality} microscopy image of {subject}, {caption}"
+    folder.config["training_prompt"] = template
+    study = folder.load()
+    assert stages.run_rankings(study.runs["first"]) == before
+    assert "caption" not in stages.identifier_stage(study, "toy", before[0]).template
+
+
+def test_a_concept_has_a_template_and_a_lambda_of_its_own(folder: Folder) -> None:
+    folder.config["concepts"]["long"] |= {"training_prompt": "rod {subject}", "prior_weight": 0.5}
+    folder.runs = RUNS + "both\ttoy\tround-64,long-64\tclass\n" + "off\ttoy\tlong-64\t\t\t0\n"
+    study = folder.load()
+    first, second = study.runs["both"].concepts
+    assert (first.training_prompt, first.prior_weight) == (
+        study.configuration.training_prompt,
+        1.0,
+    )
+    assert (second.training_prompt, second.prior_weight) == ("rod {subject}", 0.5)
+    (without,) = study.runs["off"].concepts
+    assert (without.class_prompt, without.prior_weight) == (None, 1.0)
+
+
+def test_nouns_are_compared_where_others_are_named(folder: Folder) -> None:
+    with pytest.raises(UserError, match="noun_candidates"):
+        stages.compared_datasets(folder.load())
+    folder.config["concepts"]["round"]["noun_candidates"] = ["beads", "yeast"]
+    folder.config["training_prompt"] = "{subject}, {caption}"
+    folder.runs = RUNS + "one\ttoy\tround-64,long-64\tclass\n" + "two\ttoy\tround-64\tclass\n"
+    study = folder.load()
+    assert stages.compared_datasets(study) == [("toy", "round-64")]
+    told = stages.nouns_stage(study, "round-64")
+    assert (told.noun, told.candidates, told.template) == ("cells", ("beads", "yeast"), "{subject}")
 
 
 def test_only_extractors_that_read_text_are_told_the_prompt(folder: Folder) -> None:

@@ -110,6 +110,44 @@ def test_image_sets_that_would_share_a_folder_are_refused(folder: Folder) -> Non
         folder.load()
 
 
+def name_real_images(folder: Folder, **keys: Any) -> None:
+    """Give the prior real images of two files, one of them hidden."""
+    folder.config["priors"]["class"] |= {"images": "classes"} | keys
+    (folder.root / "data/classes").mkdir()
+    for name in ("b", "a", ".c"):
+        (folder.root / f"data/classes/{name}.tif").write_bytes(b"")
+
+
+@pytest.mark.parametrize("pattern", ["classes", "classes/*.tif", "c*/?.tif"])
+def test_real_class_images_are_found(folder: Folder, pattern: str) -> None:
+    name_real_images(folder, images=pattern)
+    found = folder.load().prior_files
+    assert [path.name for path in found["class"]] == ["a.tif", "b.tif"]
+    assert list(found) == ["class"]
+
+
+def test_real_class_images_that_no_run_uses_are_not_looked_for(folder: Folder) -> None:
+    folder.config["priors"]["small"]["images"] = "nowhere"
+    assert folder.load().prior_files == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"images": "nowhere"}, r"priors\.class\.images: no file matches `nowhere`"),
+        ({"images": "r*.tif"}, r"r1\.tif is an image of concept `round` in samples\.tsv"),
+        ({"guidance": 2, "steps": 5}, r"priors\.class: .*not drawn: leave guidance, steps out"),
+        ({"images": None, "scale": 2}, r"priors\.class: scale without `images`"),
+    ],
+)
+def test_real_class_images_that_cannot_serve_are_refused(
+    folder: Folder, keys: dict[str, Any], message: str
+) -> None:
+    name_real_images(folder, **keys)
+    with pytest.raises(UserError, match=message):
+        folder.load()
+
+
 def test_prior_weight_zero_uses_no_prior(folder: Folder) -> None:
     folder.runs = RUNS + "first\ttoy\tround-64\t\t\t0\n"
     assert folder.load().runs["first"].priors == (None,)

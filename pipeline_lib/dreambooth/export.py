@@ -1,4 +1,4 @@
-"""The trained model as a folder that any program with diffusers can load."""
+"""The trained model as a folder that other programs can load."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline_lib.dreambooth.lora import has_adapters, model_to_adapters
+from pipeline_lib.dreambooth.lora_export import (
+    kohya_file_name,
+    write_diffusers_file,
+    write_kohya_file,
+)
 from pipeline_lib.files import folder_to_sha256, write_json
+from pipeline_lib.models.adapters import ADAPTER_FILE
 
 if TYPE_CHECKING:
     from pipeline_lib.models.loading import BaseModel
 
-CARD = "brightbooth.json"
+CARD, README = "brightbooth.json", "README.md"
+KOHYA_FILE = "kohya.safetensors"
 PIPELINES = {"sdxl": "StableDiffusionXLPipeline"}
 DEFAULT_PIPELINE = "StableDiffusionPipeline"
 CARD_TEXT = """\
@@ -28,22 +36,47 @@ Brightbooth. Its pictures are synthetic.
 {rows}
 
 - Base model: {base}. Its terms also bind this model: {licence}.
-- Training: {steps} steps of {batch_size} subject images, learning rate {learning_rate:g} (text
-  encoder {text_encoder_learning_rate:g}), prior weight {prior_weight:g}; the averaged weights are
-  what is exported.
+- Training: {trained}, {steps} steps of {batch_size} subject images, learning rate
+  {learning_rate:g} (text encoder {text_encoder_learning_rate:g}), prior weight {prior_weight:g};
+  the averaged weights are what is exported.
 - Every setting, the hashes of what went in and the package versions: `brightbooth.json`.
 
 Not for diagnosis, and not evidence of anything about cells: the pictures show what the training
 images made likely, and can be near copies of them. Say that they are synthetic where you publish
 them or train with them.
 
-Load it with `diffusers.{pipeline}.from_pretrained(FOLDER)`. There is no safety checker: it blackens
-pictures of cells.
+{loading}
 """
+FULL_LOADING = """\
+Load it with `diffusers.{pipeline}.from_pretrained(FOLDER)`. There is no safety checker: it blackens
+pictures of cells."""
+LORA_LOADING = """\
+This folder holds what was added to the base model, not the base model itself. With diffusers:
+
+```python
+pipeline = diffusers.{pipeline}.from_pretrained(BASE{options})
+pipeline.load_lora_weights(FOLDER, weight_name="{file}")
+```"""
+WITHOUT_CHECKER = ", safety_checker=None"  # it blackens pictures of cells
+KOHYA_LOADING = """\
+`{file}` is the same in the layout of kohya's trainer. The strength is 1.
+
+- ComfyUI: copy it to `models/loras/`, and put the node *Load LoRA* between the base model's
+  *Load Checkpoint* and everything else.
+- AUTOMATIC1111: copy it to `models/Lora/`, choose the base model, and write `<lora:{stem}:1>` in
+  the prompt."""
 
 
 def export_model(model: BaseModel, folder: Path, card: Mapping[str, Any]) -> None:
-    """Write a model as safetensors in the diffusers layout, with its card, without safety checker.
+    """Write what was trained, with its card: `write_weights`, then `write_card`."""
+    write_card(folder, {**write_weights(model, folder, card["base"]), **card})
+
+
+def write_weights(model: BaseModel, folder: Path, base: str) -> dict[str, Any]:
+    """Write what was trained as safetensors, without safety checker.
+
+    A model with adapters is written as its adapters alone, in two layouts; any other as a whole, in
+    the diffusers layout.
 
     Parameters
     ----------
@@ -51,11 +84,65 @@ def export_model(model: BaseModel, folder: Path, card: Mapping[str, Any]) -> Non
         With the weights that shall be exported in place.
     folder : Path
         New folder.
-    card : mapping
-        JSON-able: ``name``, ``base``, ``concepts``, ``settings``, ``provenance`` and so on; hashes
-        of the files and what the files hold are added.
+    base : str
+        Name of the base model.
+
+    Returns
+    -------
+    dict
+        JSON-able: method, architecture and so on, for the card.
     """
     folder.mkdir(parents=True)
+    adapted = has_adapters(model)
+    if adapted:
+        _export_adapters(model, folder, base)
+    else:
+        _export_whole(model, folder)
+    return {
+        "method": "lora" if adapted else "full",
+        "architecture": model.architecture,
+        "prediction_type": model.description.prediction_type,
+        "latent_channels": model.description.latent_channels,
+        "downsampling": model.description.downsampling,
+        "licence": model.card.get("licence", ""),
+    }
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write what is said of exported weights, for programs and for people.
+
+    Parameters
+    ----------
+    folder : Path
+        With the weights. A file in kohya's layout gets the run's name, by which programs list it.
+    card : mapping
+        JSON-able: what `write_weights` returned, and ``name``, ``base``, ``concepts``,
+        ``settings``, ``provenance`` and so on; hashes of the files are added.
+    """
+    kohya = folder / kohya_file_name(card["name"])
+    if (folder / KOHYA_FILE).exists():
+        (folder / KOHYA_FILE).replace(kohya)
+    text = card_to_text(card, _loading(card, kohya))
+    (folder / README).write_text(text, encoding="utf-8")
+    said = {**card, "folder": ".", "synthetic": True, "files": folder_to_sha256(folder)}
+    write_json(folder / CARD, said)
+
+
+def _loading(card: Mapping[str, Any], kohya: Path) -> str:
+    """Return how exported weights are loaded."""
+    architecture = card["architecture"]
+    pipeline = PIPELINES.get(architecture, DEFAULT_PIPELINE)
+    if card["method"] == "full":
+        return FULL_LOADING.format(pipeline=pipeline)
+    options = "" if architecture == "sdxl" else WITHOUT_CHECKER
+    loading = LORA_LOADING.format(pipeline=pipeline, options=options, file=ADAPTER_FILE)
+    if not kohya.exists():
+        return loading
+    return f"{loading}\n\n{KOHYA_LOADING.format(file=kohya.name, stem=kohya.stem)}"
+
+
+def _export_whole(model: BaseModel, folder: Path) -> None:
+    """Write a whole model in the diffusers layout."""
     model.unet.save_pretrained(folder / "unet")
     model.vae.save_pretrained(folder / "vae")
     for slot, encoder in zip(_slots(model), model.text_encoders, strict=True):
@@ -63,15 +150,17 @@ def export_model(model: BaseModel, folder: Path, card: Mapping[str, Any]) -> Non
         _copy_texts(model.folder / f"tokenizer{slot}", folder / f"tokenizer{slot}")
     _copy_texts(model.folder / "scheduler", folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(_index(model), indent=2) + "\n")
-    (folder / "README.md").write_text(card_to_text(card, _pipeline(model)), encoding="utf-8")
-    description = {
-        "architecture": model.architecture,
-        "prediction_type": model.description.prediction_type,
-        "latent_channels": model.description.latent_channels,
-        "downsampling": model.description.downsampling,
-    }
-    whole = {**card, **description, "folder": ".", "synthetic": True}
-    write_json(folder / CARD, {**whole, "files": folder_to_sha256(folder)})
+
+
+def _export_adapters(model: BaseModel, folder: Path, base: str) -> None:
+    """Write adapters in both layouts.
+
+    The embedded base model's shape is known to no other program: it gets diffusers' layout alone.
+    """
+    adapters = model_to_adapters(model)
+    write_diffusers_file(adapters, folder, _pipeline(model))
+    if model.architecture != "tiny":
+        write_kohya_file(adapters, folder / KOHYA_FILE, model, base)
 
 
 def _slots(model: BaseModel) -> list[str]:
@@ -120,15 +209,15 @@ def _index(model: BaseModel) -> dict[str, Any]:
     }
 
 
-def card_to_text(card: Mapping[str, Any], pipeline: str) -> str:
+def card_to_text(card: Mapping[str, Any], loading: str) -> str:
     """Return the model card, in Markdown: trained on what, on what terms, not for what.
 
     Parameters
     ----------
     card : mapping
         With ``name``, ``base``, ``licence``, ``concepts`` and ``settings``.
-    pipeline : str
-        diffusers' class that loads the folder.
+    loading : str
+        How the folder is loaded.
 
     Returns
     -------
@@ -146,6 +235,15 @@ def card_to_text(card: Mapping[str, Any], pipeline: str) -> str:
         base=card["base"],
         licence=card["licence"] or "not stated in base_models.yaml",
         rows="\n".join(rows),
-        pipeline=pipeline,
+        loading=loading,
+        trained=_trained_words(training),
         **training,
     )
+
+
+def _trained_words(training: Mapping[str, Any]) -> str:
+    """Return what was trained: all weights, or adapters of which rank and where."""
+    if training["method"] == "full":
+        return "all weights"
+    targets = training["lora_targets"].replace("_", " ")
+    return f"LoRA (arXiv 2106.09685) of rank {training['lora_rank']} on {targets}"

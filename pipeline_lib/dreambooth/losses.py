@@ -141,6 +141,7 @@ def dreambooth_loss(
     subjects: int,
     prior_weight: float,
     weights: torch.Tensor | None = None,
+    whole: tuple[int, int] | None = None,
 ) -> Losses:
     """Return the mean over the subject's samples plus lambda times the mean over the class's.
 
@@ -153,7 +154,10 @@ def dreambooth_loss(
     prior_weight : float
         Lambda of the DreamBooth paper.
     weights : torch.Tensor, optional
-        A weight for each sample of the whole batch, (batch,).
+        A weight for each sample of the batch, (batch,).
+    whole : tuple of int, optional
+        Subject and class samples of the step of which this batch is a piece: the pieces' losses
+        then add up to the step's.
 
     Returns
     -------
@@ -172,6 +176,7 @@ def dreambooth_loss(
         if weights.shape != errors.shape:
             raise ValueError(f"{tuple(weights.shape)} weights for {len(errors)} samples")
         errors = errors * weights
-    subject = errors[:subjects].mean()
-    prior = errors[subjects:].mean() if subjects < len(errors) else errors.new_zeros(())
+    of_subjects, of_classes = whole or (subjects, len(errors) - subjects)
+    subject = errors[:subjects].sum() / of_subjects
+    prior = errors[subjects:].sum() / max(1, of_classes)
     return Losses(subject + prior_weight * prior, subject, prior)

@@ -44,6 +44,8 @@ class Draw:
         0 to `places` - 1, where on the distribution of time steps it lies.
     latent_key, noise_key : int
         64-bit keys of the latent's own draw (mean + std * noise) and of the diffusion noise.
+    dropped : bool
+        Whether it is trained on the empty prompt.
     """
 
     concept: int
@@ -52,17 +54,24 @@ class Draw:
     place: int
     latent_key: int
     noise_key: int
+    dropped: bool = False
 
 
 def slot_to_draw(
-    seed: int, half: Half, step: int, slot: int, sources: Sequence[Source], places: int
+    seed: int,
+    half: Half,
+    step: int,
+    slot: int,
+    sources: Sequence[Source],
+    places: int,
+    dropout: float = 0.0,
 ) -> Draw:
     """Return what a slot is made of.
 
     Concepts take turns, so that each has every slot equally often. Images are drawn without
     replacement along a slot and differ between the slots of a step (`turn_to_image`); places on
     the distribution of time steps are stratified over the slots of a step and uniform in each
-    (`slot_to_place`); views are uniform.
+    (`slot_to_place`); views are uniform; each sample loses its prompt by itself.
 
     Parameters
     ----------
@@ -76,6 +85,8 @@ def slot_to_draw(
         The concepts that take turns.
     places : int
         Number of equally likely places on the distribution of time steps.
+    dropout : float
+        Share of the samples that are trained on the empty prompt; shapes nothing else.
 
     Returns
     -------
@@ -94,6 +105,7 @@ def slot_to_draw(
         place=slot_to_place(seed, half, step, slot, places),
         latent_key=key_of(STAGE, seed, f"{half} latent {slot}", step),
         noise_key=key_of(STAGE, seed, f"{half} noise {slot}", step),
+        dropped=key_of(STAGE, seed, f"{half} prompt {slot}", step) < dropout * 2**64,
     )
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline_lib.dreambooth.schedule import Draw, Half, Source, slot_to_draw
+from pipeline_lib.dreambooth.schedule import STAGE, Draw, Half, Source, slot_to_draw
 from pipeline_lib.models.pictures import scale_latents
-from pipeline_lib.randomness import keys_to_noise
+from pipeline_lib.randomness import key_of, keys_to_noise
 from pipeline_lib.settings import TrainedConcept, UserError, template_to_prompt
 
 if TYPE_CHECKING:
     from pipeline_lib.models.loading import BaseModel
 
 Tensors = Mapping[str, torch.Tensor]
+NO_PROMPT = ""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class Subject:
     name : str
         The concept.
     prompt : str
-        With the identifier.
+        With the identifier, without captions.
+    tile_prompts : tuple of str
+        One a tile, with the tile's own words where the template names them.
     mean, std : torch.Tensor
         Moments of every view, (tiles, views, channels, h, w).
     validation : torch.Tensor
@@ -37,6 +41,7 @@ class Subject:
 
     name: str
     prompt: str
+    tile_prompts: tuple[str, ...]
     mean: torch.Tensor
     std: torch.Tensor
     validation: torch.Tensor
@@ -44,10 +49,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class ClassImages:
-    """Class latents of one concept, (images, channels, h, w), and their prompt."""
+    """Class latents of one concept, (images, channels, h, w), their prompt, and their weight."""
 
     prompt: str
     latents: torch.Tensor
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,15 +66,20 @@ class TrainingData:
         One a concept.
     classes : tuple of ClassImages
         Of the concepts that have a prior; may be none.
+    caption_dropout : float
+        Share of all samples that are trained on the empty prompt.
     """
 
     subjects: tuple[Subject, ...]
     classes: tuple[ClassImages, ...]
+    caption_dropout: float = 0.0
 
-    @property
+    @cached_property
     def prompts(self) -> tuple[str, ...]:
-        """The different prompts: subjects', then classes'."""
+        """The different prompts: subjects', classes', tiles' own, and the empty one if used."""
         texts = [part.prompt for part in (*self.subjects, *self.classes)]
+        texts += [text for subject in self.subjects for text in subject.tile_prompts]
+        texts += [NO_PROMPT] if self.caption_dropout else []
         return tuple(dict.fromkeys(texts))
 
 
@@ -84,6 +95,8 @@ class Batch:
         Diffusion time step, and index of the prompt in `TrainingData.prompts`, (batch,).
     subjects : int
         How many of them are subjects'.
+    weights : torch.Tensor, optional
+        Of each sample in the loss, (batch,); none is one for all.
     """
 
     latents: torch.Tensor
@@ -91,18 +104,28 @@ class Batch:
     timesteps: torch.Tensor
     prompts: torch.Tensor
     subjects: int
+    weights: torch.Tensor | None = None
 
-    def part(self, first: int, behind: int) -> Batch:
-        """Return the samples from `first` to before `behind`."""
-        chosen = slice(first, behind)
-        count = len(self.latents[chosen])
+    def chosen(self, samples: Sequence[int]) -> Batch:
+        """Return some samples, subjects first, by their numbers."""
+        index = torch.tensor(samples, device=self.latents.device)
         return Batch(
-            latents=self.latents[chosen],
-            noise=self.noise[chosen],
-            timesteps=self.timesteps[chosen],
-            prompts=self.prompts[chosen],
-            subjects=min(count, max(0, self.subjects - first)),
+            latents=self.latents[index],
+            noise=self.noise[index],
+            timesteps=self.timesteps[index],
+            prompts=self.prompts[index],
+            subjects=sum(sample < self.subjects for sample in samples),
+            weights=None if self.weights is None else self.weights[index],
         )
+
+    def pieces(self, number: int) -> list[Batch]:
+        """Return every so-manieth sample of both halves: all pieces hold all noise levels."""
+        subjects = range(self.subjects)
+        classes = range(self.subjects, len(self.latents))
+        return [
+            self.chosen([*subjects[first::number], *classes[first::number]])
+            for first in range(number)
+        ]
 
 
 def assemble(
@@ -111,6 +134,8 @@ def assemble(
     identifiers: Sequence[str],
     latents: Sequence[Tensors],
     priors: Mapping[str, torch.Tensor],
+    captions: Mapping[str, Sequence[str]] | None = None,
+    caption_dropout: float = 0.0,
 ) -> TrainingData:
     """Pair each concept with its latents, prompts and prior, scaled and on the model's device.
 
@@ -126,6 +151,11 @@ def assemble(
         One a concept: ``train.mean``, ``train.std``, ``validation.mean``, unscaled.
     priors : mapping
         Scaled class latents by class prompt; empty to train without prior preservation.
+    captions : mapping, optional
+        By concept, a caption for each training tile, which may be empty. Used where the concept's
+        template names it.
+    caption_dropout : float
+        Share of all samples that are trained on the empty prompt.
 
     Returns
     -------
@@ -135,20 +165,23 @@ def assemble(
     Raises
     ------
     UserError
-        If there are no tiles, or shapes do not fit.
+        If there are no tiles, or shapes do not fit, or a concept has not one caption a tile.
     """
+    captions = captions or {}
     device = next(model.unet.parameters()).device
     subjects = tuple(
-        _subject(model, concept, identifier, tensors, device)
+        _subject(model, concept, identifier, tensors, captions.get(concept.concept, ()))
         for concept, identifier, tensors in zip(concepts, identifiers, latents, strict=True)
     )
     classes = tuple(
-        ClassImages(concept.class_prompt, priors[concept.class_prompt].to(device))
+        ClassImages(
+            concept.class_prompt, priors[concept.class_prompt].to(device), concept.prior_weight
+        )
         for concept in concepts
         if concept.class_prompt in priors
     )
     _check_shapes(model, subjects, classes)
-    return TrainingData(subjects, classes)
+    return TrainingData(subjects, classes, caption_dropout)
 
 
 def _subject(
@@ -156,9 +189,10 @@ def _subject(
     concept: TrainedConcept,
     identifier: str,
     tensors: Tensors,
-    device: torch.device,
+    captions: Sequence[str],
 ) -> Subject:
-    """Scale one concept's moments and fill its prompt."""
+    """Scale one concept's moments and fill its prompts."""
+    device = next(model.unet.parameters()).device
     if not len(tensors["train.mean"]):
         raise UserError(
             f"dataset {concept.dataset} has no training tiles: check the roles in samples.tsv, "
@@ -167,13 +201,39 @@ def _subject(
     std = tensors["train.std"] * model.vae.config.scaling_factor
     return Subject(
         name=concept.concept,
-        prompt=template_to_prompt(
-            concept.training_prompt, concept.modality, concept.noun, identifier
-        ),
+        prompt=concept_to_prompt(concept, identifier),
+        tile_prompts=_tile_prompts(concept, identifier, captions, len(tensors["train.mean"])),
         mean=scale_latents(model, tensors["train.mean"]).to(device),
         std=std.to(device),
         validation=scale_latents(model, tensors["validation.mean"][:, 0]).to(device),
     )
+
+
+def concept_to_prompt(concept: TrainedConcept, identifier: str, caption: str = "") -> str:
+    """Return the training prompt of a concept, with a tile's caption if it has one."""
+    template = concept.training_prompt
+    return template_to_prompt(template, concept.modality, concept.noun, identifier, caption)
+
+
+def _tile_prompts(
+    concept: TrainedConcept, identifier: str, captions: Sequence[str], tiles: int
+) -> tuple[str, ...]:
+    """Return the prompt of each tile."""
+    if not concept.captioned:
+        return (concept_to_prompt(concept, identifier),) * tiles
+    check_captions(concept, captions, tiles)
+    return tuple(concept_to_prompt(concept, identifier, caption) for caption in captions)
+
+
+def check_captions(concept: TrainedConcept, captions: Sequence[str], tiles: int) -> None:
+    """Raise UserError unless a concept whose prompt takes captions has one a tile."""
+    if concept.captioned and len(captions) != tiles:
+        raise UserError(
+            f"concept {concept.concept} names {{caption}} in its training prompt and has {tiles} "
+            f"training tiles, found {len(captions)} captions: give the tiles' table "
+            f"(--tables datasets/{concept.dataset}/train.tsv) that was written with the latents' "
+            "tiles."
+        )
 
 
 def _check_shapes(
@@ -209,7 +269,12 @@ def _text(shape: Sequence[int]) -> str:
 
 
 def make_batch(
-    data: TrainingData, seed: int, step: int, sizes: tuple[int, int], timesteps: torch.Tensor
+    data: TrainingData,
+    seed: int,
+    step: int,
+    sizes: tuple[int, int],
+    timesteps: torch.Tensor,
+    offset_noise: float = 0.0,
 ) -> Batch:
     """Return the samples of a step.
 
@@ -223,6 +288,8 @@ def make_batch(
         Subject samples, class samples; the latter are none where there are no class images.
     timesteps : Tensor of int64, shape (places,)
         Diffusion time step at each of as many equally likely places.
+    offset_noise : float
+        Strength of noise that is constant over each channel of a sample, added to the other.
 
     Returns
     -------
@@ -236,20 +303,53 @@ def make_batch(
     if class_draws:
         of_classes = [data.classes[draw.concept].latents[draw.image] for draw in class_draws]
         latents = torch.cat([latents, torch.stack(of_classes)])
-    texts = [data.subjects[draw.concept].prompt for draw in subject_draws]
+    texts = [data.subjects[draw.concept].tile_prompts[draw.image] for draw in subject_draws]
     texts += [data.classes[draw.concept].prompt for draw in class_draws]
+    told = [NO_PROMPT if draw.dropped else text for text, draw in zip(texts, draws, strict=True)]
+    weights = [1.0] * len(subject_draws)
+    weights += [data.classes[draw.concept].weight for draw in class_draws]
     return Batch(
         latents=latents,
-        noise=noise_like(latents, [draw.noise_key for draw in draws]),
+        noise=keys_to_training_noise(latents, [draw.noise_key for draw in draws], offset_noise),
         timesteps=timesteps[[draw.place for draw in draws]].to(latents.device),
-        prompts=torch.tensor([data.prompts.index(text) for text in texts], device=latents.device),
+        prompts=torch.tensor([data.prompts.index(text) for text in told], device=latents.device),
         subjects=len(subject_draws),
+        weights=torch.tensor(weights, device=latents.device),
     )
 
 
 def noise_like(samples: torch.Tensor, keys: Sequence[int]) -> torch.Tensor:
     """Return the keys' noise in the samples' shape (without the first axis), on their device."""
-    return torch.from_numpy(keys_to_noise(keys, samples.shape[1:])).to(samples.device)
+    noise = torch.from_numpy(keys_to_noise(keys, samples.shape[1:]))
+    if samples.device.type == "cuda":  # the transfer then waits for nothing
+        return noise.pin_memory().to(samples.device, non_blocking=True)
+    return noise.to(samples.device)
+
+
+def keys_to_training_noise(
+    latents: torch.Tensor, keys: Sequence[int], offset: float
+) -> torch.Tensor:
+    """Return the diffusion noise of samples, with a constant of each channel added if wanted.
+
+    Parameters
+    ----------
+    latents : Tensor, shape (samples, channels, h, w)
+        Give shape and device.
+    keys : sequence of int
+        One a sample.
+    offset : float
+        Standard deviation of the constants; 0 adds none.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `latents`.
+    """
+    noise = noise_like(latents, keys)
+    if not offset:
+        return noise
+    constants = [key_of(STAGE, key, "offset") for key in keys]
+    return noise + offset * noise_like(latents[..., :1, :1], constants)
 
 
 def _half_to_draws(
@@ -262,7 +362,10 @@ def _half_to_draws(
         sources = [Source(len(images.latents), 1) for images in data.classes]
     if not sources:
         return []
-    return [slot_to_draw(seed, half, step, slot, sources, timesteps) for slot in range(size)]
+    dropout = data.caption_dropout
+    return [
+        slot_to_draw(seed, half, step, slot, sources, timesteps, dropout) for slot in range(size)
+    ]
 
 
 def _subject_latents(data: TrainingData, draws: Sequence[Draw]) -> torch.Tensor:

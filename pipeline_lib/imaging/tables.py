@@ -49,6 +49,11 @@ def read_split(path: Path | str) -> list[SplitRow]:
     ]
 
 
+def read_captions(path: Path | str) -> tuple[str, ...]:
+    """Return the caption of each tile of a set, in the order of their stack; may be empty."""
+    return tuple(row["caption"] for row in read_table(path))
+
+
 def write_tiles(path: Path | str, tiles: Sequence[Tile]) -> None:
     """Write the table of a set of tiles; the first column numbers them as in their stack."""
     columns = [field.name for field in fields(Tile)]

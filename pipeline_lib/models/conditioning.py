@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.settings import UserError
+from pipeline_lib.models.tokenization import check_length
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +85,31 @@ def encode_prompts(model: BaseModel, prompts: Sequence[str]) -> PromptEmbedding:
     return PromptEmbedding(hidden, outputs[1].text_embeds)
 
 
+def encode_training_prompts(model: BaseModel, prompts: Sequence[str]) -> PromptEmbedding:
+    """Encode prompts to train on, the empty one as `encode_negative_prompt` does.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    prompts : sequence of str
+        Texts; the empty one is what guidance will lead away from.
+
+    Returns
+    -------
+    PromptEmbedding
+        As of `encode_prompts`; zeros for the empty prompt where the model was trained so (SDXL).
+    """
+    embedding = encode_prompts(model, prompts)
+    if "" not in prompts or not model.description.zero_empty_prompt:
+        return embedding
+    told = torch.tensor([bool(prompt) for prompt in prompts], device=embedding.hidden.device)
+    pooled = embedding.pooled
+    return PromptEmbedding(
+        embedding.hidden * told[:, None, None], None if pooled is None else pooled * told[:, None]
+    )
+
+
 def encode_negative_prompt(model: BaseModel, prompt: str) -> PromptEmbedding:
     """Encode what classifier-free guidance leads away from.
 
@@ -133,11 +158,7 @@ def prompts_to_tokens(model: BaseModel, prompts: Sequence[str], slot: int = 0) -
     length = model.text_encoders[slot].config.max_position_embeddings
     ids = tokenizer(list(prompts), padding="max_length", max_length=length).input_ids
     for prompt, row in zip(prompts, ids, strict=True):
-        if len(row) > length:
-            raise UserError(
-                f"prompt {prompt!r} has {len(row)} tokens, start and end included; {model.folder} "
-                f"reads {length}. Shorten the prompt"
-            )
+        check_length(prompt, len(row), length, model.folder)
     return torch.tensor(ids, device=model.device)
 
 

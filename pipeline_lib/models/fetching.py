@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,44 @@ def fetch_model(name: str, entry: BaseModelEntry, root: Path, downloads: Path) -
     return describe_model(name, entry, folder)
 
 
+def expected_folder(
+    entry: BaseModelEntry,
+    root: Path,
+    downloads: Path,
+    hash_file: Callable[[Path], str] = file_to_sha256,
+) -> Path:
+    """Return where `fetch_model` leaves a base model, whether it is there yet or not.
+
+    Parameters
+    ----------
+    entry, root, downloads
+        As `fetch_model` takes them.
+    hash_file : callable
+        Returns the SHA-256 of a file; for single files alone.
+
+    Returns
+    -------
+    Path
+        A folder in the diffusers layout.
+    """
+    if entry.kind == "hub":
+        return hub_folder(str(entry.repository), str(entry.revision), downloads)
+    path = root / str(entry.path)
+    if entry.kind == "folder" or not path.is_file():
+        return path
+    return single_file_folder(path, hash_file(path), downloads)
+
+
+def hub_folder(repository: str, revision: str, downloads: Path) -> Path:
+    """Return the folder that a repository of the hub is downloaded to."""
+    return downloads / repository.replace("/", "--") / revision
+
+
+def single_file_folder(path: Path, sha256: str, downloads: Path) -> Path:
+    """Return the folder that a single file is converted to."""
+    return downloads / "single-file" / f"{path.stem}-{sha256[:12]}"
+
+
 def describe_model(name: str, entry: BaseModelEntry, folder: Path) -> dict[str, Any]:
     """Return what the other stages must know of a base model, with the SHA-256 of every file."""
     description = folder_to_description(folder)
@@ -125,7 +163,7 @@ def download_from_hub(
     """
     from huggingface_hub import HfApi, snapshot_download
 
-    folder = downloads / repository.replace("/", "--") / revision
+    folder = hub_folder(repository, revision, downloads)
     try:
         snapshot_download(
             repository,
@@ -193,7 +231,7 @@ def convert_single_file(path: Path, downloads: Path) -> Path:
             f"{path} is not a .safetensors file; pickled checkpoints can run code and are not "
             "loaded. Take the model's .safetensors file"
         )
-    folder = downloads / "single-file" / f"{path.stem}-{file_to_sha256(path)[:12]}"
+    folder = single_file_folder(path, file_to_sha256(path), downloads)
     if not folder.is_dir():
         with atomic_path(folder) as beside:
             _single_file_to_pipeline(path, downloads).save_pretrained(beside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelW
 from transformers.utils import logging as transformers_logging
 
 from pipeline_lib.files import read_json
+from pipeline_lib.models.adapters import (
+    ADAPTER_FILE,
+    Adapter,
+    Adapters,
+    merge_adapters,
+    read_adapters,
+)
 from pipeline_lib.models.architecture import Architecture, ModelDescription, folder_to_description
 from pipeline_lib.settings import Precision, UserError
 
@@ -35,7 +43,7 @@ class BaseModel:
     description : ModelDescription
         What its files say.
     folder : Path
-        Where it lies, in the diffusers layout.
+        Where it lies, in the diffusers layout; of adapters, where their base model lies.
     card : dict
         The JSON file that it was loaded by: of the fetched base, or of the trained model.
     """
@@ -63,6 +71,11 @@ class BaseModel:
         """Return where the UNet is."""
         return self.unet.device
 
+    @property
+    def precision(self) -> str:
+        """Return what the UNet computes in, as `settings.Precision` names it."""
+        return str(self.unet.dtype).removeprefix("torch.")
+
     def latent_shape(self, size: int) -> tuple[int, int, int]:
         """Return channels, height and width of the latents of a picture of `size` pixels a side.
 
@@ -83,9 +96,14 @@ class BaseModel:
 
 
 def load_model(
-    path: Path | str, precision: Precision = "float32", device: torch.device | str | None = None
+    path: Path | str,
+    precision: Precision = "float32",
+    device: torch.device | str | None = None,
+    base: Path | str | None = None,
 ) -> BaseModel:
     """Load a model, frozen and in evaluation mode.
+
+    Adapters (LoRA) are merged into the weights, so that the model is as fast as its base.
 
     Parameters
     ----------
@@ -95,6 +113,8 @@ def load_model(
         Of UNet and text encoders. Training keeps float32 here and uses autocast.
     device : device or str, optional
         Default: the first GPU, else the CPU.
+    base : Path or str, optional
+        The .json file that `fetch` wrote for the base model of adapters. Other models need none.
 
     Returns
     -------
@@ -104,10 +124,15 @@ def load_model(
     Raises
     ------
     UserError
-        If the folder is missing or incomplete.
+        If the folder is missing or incomplete, or the base model of adapters is missing or another
+        than they were trained on.
     """
     card = read_json(path)
     folder = Path(path).parent if Path(path).name == TRAINED_CARD else Path(card["folder"])
+    adapters: Adapters = {}
+    if card.get("method") == "lora":
+        adapters = read_adapters(folder / ADAPTER_FILE)
+        folder = _base_folder(path, card, base)
     description = folder_to_description(folder)
     place = torch.device(device or default_device())
     dtype = precision_to_dtype(precision, place)
@@ -117,8 +142,17 @@ def load_model(
         tokenizers=tuple(
             CLIPTokenizer.from_pretrained(folder / f"tokenizer{slot}") for slot in slots
         ),
-        text_encoders=tuple(_text_encoder(folder, slot, dtype, place) for slot in slots),
-        unet=_part(UNet2DConditionModel, folder / "unet", dtype, place),
+        text_encoders=tuple(
+            _part(
+                CLIPTextModelWithProjection if slot else CLIPTextModel,  # SDXL's second projects
+                folder / f"text_encoder{slot}",
+                dtype,
+                place,
+                adapters.get(f"text_encoder{slot}"),
+            )
+            for slot in slots
+        ),
+        unet=_part(UNet2DConditionModel, folder / "unet", dtype, place, adapters.get("unet")),
         vae=_part(AutoencoderKL, folder / "vae", torch.float32, place),
         description=description,
         folder=folder,
@@ -156,21 +190,42 @@ def precision_to_dtype(precision: Precision, device: torch.device | str) -> torc
     return torch.bfloat16 if native else torch.float32
 
 
-def _text_encoder(
-    folder: Path, slot: str, dtype: torch.dtype, device: torch.device
-) -> CLIPTextModel | CLIPTextModelWithProjection:
-    """Load a text encoder; SDXL's second one has a projection."""
-    kind = CLIPTextModelWithProjection if slot else CLIPTextModel
-    return _part(kind, folder / f"text_encoder{slot}", dtype, device)
+def _base_folder(path: Path | str, card: dict[str, Any], base: Path | str | None) -> Path:
+    """Return the folder of the base model of adapters, if it is the one they were trained on."""
+    name = card["base"]
+    if base is None:
+        raise UserError(
+            f"{path} describes a LoRA, which is added to its base model `{name}`: name that, too "
+            f"(--base results/PROJECT/base_models/{name}.json)"
+        )
+    found = read_json(base)
+    if found["files"] != card["provenance"]["inputs"]["model"]:
+        raise UserError(
+            f"{path} describes a LoRA that was trained on the base model `{name}`, and {base} "
+            f"describes `{found['name']}` with other files; give the description of that base "
+            "model (--base), or train the run again on this one"
+        )
+    return Path(found["folder"])
 
 
-def _part(kind: type, folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
-    """Load one part from safetensors, never from a pickle."""
+def _part(
+    kind: type,
+    folder: Path,
+    dtype: torch.dtype,
+    device: torch.device,
+    adapters: Mapping[str, Adapter] | None = None,
+) -> Any:
+    """Load one part from safetensors, never from a pickle; merge adapters before it is rounded."""
     if not list(folder.glob("*.safetensors")):
         raise UserError(
             f"{folder} holds no .safetensors file; pickled weights (.bin, .ckpt) are not loaded "
             "because they can run code. Convert the model with safetensors first"
         )
     name = "torch_dtype" if issubclass(kind, ModelMixin) else "dtype"
-    given = {"use_safetensors": True, "local_files_only": True, name: dtype}
-    return kind.from_pretrained(folder, **given).to(device).eval().requires_grad_(False)
+    loaded_as = torch.float32 if adapters else dtype
+    given = {"use_safetensors": True, "local_files_only": True, name: loaded_as}
+    part = kind.from_pretrained(folder, **given).to(device).eval().requires_grad_(False)
+    if adapters:
+        merge_adapters(part, adapters)
+        torch.nn.Module.to(part, dtype)  # diffusers' own warns of modules that UNets do not have
+    return part

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from pipeline_lib.models.loading import BaseModel
 
+# What the autoencoder is given at once: its memory, some 3 GB, grows with the pixels.
+PIXELS_AT_ONCE = 1024 * 1024
+
 
 @torch.no_grad()
 def images_to_moments(
@@ -31,8 +34,12 @@ def images_to_moments(
         raise TypeError(f"pictures must be uint8, found {images.dtype}")
     pixels = torch.from_numpy(np.ascontiguousarray(images)).to(model.vae.device)
     grey = pixels.to(model.vae.dtype).div(127.5).sub(1)
-    moments = model.vae.encode(grey[:, None].expand(-1, 3, -1, -1)).latent_dist
-    return moments.mean.float(), moments.std.float()
+    moments = [
+        model.vae.encode(part[:, None].expand(-1, 3, -1, -1)).latent_dist
+        for part in grey.split(_pictures_at_once(*images.shape[1:]))
+    ]
+    mean, std = (torch.cat([getattr(one, name) for one in moments]) for name in ("mean", "std"))
+    return mean.float(), std.float()
 
 
 def scale_latents(model: BaseModel, latents: torch.Tensor) -> torch.Tensor:
@@ -64,8 +71,15 @@ def latents_to_intensities(model: BaseModel, latents: torch.Tensor) -> NDArray[n
         0 is black and 1 is white; values may lie outside, and are NaN where the latents are.
     """
     whole = unscale_latents(model, latents.float()).to(model.vae.device, model.vae.dtype)
-    decoded = model.vae.decode(whole).sample.float()
-    return decoded.add(1).div(2).permute(0, 2, 3, 1).cpu().numpy()
+    factor = model.description.downsampling
+    at_once = _pictures_at_once(*(side * factor for side in latents.shape[2:]))
+    decoded = torch.cat([model.vae.decode(part).sample for part in whole.split(at_once)])
+    return decoded.float().add(1).div(2).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _pictures_at_once(height: int, width: int) -> int:
+    """Return how many pictures of a size the autoencoder is given at once."""
+    return max(1, PIXELS_AT_ONCE // (height * width))
 
 
 def latents_to_images(model: BaseModel, latents: torch.Tensor) -> NDArray[np.uint8]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pipeline_lib.imaging.camera_noise import CameraNoise, add_camera_noise
@@ -22,6 +24,7 @@ from pipeline_lib.sampling.manifests import (
     pixels_to_sha256,
     write_manifest,
 )
+from pipeline_lib.sampling.overlap import overlapped
 from pipeline_lib.sampling.sharding import ShardPicture, stage_to_pictures, stage_to_prompt
 from pipeline_lib.settings import SampleStage
 
@@ -43,8 +46,11 @@ def draw_shard(
     origin: dict[str, Any],
     camera: CameraNoise | None = None,
     on_step: Callable[[int], Any] | None = None,
+    batch_size: int | None = None,
 ) -> list[ManifestRow]:
     """Draw the pictures of a shard and write them with their manifest.
+
+    Each batch is decoded and written while the next one is drawn.
 
     Parameters
     ----------
@@ -60,6 +66,8 @@ def draw_shard(
         Noise that the model's autoencoder loses, given back by the picture's key.
     on_step : callable, optional
         Called after each denoising step with the number of pictures it advanced.
+    batch_size : int, optional
+        Pictures drawn at once, none for what the sampler says. It never changes a picture.
 
     Returns
     -------
@@ -75,17 +83,23 @@ def draw_shard(
         [picture.key for picture in pictures],
         sampler,
         stage.size,
-        sampler.batch_size,
+        batch_size or sampler.batch_size,
         sampler.negative_prompt,
         on_step,
     )
-    waiting, rows = iter(pictures), []
-    for latents in batches:
+    waiting = iter(pictures)
+
+    def write(latents: torch.Tensor) -> list[ManifestRow]:
+        written = []
         for intensities in latents_to_intensities(model, latents):
             drawn = _drawn(next(waiting), intensities, camera)
-            rows.append(_row(drawn, stage, prompt, model.card["name"]))
+            written.append(_row(drawn, stage, prompt, model.card["name"]))
             if drawn.status != "not finite":
-                write_image(folder / drawn.picture.file, drawn.grey, None, origin | vars(rows[-1]))
+                provenance = origin | vars(written[-1])
+                write_image(folder / drawn.picture.file, drawn.grey, None, provenance)
+        return written
+
+    rows = list(itertools.chain.from_iterable(overlapped(batches, write)))
     write_manifest(folder / MANIFEST, rows)
     return rows
 

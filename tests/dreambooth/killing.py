@@ -1,7 +1,7 @@
 """Kill trainings at random moments and compare what they end with.
 
 ``python -m tests.dreambooth.killing WORKBENCH OUT ROUNDS``. All trainings are forks of one process
-that has imported everything and has used no threads, so that a round takes a second or two.
+that has imported everything and has used no threads, so that a round takes seconds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pipeline_lib.files import file_to_sha256, folder_to_sha256
 from tests.dreambooth.workbench import Workbench, load_script
 
 KILLS = 2
+THREADS = 2
 
 
 def train_in_fork(bench: Workbench, out: Path) -> int:
@@ -30,7 +31,7 @@ def train_in_fork(bench: Workbench, out: Path) -> int:
     if child:
         return child
     try:
-        torch.set_num_threads(1)
+        torch.set_num_threads(THREADS)
         stage = bench.stage(steps=6, checkpoint_every=1, preview_every=3)
         load_script("finetune").finetune(stage, bench.paths(out))
     except BaseException:
@@ -81,7 +82,7 @@ def main(folder: Path, out: Path, rounds: int) -> None:
     import transformers.models.clip.modeling_clip  # noqa: F401
 
     import pipeline_lib.dreambooth.export
-    import pipeline_lib.dreambooth.training  # noqa: F401
+    import pipeline_lib.training.loop  # noqa: F401
 
     bench = Workbench(folder)
     seconds = finish(bench, out / "unbroken")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from pipeline_lib.dreambooth.assignment import assign_identifiers, check_identifiers
@@ -16,8 +18,37 @@ def concepts(*identifiers: str) -> list[TrainedConcept]:
 
 
 def test_auto_takes_the_next_that_is_free() -> None:
-    found = assign_identifiers(concepts("auto", "qv", "auto"), ["qv", "cells", "zx", "xk"])
+    ranked = ["qv", "cells", "zx", "xk"]
+    found = assign_identifiers(concepts("auto", "qv", "auto"), [ranked, ranked])
     assert found == ("zx", "qv", "xk")
+
+
+def test_each_concept_takes_from_its_own_ranking() -> None:
+    found = assign_identifiers(concepts("auto", "qv", "auto"), [["zx", "xk"], ["qv", "zx", "vq"]])
+    assert found == ("zx", "qv", "vq")
+
+
+def test_another_order_of_concepts_gives_each_the_same() -> None:
+    three, rankings = concepts("auto", "auto", "auto"), [["zx"], ["zx", "qv"], ["qv", "zx", "xk"]]
+    for order in permutations(range(3)):
+        found = assign_identifiers([three[k] for k in order], [rankings[k] for k in order])
+        assert [found[order.index(k)] for k in range(3)] == ["zx", "qv", "xk"]
+
+
+def test_a_word_of_a_caption_is_no_identifier() -> None:
+    (one,) = concepts("auto")
+    assert assign_identifiers([one], [["zx", "qv"]], ["grown on ZX, a day"]) == ("qv",)
+
+
+def test_a_stated_identifier_that_a_caption_holds_is_refused(bench: Workbench) -> None:
+    model = load_model(bench.model)
+    with pytest.raises(UserError, match="already means"):
+        check_identifiers(concepts("zx"), ["zx"], model.tokenizers, ["plate zx"])
+
+
+def test_a_ranking_too_few_is_no_assignment() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        assign_identifiers(concepts("auto", "auto"), [["zx", "qv"]])
 
 
 def test_one_identifier_for_two_concepts_is_refused() -> None:
@@ -27,7 +58,7 @@ def test_one_identifier_for_two_concepts_is_refused() -> None:
 
 def test_too_few_candidates_are_told() -> None:
     with pytest.raises(UserError, match=r"concept c1.*identifier_candidates"):
-        assign_identifiers(concepts("auto", "auto"), ["zx", "brightfield"])
+        assign_identifiers(concepts("auto", "auto"), [["zx", "brightfield"]] * 2)
 
 
 @pytest.mark.parametrize(

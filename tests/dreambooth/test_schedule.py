@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -8,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from pipeline_lib.dreambooth.schedule import Source, slot_to_draw, slot_to_place, turn_to_image
+from pipeline_lib.dreambooth.schedule import (
+    Draw,
+    Source,
+    slot_to_draw,
+    slot_to_place,
+    turn_to_image,
+)
 
 TIMESTEPS = 1000
 
@@ -83,6 +90,34 @@ def test_views_are_uniform_and_within_reach() -> None:
     counts = Counter(draw.view for draw in draws)
     assert set(counts) == set(range(8))
     assert min(counts.values()) > 130
+
+
+def draws_at(dropout: float, half: str = "subject") -> list[Draw]:
+    sources = [Source(3, 2), Source(5, 1)]
+    return [
+        slot_to_draw(4, half, step, slot, sources, TIMESTEPS, dropout)
+        for step, slot in product(range(500), range(4))
+    ]
+
+
+def test_dropping_prompts_changes_no_other_draw() -> None:
+    without = draws_at(0.0)
+    assert not any(draw.dropped for draw in without)
+    assert [replace(draw, dropped=False) for draw in draws_at(0.3)] == without
+    assert all(draw.dropped for draw in draws_at(1.0))
+
+
+def test_the_share_of_prompts_is_dropped_and_a_larger_share_holds_the_smaller() -> None:
+    small, large = (
+        {number for number, draw in enumerate(draws_at(share)) if draw.dropped}
+        for share in (0.1, 0.4)
+    )
+    assert small < large
+    # 2,000 draws: beyond four standard deviations once in 16,000
+    assert abs(len(small) - 200) < 4 * (2000 * 0.1 * 0.9) ** 0.5
+    assert abs(len(large) - 800) < 4 * (2000 * 0.4 * 0.6) ** 0.5
+    of_classes = {number for number, draw in enumerate(draws_at(0.4, "prior")) if draw.dropped}
+    assert abs(len(large & of_classes) - 320) < 4 * (2000 * 0.16 * 0.84) ** 0.5  # independent
 
 
 def test_no_two_draws_share_noise() -> None:

@@ -20,6 +20,8 @@ from pipeline_lib.imaging.stacks import write_stack
 from pipeline_lib.settings import FinetuneStage, LatentsStage
 from tests.toy_models import build_toy_model
 
+EMBEDDED = Path(__file__).parents[2] / "resources" / "base_models" / "brightfield-tiny"
+LATENT_CHANNELS = {"tiny": 8, "embedded": 16}
 SIZE = 64
 CLASS_PROMPT = "a brightfield microscopy image of cells"
 CONCEPT = {
@@ -91,9 +93,10 @@ class Workbench:
     def paths(self, out: Path, **changed: Any) -> Namespace:
         paths = {
             "model": self.model,
-            "identifiers": self.folder / "identifiers.json",
+            "identifiers": [self.folder / "identifiers.json"],
             "latents": [self.latents],
             "priors": self.priors,
+            "tables": [],
             "state": out / "state",
             "trained": out / "model",
             "history": out / "training.csv",
@@ -104,14 +107,17 @@ class Workbench:
 
 def build_workbench(folder: Path, architecture: str) -> Workbench:
     """Write all that fine-tuning needs, the latents by the script itself."""
-    base = build_toy_model(folder / "base", architecture)
+    base = (
+        EMBEDDED if architecture == "embedded" else build_toy_model(folder / "base", architecture)
+    )
     card = {"name": "toy", "folder": str(base), "files": folder_to_sha256(base), "licence": "none"}
     write_json(folder / "base.json", card)
-    write_json(folder / "identifiers.json", [{"token": token} for token in ("zx", "qv", "xk")])
+    tokens = ("zbk", "vjw", "kmj") if architecture == "embedded" else ("zx", "qv", "xk")
+    write_json(folder / "identifiers.json", [{"token": token} for token in tokens])
     for index, (role, count) in enumerate((("train", 5), ("validation", 2), ("holdout", 3))):
         write_stack(folder / f"{role}.tif", random_tiles(index, count))
     bench = Workbench(folder)
-    channels = 8 if architecture == "tiny" else 4
+    channels = LATENT_CHANNELS.get(architecture, 4)
     origin = json.dumps({"settings": {"prior": {"class_prompt": CLASS_PROMPT}}})
     for index, path in enumerate(bench.priors):
         generator = torch.Generator().manual_seed(index)
@@ -133,5 +139,5 @@ def make_latents(folder: Path, modality: str = "brightfield") -> None:
         "train_roundtrip": "train-roundtrip.tif",
         "figures": "vae.json",
     }
-    paths = Namespace(**{key: folder / name for key, name in names.items()})
+    paths = Namespace(batch_size=None, **{key: folder / name for key, name in names.items()})
     load_script("latents").latents(LatentsStage(modality=modality, batch_size=4), paths)

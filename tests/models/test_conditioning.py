@@ -7,6 +7,7 @@ from pipeline_lib.models.conditioning import (
     added_conditions,
     encode_negative_prompt,
     encode_prompts,
+    encode_training_prompts,
     join_embeddings,
 )
 from pipeline_lib.settings import UserError
@@ -27,6 +28,17 @@ def test_prompts_are_encoded_as_by_the_plain_pipeline(model, negative):
     if model.architecture == "sdxl":
         torch.testing.assert_close(ours.pooled[:1], theirs[2])
         torch.testing.assert_close(away.pooled, theirs[3])
+
+
+def test_the_empty_prompt_is_trained_as_guidance_asks_it(model):
+    told, away = encode_training_prompts(model, [*PROMPTS, ""]), encode_negative_prompt(model, "")
+    torch.testing.assert_close(told.hidden[2:], away.hidden)
+    if told.pooled is not None:
+        torch.testing.assert_close(told.pooled[2:], away.pooled)
+    plain = encode_prompts(model, [*PROMPTS, ""])
+    assert torch.equal(told.hidden[:2], plain.hidden[:2])
+    both = encode_training_prompts(model, PROMPTS), encode_prompts(model, PROMPTS)
+    assert torch.equal(both[0].hidden, both[1].hidden)
 
 
 def test_joining_and_repeating_keep_the_order(model):

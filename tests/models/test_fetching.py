@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline_lib.files import file_to_sha256, folder_to_sha256
-from pipeline_lib.models.fetching import PINNED_CONFIGURATIONS, fetch_model
+from pipeline_lib.files import file_to_sha256, folder_to_sha256, read_json
+from pipeline_lib.models.fetching import (
+    PINNED_CONFIGURATIONS,
+    convert_single_file,
+    expected_folder,
+    fetch_model,
+    single_file_folder,
+)
 from pipeline_lib.models.loading import load_model
-from pipeline_lib.settings import BaseModelEntry, UserError
+from pipeline_lib.settings import BaseModelEntry, BasePrompts, StatedPrompt, UserError
 from tests.models.hub_server import REPOSITORY, REVISION, serve_hub
 from tests.models.original_layout import write_original_layout
 from tests.toy_models import build_toy_model
@@ -41,10 +47,11 @@ def hub(tmp_path):
         yield hub
 
 
-def run_fetch(tmp_path, entry, hub=None, **environment):
+def run_fetch(tmp_path, entry, hub=None, prompts=None, **environment):
     """Run the script as the workflow does; return its process and the description's path."""
     card = tmp_path / "out/model.json"
     paths = {"root": tmp_path, "model": card, "downloads": tmp_path / "downloads"}
+    paths |= {} if prompts is None else {"prompts": prompts}
     arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
     clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     own = {
@@ -161,3 +168,45 @@ def test_missing_paths_and_pickles_are_refused(tmp_path):
     single = BaseModelEntry(kind="single_file", path="model.ckpt")
     with pytest.raises(UserError, match="pickled"):
         fetch_model("own", single, tmp_path, tmp_path)
+
+
+def asked(tmp_path, text):
+    """Write one prompt as the workflow does, and return its file."""
+    stated = StatedPrompt(where="priors.a.class_prompt", text=text, mend="priors.a.class_prompt")
+    path = tmp_path / "prompts.json"
+    path.write_text(BasePrompts(base="toy", prompts=(stated,), runs=()).model_dump_json())
+    return path
+
+
+def test_a_prompt_that_is_too_long_ends_the_fetching_before_anything_else(hub, tmp_path):
+    process, card = run_fetch(tmp_path, FROM_HUB, hub, asked(tmp_path, "cells " * 30))
+    assert process.returncode == 2
+    assert "has 32 tokens, start and end included, of which `toy` reads 24" in process.stderr
+    assert "shorten it by priors.a.class_prompt" in process.stderr
+    assert not card.exists()
+    process, card = run_fetch(tmp_path, FROM_HUB, hub, asked(tmp_path, "cells"))
+    assert process.returncode == 0, process.stderr
+    assert card.exists()
+
+
+def test_models_lie_where_they_are_expected(hub, toy_card, tmp_path):
+    process, card = run_fetch(tmp_path, FROM_HUB, hub)
+    assert process.returncode == 0, process.stderr
+    entry = BaseModelEntry.model_validate(FROM_HUB)
+    expected = expected_folder(entry, tmp_path, tmp_path / "downloads")
+    assert (tmp_path / read_json(card)["folder"]).resolve() == expected
+    folder = BaseModelEntry(kind="folder", path=str(toy_card("tiny").with_name("model")))
+    assert expected_folder(folder, tmp_path, tmp_path) == toy_card("tiny").with_name("model")
+
+
+def test_a_single_file_is_expected_by_its_content(tmp_path):
+    entry = BaseModelEntry(kind="single_file", path="a.safetensors")
+    assert not expected_folder(entry, tmp_path, tmp_path / "downloads").exists()
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(b"1")
+    folder = single_file_folder(path, file_to_sha256(path), tmp_path / "downloads")
+    assert expected_folder(entry, tmp_path, tmp_path / "downloads") == folder
+    folder.mkdir(parents=True)  # as if it were converted: it is not converted again
+    assert convert_single_file(path, tmp_path / "downloads") == folder
+    path.write_bytes(b"2")
+    assert expected_folder(entry, tmp_path, tmp_path / "downloads") != folder

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from pipeline_lib.models.loading import load_model, precision_to_dtype
 from pipeline_lib.settings import UserError
@@ -59,3 +59,54 @@ def test_unsuitable_size_is_refused(toy_model):
     assert tiny.latent_shape(64) == (8, 8, 8)
     with pytest.raises(UserError, match="multiples of 16"):
         tiny.latent_shape(72)
+
+
+LAYER = "up_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+
+
+@pytest.fixture
+def adapted(toy_card, tmp_path):
+    """Return the descriptions of a base model and of adapters of one of its layers."""
+    described = json.loads(toy_card("sd15").read_text()) | {"files": {"a.safetensors": "1"}}
+    (tmp_path / "base.json").write_text(json.dumps(described))
+    (tmp_path / "model").mkdir()
+    generator = torch.Generator().manual_seed(0)
+    tensors = {
+        f"unet.{LAYER}.lora_A.weight": torch.randn(2, 16, generator=generator) * 1e-3,
+        f"unet.{LAYER}.lora_B.weight": torch.randn(16, 2, generator=generator),
+    }
+    save_file(tensors, tmp_path / "model/pytorch_lora_weights.safetensors")
+    card = {"method": "lora", "base": "sd15", "concepts": {}}
+    card["provenance"] = {"inputs": {"model": described["files"]}}
+    (tmp_path / "model/brightbooth.json").write_text(json.dumps(card))
+    return tmp_path / "base.json", tmp_path / "model/brightbooth.json"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_adapters_are_merged_before_weights_are_rounded(adapted, toy_model, precision):
+    base, card = adapted
+    merged = load_model(card, precision, device="cpu", base=base)
+    assert merged.card["method"] == "lora"
+    assert merged.folder == toy_model("sd15").folder
+    tensors = load_file(card.with_name("pytorch_lora_weights.safetensors"))
+    down, up = (tensors[f"unet.{LAYER}.lora_{kind}.weight"] for kind in "AB")
+    kind = getattr(torch, precision)
+    for name, weight in toy_model("sd15").unet.named_parameters():
+        wanted = weight + up @ down if name == f"{LAYER}.weight" else weight
+        found = merged.unet.get_parameter(name)
+        assert found.dtype == kind
+        assert not found.requires_grad
+        assert torch.equal(found, wanted.to(kind))
+
+
+def test_adapters_without_their_base_model_are_refused(adapted):
+    with pytest.raises(UserError, match=r"added to its base model `sd15`.*--base results/"):
+        load_model(adapted[1])
+
+
+def test_adapters_on_another_base_model_are_refused(adapted):
+    base, card = adapted
+    other = json.loads(base.read_text()) | {"name": "other", "files": {"a.safetensors": "2"}}
+    base.write_text(json.dumps(other))
+    with pytest.raises(UserError, match=r"trained on the base model `sd15`.*`other` with other"):
+        load_model(card, base=base)

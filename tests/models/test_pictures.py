@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from pipeline_lib.models import pictures
 from pipeline_lib.models.pictures import (
     images_to_moments,
     intensities_to_bytes,
@@ -74,3 +75,35 @@ def test_grey_of_intensities_is_not_rounded():
     grey = intensities_to_grey(intensities)
     assert grey.dtype == np.float32
     np.testing.assert_allclose(grey, [[0.61 / 3 * 255, 85.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_large_pictures_go_through_the_autoencoder_in_parts(toy_model, monkeypatch, at_once):
+    model = toy_model("tiny")
+    images = np.random.default_rng(1).integers(0, 256, (5, 32, 48), dtype=np.uint8)
+    whole = images_to_moments(model, images)
+    decoded = latents_to_intensities(model, whole[0])
+    given = {"encode": [], "decode": []}
+
+    def watch(name):
+        original = getattr(model.vae, name)
+
+        def watched(pixels):
+            given[name].append(len(pixels))
+            return original(pixels)
+
+        monkeypatch.setattr(model.vae, name, watched)
+
+    watch("encode")
+    watch("decode")
+    monkeypatch.setattr(pictures, "PIXELS_AT_ONCE", at_once * 32 * 48 + 7)
+    parts = images_to_moments(model, images)
+    torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(latents_to_intensities(model, whole[0]), decoded, atol=1e-4)
+    assert given["encode"] == given["decode"] == [at_once] * (5 // at_once) + [1] * (5 % at_once)
+
+
+def test_a_picture_of_any_size_goes_through_the_autoencoder_alone(toy_model, monkeypatch):
+    monkeypatch.setattr(pictures, "PIXELS_AT_ONCE", 1)
+    mean, _ = images_to_moments(toy_model("tiny"), np.zeros((2, 32, 32), np.uint8))
+    assert latents_to_images(toy_model("tiny"), mean).shape == (2, 32, 32, 3)

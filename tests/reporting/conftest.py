@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from pipeline_lib.dreambooth.history import COLUMNS
+from pipeline_lib.dreambooth.objective import DreamBooth
 from pipeline_lib.files import write_json
 from pipeline_lib.imaging.stacks import read_stack, write_planes, write_stack
 from pipeline_lib.imaging.writing import write_image
@@ -438,13 +438,14 @@ def write_history(path):
             "loss": 0.3,
             "subject_loss": 0.1 + generator.gamma(2, 0.05),
             "prior_loss": 0.2 + generator.gamma(2, 0.05),
-            "learning_rate": 5e-6,
+            "unet_learning_rate": 5e-6,
             "train_loss": 0.2 / step if step % 20 == 0 else np.nan,
             "seconds": 30.0 * step,
         }
         for step in range(1, 61)
     ]
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)
+    columns = ("step", *DreamBooth.columns, "unet_learning_rate", "gradient_norm", "seconds")
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
 
 
 @pytest.fixture(scope="session")

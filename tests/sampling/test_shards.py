@@ -11,7 +11,13 @@ import pandas
 import pytest
 import tifffile
 
-from pipeline_lib.files import file_to_sha256, folder_to_sha256, write_json
+from pipeline_lib.files import (
+    atomic_path,
+    file_to_sha256,
+    folder_to_sha256,
+    read_json,
+    write_json,
+)
 from pipeline_lib.imaging.camera_noise import (
     WINDOW,
     CameraNoise,
@@ -19,8 +25,9 @@ from pipeline_lib.imaging.camera_noise import (
     camera_noise_to_record,
 )
 from pipeline_lib.imaging.writing import read_provenance
+from pipeline_lib.models.loading import default_device, precision_to_dtype
 from pipeline_lib.sampling import shards
-from pipeline_lib.sampling.manifests import pixels_to_sha256, read_manifest
+from pipeline_lib.sampling.manifests import SHARD_TIME, pixels_to_sha256, read_manifest
 from pipeline_lib.sampling.shards import draw_shard
 
 PROJECT = Path(__file__).parents[2]
@@ -110,10 +117,13 @@ def test_bad_pictures_are_recorded_and_not_replaced(model, stage_of, tmp_path, m
 def run_script(card):
     """Return a function that runs the script by hand."""
 
-    def run(stage, shard: Path, camera: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        stage, shard: Path, camera: Path | None = None, **own: str
+    ) -> subprocess.CompletedProcess[str]:
         named = {"settings": stage.model_dump_json(), "log": str(shard.with_suffix(".log"))}
         named |= {"model": str(card), "shard": str(shard)}
         named |= {} if camera is None else {"camera": str(camera)}
+        named |= own
         options = [part for name, value in named.items() for part in (f"--{name}", value)]
         return subprocess.run(
             [sys.executable, PROJECT / "scripts/sample.py", *options],
@@ -135,8 +145,52 @@ def test_the_script_writes_a_whole_shard(run_script, stage_of, tmp_path):
     origin = read_provenance(tmp_path / "shard/000002.tif")
     assert origin["stage"] == "sample"
     assert json.dumps(origin["settings"]).count("batch_size") == 0
+    assert origin["settings"]["sampler"]["precision"] == "auto"
+    device = default_device()
+    used = str(precision_to_dtype("auto", device)).removeprefix("torch.")
+    took = read_json(tmp_path / "shard" / SHARD_TIME)
+    assert took["precision"] == origin["precision"] == used
+    assert took["device"] == origin["device"] == str(device)
     assert "3 ok" in (tmp_path / "shard.log").read_text()
     assert "camera" not in origin["inputs"]
+
+
+def test_the_script_draws_as_many_at_once_as_it_is_told(run_script, stage_of, tmp_path):
+    process = run_script(stage_of(count=3), tmp_path / "shard", **{"batch-size": "2"})
+    assert process.returncode == 0, process.stderr
+    assert len(read_manifest(tmp_path / "shard")) == 3
+
+
+def test_the_number_drawn_at_once_can_be_overruled(model, stage_of, tmp_path, monkeypatch):
+    sizes = []
+
+    def watched(*arguments):
+        for latents in draw_batches(*arguments):
+            sizes.append(len(latents))
+            yield latents
+
+    draw_batches = shards.draw_batches
+    monkeypatch.setattr(shards, "draw_batches", watched)
+    draw_shard(model, stage_of(count=5, batch_size=4), tmp_path / "own", {})
+    draw_shard(model, stage_of(count=5, batch_size=4), tmp_path / "told", {}, batch_size=2)
+    assert sizes == [4, 1, 2, 2, 1]
+
+
+def test_a_fault_while_writing_ends_the_drawing_and_leaves_no_shard(
+    model, stage_of, tmp_path, monkeypatch
+):
+    def failing(path, *arguments):
+        if path.name == "000001.tif":
+            raise OSError("the disk is full")
+        write_image(path, *arguments)
+
+    write_image = shards.write_image
+    monkeypatch.setattr(shards, "write_image", failing)
+    shard, steps = tmp_path / "shard", []
+    with pytest.raises(OSError, match="the disk is full"), atomic_path(shard) as beside:
+        draw_shard(model, stage_of(count=8, batch_size=1), beside, {}, on_step=steps.append)
+    assert list(tmp_path.iterdir()) == []
+    assert len(steps) == 3 * 3  # the picture that was being drawn is the last
 
 
 def test_the_script_gives_back_what_the_camera_file_says(run_script, stage_of, tmp_path):

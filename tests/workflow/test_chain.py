@@ -15,7 +15,6 @@ SHARED = (
     "base_models/toy.json",
     "extractors/efficientnet-lite0.json",
     "extractors/toy.json",
-    "identifiers/toy.json",
     "prior/toy/class/shard-0000.tif",
     "prior/toy/class/shard-0000.safetensors",
     "prior/toy/class/shard-0000.png",

@@ -52,6 +52,16 @@ def test_a_wrong_configuration_ends_before_any_job(fresh: Workspace, tmp_path: P
     assert not (workspace.folder / "results").exists()
 
 
+def test_nouns_are_compared_only_where_others_are_named(fresh: Workspace, tmp_path: Path) -> None:
+    workspace = fresh.copied_to(tmp_path / "work")
+    said, _ = workspace.start("nouns", "--dry-run").communicate(timeout=60)
+    assert "name some in `noun_candidates`" in said
+    workspace.config["concepts"]["round"]["noun_candidates"] = ["bacteria"]
+    planned = workspace.planned("nouns")
+    assert planned["compare_nouns"] == planned["latents"] == 1
+    assert "finetune" not in planned
+
+
 def test_constraints_pin_what_is_installed() -> None:
     listed = run("pip", "list", "--format=freeze").stdout.splitlines()
     installed = {normalised(name): version for name, version in (row.split("==") for row in listed)}

@@ -40,6 +40,15 @@ def test_without_camera_noise_no_camera_is_measured(workspace: Workspace, fresh:
     assert (planned["sample"], planned["features_of_roundtrip"]) == (10, 4)
 
 
+def test_another_order_of_runs_and_concepts_trains_nothing_anew(workspace: Workspace) -> None:
+    runs = workspace.folder / "runs.tsv"
+    head, *rows = runs.read_text().splitlines()
+    runs.write_text("\n".join([head, *reversed(rows)]) + "\n")
+    for key in ("concepts", "datasets"):
+        workspace.config[key] = dict(reversed(workspace.config[key].items()))
+    assert only(workspace.planned(), ["study"])  # its page follows the sheet's order
+
+
 def test_a_touched_raw_file_reruns_nothing(workspace: Workspace) -> None:
     (workspace.folder / "raw/round-train.tif").touch()
     assert workspace.planned() == {}
@@ -85,6 +94,33 @@ def test_a_changed_tile_size_reruns_what_depends_on_it(workspace: Workspace) -> 
     assert {"ingest", "quality", "prior", "identifier"}.isdisjoint(planned)
     assert planned["tiles"] == 1
     assert planned["finetune"] == 1
+
+
+def test_real_class_images_are_made_anew_when_one_of_them_is_replaced(
+    fresh: Workspace, tmp_path: Path
+) -> None:
+    workspace = fresh.copied_to(tmp_path / "work")
+    classes = workspace.folder / "raw/classes"
+    classes.mkdir()
+    for seed, name in enumerate("ab", start=20):
+        write_raw(classes / f"{name}.tif", seed)
+    workspace.config["priors"]["class"] = {
+        **{"class_prompt": "an image of cells", "images": "classes", "size": 64, "count": 5},
+        "reading": {"axes": "YX"},
+    }
+    target = "results/trial/prior/toy/class/shard-0000.safetensors"
+    planned = workspace.planned()
+    assert planned["prior_images"] == 1 and "prior" not in planned
+    workspace.run(target)
+    (classes / "a.tif").touch()
+    assert workspace.planned(target) == {}
+    write_raw(classes / "a.tif", seed=99)
+    assert set(workspace.planned(target)) == {"prior_images"}
+    write_raw(classes / "c.tif", seed=22)
+    workspace.run(target)
+    assert workspace.planned(target) == {}
+    (classes / "b.tif").unlink()
+    assert set(workspace.planned(target)) == {"prior_images"}
 
 
 def test_only_a_result_version_makes_changed_code_rerun(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,25 +21,12 @@ from pipeline_lib.models.recipe.cosines import (
 from pipeline_lib.models.recipe.encoder import construct_encoder
 from pipeline_lib.models.recipe.pictures import ByteStack, FloatImage, pictures_to_crops
 from pipeline_lib.models.recipe.settings import LATENT_CHANNELS, AutoencoderRecipe, Recipe
-from pipeline_lib.models.recipe.training import (
-    Gradients,
-    Losses,
-    Training,
-    descend,
-    in_precision,
-    loss_to_gradients,
-    module_to_average,
-    one_core_threads,
-    parameters_to_optimizer,
-    pieces_to_gradients,
-    set_learning_rate,
-    step_to_learning_rate,
-    train,
-    update_average,
-)
+from pipeline_lib.models.recipe.trainers import recipe_to_trainer, undecayed_names
+from pipeline_lib.training.objective import Losses, Mends, WeightGroup
+from pipeline_lib.training.running import run_training
+from pipeline_lib.training.trainer import Trainer
 
 BETAS = (0.9, 0.99)
-LARGEST_NORM = 1.0
 SCALED_BY = 3000  # pictures that the latents' scale is measured on
 
 
@@ -106,7 +93,73 @@ def bytes_to_grey(images: ByteStack) -> FloatImage:
     return images.astype(np.float32) / 127.5 - 1
 
 
-def train_decoder(recipe: Recipe, images: ByteStack, state: Path) -> Training:
+class DecoderObjective:
+    """A decoder that gives back what the constructed encoder has taken in.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        All settings.
+    images : ndarray of uint8, (pictures, rows, columns)
+        Simulated pictures.
+    """
+
+    columns = ("loss", "absolute", "squared")
+    mends = Mends(
+        divergence="Lower autoencoder.learning_rate.", memory="Lower autoencoder.batch or crop."
+    )
+
+    def __init__(self, recipe: Recipe, images: ByteStack) -> None:
+        self.recipe, self.images = recipe, images
+        ours = recipe.autoencoder
+        self.scale = pictures_to_scale(ours, images)
+        decoder = recipe_to_autoencoder(ours, recipe.pictures.size, self.scale).decoder
+        self.decoder = decoder.to(recipe.device, memory_format=torch.channels_last)
+        weights = {f"decoder.{name}": one for name, one in self.decoder.named_parameters()}
+        free = undecayed_names(weights)
+        self.groups = {
+            "decoder": WeightGroup(
+                weights, ours.learning_rate, weight_decay=0.0, betas=BETAS, undecayed=free
+            )
+        }
+
+    def step_to_pieces(self, step: int) -> Sequence[Crops]:
+        """Return the crops of a step in equal shares."""
+        crops = draw_crops(self.images, self.recipe.autoencoder, self.scale, step)
+        return crops.pieces(self.recipe.parts)
+
+    def piece_to_losses(self, piece: Crops) -> Losses:
+        """Return a piece's share of the absolute and the squared error."""
+        target = piece.grey.to(self.recipe.device)
+        latents = piece.latents.to(self.recipe.device, memory_format=torch.channels_last)
+        decoded = self.decoder(latents).float().mean(1, keepdim=True)
+        absolute = functional.l1_loss(decoded, target) / self.recipe.parts
+        squared = functional.mse_loss(decoded, target) / self.recipe.parts
+        total = absolute + self.recipe.autoencoder.squared_weight * squared
+        return {"loss": total, "absolute": absolute, "squared": squared}
+
+    def judge(self) -> dict[str, float]:
+        """Return nothing: the benchmark of the base model judges what it gives back."""
+        return {}
+
+    def draw_previews(self) -> dict[str, ByteStack]:
+        """Return some crops and what is given back of them."""
+        crops = draw_crops(self.images, self.recipe.autoencoder, self.scale, 0)
+        decoded = self.decoder(crops.latents.to(self.recipe.device)).float().mean(1).cpu()
+        return {
+            "pictures": grey_to_bytes(crops.grey[:, 0].numpy()),
+            "given-back": grey_to_bytes(decoded.numpy()),
+        }
+
+
+def decoder_trainer(recipe: Recipe, images: ByteStack) -> Trainer:
+    """Return the loop's trainer of an untrained decoder."""
+    ours = recipe.autoencoder
+    objective = DecoderObjective(recipe, images)
+    return recipe_to_trainer(recipe, objective, ours.steps, ours.warmup, ours.ema_decay)
+
+
+def train_decoder(recipe: Recipe, images: ByteStack, folder: Path) -> Trainer:
     """Train the decoder, or go on with it.
 
     Parameters
@@ -115,36 +168,22 @@ def train_decoder(recipe: Recipe, images: ByteStack, state: Path) -> Training:
         All settings.
     images : ndarray of uint8, (pictures, rows, columns)
         Simulated pictures.
-    state : Path
-        File of the training's state.
+    folder : Path
+        Of the training's state.
 
     Returns
     -------
-    Training
-        Finished; the decoder to use is ``averaged["decoder"]``.
+    Trainer
+        At its end; the decoder to use is the averaged one.
     """
-    ours = recipe.autoencoder
-    scale = pictures_to_scale(ours, images)
-    training = decoder_training(recipe, scale)
-    with one_core_threads(recipe.parts) as pool:
-
-        def take_step(training: Training) -> Losses:
-            crops = draw_crops(images, ours, scale, training.step)
-            return take_decoder_step(training, crops, recipe, pool)
-
-        train(training, take_step, ours.steps, state, recipe.checkpoint_every, "decoder")
-    return training
+    trainer = decoder_trainer(recipe, images)
+    run_training(trainer, folder, "decoder")
+    return trainer
 
 
-def decoder_training(recipe: Recipe, scale: LatentScale) -> Training:
-    """Return the untrained decoder with its optimizer."""
-    ours = recipe.autoencoder
-    decoder = recipe_to_autoencoder(ours, recipe.pictures.size, scale).decoder
-    decoder = decoder.to(recipe.device, memory_format=torch.channels_last)
-    optimizer = parameters_to_optimizer([decoder], ours.learning_rate, 0.0, BETAS)
-    return Training(
-        {"decoder": decoder}, {"decoder": optimizer}, {"decoder": module_to_average(decoder)}
-    )
+def grey_to_bytes(grey: FloatImage) -> ByteStack:
+    """Return pictures from -1 to 1 as uint8."""
+    return np.rint((np.clip(grey, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
 def draw_crops(
@@ -172,56 +211,6 @@ def draw_crops(
     grey = bytes_to_grey(pictures_to_crops(images, recipe.batch, recipe.crop, generator))
     latents = torch.from_numpy(pictures_to_latents(grey, scale))
     return Crops(torch.from_numpy(grey)[:, None], latents)
-
-
-def take_decoder_step(training: Training, crops: Crops, recipe: Recipe, pool: Executor) -> Losses:
-    """Do one step of the decoder.
-
-    Parameters
-    ----------
-    training : Training
-        Changed in place.
-    crops : Crops
-        Of `draw_crops`.
-    recipe : Recipe
-        Weights of the losses, course of the rate, device and precision.
-    pool : concurrent.futures.Executor
-        Threads that share the batch.
-
-    Returns
-    -------
-    dict of str to float
-        The losses.
-    """
-    ours = recipe.autoencoder
-    rate = step_to_learning_rate(training.step, ours.steps, ours.learning_rate, ours.warmup)
-    set_learning_rate(training.optimizers["decoder"], rate)
-
-    def work(piece: Crops) -> Gradients:
-        return _piece_to_gradients(training, piece, recipe)
-
-    gradients = pieces_to_gradients(work, crops.pieces(recipe.parts), pool)
-    descend(training, gradients, LARGEST_NORM, pool)
-    update_average(
-        training.averaged["decoder"], training.modules["decoder"], training.step, ours.ema_decay
-    )
-    return gradients.losses
-
-
-def _piece_to_gradients(training: Training, crops: Crops, recipe: Recipe) -> Gradients:
-    """Return losses and gradients of some crops."""
-    target = crops.grey.to(recipe.device)
-    latents = crops.latents.to(recipe.device, memory_format=torch.channels_last)
-    with in_precision(recipe):
-        decoded = training.modules["decoder"](latents)
-    decoded = decoded.float().mean(1, keepdim=True)
-    losses = {
-        "absolute": functional.l1_loss(decoded, target),
-        "squared": functional.mse_loss(decoded, target),
-    }
-    total = losses["absolute"] + recipe.autoencoder.squared_weight * losses["squared"]
-    gradients = loss_to_gradients(total, training)
-    return Gradients(gradients, {name: float(loss.detach()) for name, loss in losses.items()})
 
 
 @torch.no_grad()

@@ -9,15 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from transformers import CLIPTokenizer
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from pipeline_lib.files import folder_to_sha256
 from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
-from pipeline_lib.models.recipe.denoiser import recipe_to_scheduler
 from pipeline_lib.models.recipe.export import parts_to_pipeline
-from pipeline_lib.models.recipe.settings import Recipe
-from pipeline_lib.models.recipe.training import Training
 from pipeline_lib.settings import UserError
 
 LARGEST_BYTES = 30_000_000
@@ -70,51 +69,45 @@ def check_folder(
         )
     pipeline = StableDiffusionPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=None)
-    _write_sheet(pipeline, size, sheet, PICTURES, steps, guidance)
+    pictures = _draw_kinds(pipeline, size, PICTURES, steps, guidance)
+    rows = [(prompt or "(empty)", stack) for prompt, stack in pictures.items()]
+    write_png(sheet, images_to_contact_sheet(rows))
+    logging.info("look at %s", sheet)
 
 
-def draw_progress(recipe: Recipe, build: Path, training: Training) -> None:
-    """Draw a few pictures of all kinds with the averaged weights of a training.
+def parts_to_pictures(
+    autoencoder: AutoencoderKL,
+    unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    scheduler: DDIMScheduler,
+    size: int,
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """Draw a few pictures of all kinds with a model that is still in training.
 
     Parameters
     ----------
-    recipe : Recipe
-        All settings.
-    build : Path
-        Reads ``vae/`` and ``tokenizer/``, writes ``sheets/``.
-    training : Training
-        Of the denoiser.
+    autoencoder, unet, text_encoder, tokenizer, scheduler
+        Its parts.
+    size : int
+        Side of a picture.
+
+    Returns
+    -------
+    dict of ndarray
+        Grey pictures (N, Y, X) by prompt.
     """
-    if not (build / "vae").exists():
-        logging.info("no sheet: the stage decoder has not been run")
-        return
-    pipeline = parts_to_pipeline(
-        AutoencoderKL.from_pretrained(build / "vae"),
-        training.averaged["unet"],
-        training.averaged["text_encoder"],
-        CLIPTokenizer.from_pretrained(build / "tokenizer"),
-        recipe_to_scheduler(recipe.denoiser),
-    ).to(recipe.device)
+    pipeline = parts_to_pipeline(autoencoder, unet, text_encoder, tokenizer, scheduler)
+    pipeline.to(unet.device)
     pipeline.set_progress_bar_config(disable=True)
-    sheet = build / "sheets" / f"{training.step:06d}.png"
-    _write_sheet(pipeline, recipe.pictures.size, sheet, PROGRESS_PICTURES, PROGRESS_STEPS)
+    return _draw_kinds(pipeline, size, PROGRESS_PICTURES, PROGRESS_STEPS, GUIDANCE)
 
 
-def _write_sheet(
-    pipeline: StableDiffusionPipeline,
-    size: int,
-    sheet: Path,
-    count: int,
-    steps: int,
-    guidance: float = GUIDANCE,
-) -> None:
-    """Draw and write a row of pictures for each prompt."""
-    rows = [
-        (prompt or "(empty)", _draw(pipeline, prompt, count, size, steps, guidance))
-        for prompt in PROMPTS
-    ]
-    write_png(sheet, images_to_contact_sheet(rows))
-    logging.info("look at %s", sheet)
+def _draw_kinds(
+    pipeline: StableDiffusionPipeline, size: int, count: int, steps: int, guidance: float
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """Draw a row of pictures for each prompt."""
+    return {prompt: _draw(pipeline, prompt, count, size, steps, guidance) for prompt in PROMPTS}
 
 
 def _draw(

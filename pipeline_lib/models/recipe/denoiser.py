@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from pipeline_lib.models.recipe.autoencoder import bytes_to_grey, pictures_to_scale
 from pipeline_lib.models.recipe.captions import vary_caption
 from pipeline_lib.models.recipe.cosines import CELL, LatentScale, pictures_to_latents
-from pipeline_lib.models.recipe.pictures import WAYS, CaptionedPictures, turn_picture
+from pipeline_lib.models.recipe.pictures import WAYS, ByteStack, CaptionedPictures, turn_picture
 from pipeline_lib.models.recipe.settings import LATENT_CHANNELS, DenoiserRecipe, Recipe
-from pipeline_lib.models.recipe.training import (
-    Gradients,
-    Losses,
-    Training,
-    descend,
-    in_precision,
-    loss_to_gradients,
-    module_to_average,
-    one_core_threads,
-    parameters_to_muon,
-    parameters_to_optimizer,
-    pieces_to_gradients,
-    set_learning_rate,
-    step_to_learning_rate,
-    train,
-    update_average,
-)
+from pipeline_lib.models.recipe.trainers import recipe_to_trainer, undecayed_names
 from pipeline_lib.models.timesteps import spread_by_log_snr
+from pipeline_lib.training.objective import Losses, Mends, WeightGroup, Weights
+from pipeline_lib.training.running import run_training
+from pipeline_lib.training.trainer import Trainer
 
 BETAS = (0.9, 0.99)
-LARGEST_NORM = 1.0
 WORD_DEVIATION = 0.3
 
 
@@ -53,15 +40,10 @@ class Batch:
     tokens: Tensor
     velocity: Tensor
 
-    def piece(self, number: int, pieces: int) -> Batch:
+    def pieces(self, number: int) -> list[Batch]:
         """Return every so-manieth sample, so that all pieces hold all noise levels."""
-        chosen = slice(number, None, pieces)
-        return Batch(
-            self.latents[chosen],
-            self.timesteps[chosen],
-            self.tokens[chosen],
-            self.velocity[chosen],
-        )
+        parts = (self.latents, self.timesteps, self.tokens, self.velocity)
+        return [Batch(*(part[first::number] for part in parts)) for first in range(number)]
 
 
 def recipe_to_unet(recipe: DenoiserRecipe, size: int) -> UNet2DConditionModel:
@@ -160,13 +142,130 @@ def recipe_to_scheduler(recipe: DenoiserRecipe) -> DDIMScheduler:
     )
 
 
+class DenoiserObjective:
+    """A UNet that predicts velocities, and the text encoder that it reads, from captioned pictures.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        All settings.
+    pictures : CaptionedPictures
+        What is learnt from.
+    tokenizer : CLIPTokenizer
+        Reads the captions.
+    autoencoder : AutoencoderKL, optional
+        Decodes the previews; none are drawn without.
+    """
+
+    columns = ("loss",)
+    mends = Mends(
+        divergence="Lower denoiser.matrix_rate and denoiser.learning_rate.",
+        memory="Lower denoiser.batch.",
+    )
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        pictures: CaptionedPictures,
+        tokenizer: CLIPTokenizer,
+        autoencoder: AutoencoderKL | None = None,
+    ) -> None:
+        self.recipe, self.pictures, self.tokenizer = recipe, pictures, tokenizer
+        self.autoencoder = autoencoder
+        ours = recipe.denoiser
+        self.unet = recipe_to_unet(ours, recipe.pictures.size).to(recipe.device)
+        self.text_encoder = recipe_to_text_encoder(ours, tokenizer).to(recipe.device).train()
+        self.scale = pictures_to_scale(recipe.autoencoder, pictures.images)
+        self.kept = recipe_to_scheduler(ours).alphas_cumprod
+        self.groups = self._groups()
+
+    def _groups(self) -> dict[str, WeightGroup]:
+        """Return the UNet's matrices and filters for Muon, and all else for AdamW."""
+        ours = self.recipe.denoiser
+        unet = {f"unet.{name}": one for name, one in self.unet.named_parameters()}
+        text = {f"text_encoder.{name}": one for name, one in self.text_encoder.named_parameters()}
+        inner = _inner_matrices(unet)
+        groups = {
+            name: WeightGroup(share, ours.matrix_rate, "muon", ours.weight_decay)
+            for name, share in _equal_shares(inner, self.recipe.parts).items()
+        }
+        outer = {name: one for name, one in unet.items() if name not in inner}
+        rates = {"unet": 1.0, "text_encoder": ours.text_rate_share}
+        for part, weights in (("unet", outer), ("text_encoder", text)):
+            groups[part] = WeightGroup(
+                weights,
+                ours.learning_rate * rates[part],
+                "adamw",
+                ours.weight_decay,
+                BETAS,
+                undecayed_names(weights),
+            )
+        return groups
+
+    def step_to_pieces(self, step: int) -> Sequence[Batch]:
+        """Return the samples of a step in equal shares."""
+        batch = draw_batch(
+            self.recipe.denoiser, self.pictures, self.scale, self.tokenizer, self.kept, step
+        )
+        return batch.pieces(self.recipe.parts)
+
+    def piece_to_losses(self, piece: Batch) -> Losses:
+        """Return a piece's share of the velocity's mean squared error."""
+        device = self.recipe.device
+        prompts = self.text_encoder(piece.tokens.to(device))[0]
+        predicted = self.unet(
+            piece.latents.to(device), piece.timesteps.to(device), prompts
+        ).sample.float()
+        return {
+            "loss": functional.mse_loss(predicted, piece.velocity.to(device)) / self.recipe.parts
+        }
+
+    def judge(self) -> dict[str, float]:
+        """Return nothing: the benchmark of the base model judges its pictures."""
+        return {}
+
+    def draw_previews(self) -> dict[str, ByteStack]:
+        """Draw a few pictures of every kind; none where there is no autoencoder."""
+        if self.autoencoder is None:
+            return {}
+        from pipeline_lib.models.recipe.checking import parts_to_pictures
+
+        with torch.autocast(torch.device(self.recipe.device).type, enabled=False):
+            pictures = parts_to_pictures(
+                self.autoencoder,
+                self.unet,
+                self.text_encoder,
+                self.tokenizer,
+                recipe_to_scheduler(self.recipe.denoiser),
+                self.recipe.pictures.size,
+            )
+        return {_name(prompt): stack for prompt, stack in pictures.items()}
+
+
+def _name(prompt: str) -> str:
+    """Return a prompt as a part of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-") or "empty"
+
+
+def denoiser_trainer(
+    recipe: Recipe,
+    pictures: CaptionedPictures,
+    tokenizer: CLIPTokenizer,
+    autoencoder: AutoencoderKL | None = None,
+) -> Trainer:
+    """Return the loop's trainer of untrained UNet and text encoder."""
+    ours = recipe.denoiser
+    objective = DenoiserObjective(recipe, pictures, tokenizer, autoencoder)
+    return recipe_to_trainer(recipe, objective, ours.steps, ours.warmup, ours.ema_decay)
+
+
 def train_denoiser(
     recipe: Recipe,
     pictures: CaptionedPictures,
     tokenizer: CLIPTokenizer,
-    state: Path,
-    look: Callable[[Training], None] | None = None,
-) -> Training:
+    folder: Path,
+    autoencoder: AutoencoderKL | None = None,
+) -> Trainer:
     """Train UNet and text encoder, or go on with them.
 
     Parameters
@@ -177,64 +276,37 @@ def train_denoiser(
         What is learnt from.
     tokenizer : CLIPTokenizer
         Reads the captions.
-    state : Path
-        File of the training's state.
-    look : callable, optional
-        Called every so many steps as the recipe says, to draw some pictures.
+    folder : Path
+        Of the training's state.
+    autoencoder : AutoencoderKL, optional
+        Decodes pictures to look at, drawn every so many steps as the recipe says.
 
     Returns
     -------
-    Training
-        Finished; the models to use are ``averaged["unet"]`` and ``averaged["text_encoder"]``.
+    Trainer
+        At its end; the models to use are the averaged ones.
     """
-    ours = recipe.denoiser
-    training = denoiser_training(recipe, tokenizer)
-    scale = pictures_to_scale(recipe.autoencoder, pictures.images)
-    kept = recipe_to_scheduler(ours).alphas_cumprod
-    with one_core_threads(recipe.parts) as pool:
-
-        def take_step(training: Training) -> Losses:
-            batch = draw_batch(ours, pictures, scale, tokenizer, kept, training.step)
-            return take_denoiser_step(training, batch, recipe, pool)
-
-        every = recipe.checkpoint_every
-        train(training, take_step, ours.steps, state, every, "denoiser", look, recipe.sheet_every)
-    return training
+    trainer = denoiser_trainer(recipe, pictures, tokenizer, autoencoder)
+    run_training(trainer, folder, "denoiser")
+    return trainer
 
 
-def denoiser_training(recipe: Recipe, tokenizer: CLIPTokenizer) -> Training:
-    """Return untrained UNet and text encoder with their optimizers."""
-    ours = recipe.denoiser
-    unet = recipe_to_unet(ours, recipe.pictures.size).to(recipe.device)
-    text_encoder = recipe_to_text_encoder(ours, tokenizer).to(recipe.device).train()
-    modules = {"unet": unet, "text_encoder": text_encoder}
-    matrices = _equal_shares(_inner_matrices(unet), recipe.parts)
-    optimizers = {
-        name: parameters_to_muon(share, ours.matrix_rate, ours.weight_decay)
-        for name, share in matrices.items()
-    }
-    inner = {id(parameter) for share in matrices.values() for parameter in share}
-    for name, module in modules.items():
-        optimizers[name] = parameters_to_optimizer(
-            [module], ours.learning_rate, ours.weight_decay, BETAS, without=inner
-        )
-    averaged = {name: module_to_average(module) for name, module in modules.items()}
-    return Training(modules, optimizers, averaged, flattened=matrices)
-
-
-def _inner_matrices(unet: nn.Module) -> list[nn.Parameter]:
+def _inner_matrices(unet: Weights) -> Weights:
     """Return all of a UNet's matrices and filters but those of its first and last convolution."""
-    return [
-        parameter
-        for name, parameter in unet.named_parameters()
-        if parameter.ndim >= 2 and name.split(".")[0] not in ("conv_in", "conv_out")
-    ]
+    return {
+        name: weight
+        for name, weight in unet.items()
+        if weight.ndim >= 2 and name.split(".")[1] not in ("conv_in", "conv_out")
+    }
 
 
-def _equal_shares(matrices: list[nn.Parameter], number: int) -> dict[str, list[nn.Parameter]]:
+def _equal_shares(matrices: Weights, number: int) -> dict[str, Weights]:
     """Share matrices out by their size, so that threads work on them for the same time."""
-    largest_first = sorted(matrices, key=lambda matrix: -matrix.numel())
-    return {f"matrices-{share}": largest_first[share::number] for share in range(number)}
+    largest_first = sorted(matrices, key=lambda name: -matrices[name].numel())
+    return {
+        f"matrices_{share}": {name: matrices[name] for name in largest_first[share::number]}
+        for share in range(number)
+    }
 
 
 def draw_batch(
@@ -321,58 +393,3 @@ def _draw_tokens(
     said = ["" if drop else caption for drop, caption in zip(dropped, varied, strict=True)]
     tokens = tokenizer(said, padding="max_length", truncation=True, return_tensors="pt")
     return tokens.input_ids
-
-
-def take_denoiser_step(training: Training, batch: Batch, recipe: Recipe, pool: Executor) -> Losses:
-    """Do one step of UNet and text encoder.
-
-    Parameters
-    ----------
-    training : Training
-        Changed in place.
-    batch : Batch
-        Of `draw_batch`.
-    recipe : Recipe
-        Course of the rate, device and precision.
-    pool : concurrent.futures.Executor
-        Threads that share the batch.
-
-    Returns
-    -------
-    dict of str to float
-        The mean squared error of the velocity.
-    """
-    ours = recipe.denoiser
-    course = step_to_learning_rate(training.step, ours.steps, 1.0, ours.warmup)
-    for name, optimizer in training.optimizers.items():
-        set_learning_rate(optimizer, course * _peak_rate(ours, name))
-
-    def work(part: int) -> Gradients:
-        return _piece_to_gradients(training, batch.piece(part, recipe.parts), recipe)
-
-    gradients = pieces_to_gradients(work, range(recipe.parts), pool)
-    descend(training, gradients, LARGEST_NORM, pool)
-    for name, module in training.modules.items():
-        update_average(training.averaged[name], module, training.step, ours.ema_decay)
-    return gradients.losses
-
-
-def _peak_rate(recipe: DenoiserRecipe, optimizer: str) -> float:
-    """Return the peak rate of one of the optimizers of `denoiser_training`."""
-    named = {
-        "unet": recipe.learning_rate,
-        "text_encoder": recipe.learning_rate * recipe.text_rate_share,
-    }
-    return named.get(optimizer, recipe.matrix_rate)
-
-
-def _piece_to_gradients(training: Training, piece: Batch, recipe: Recipe) -> Gradients:
-    """Return loss and gradients of some latents."""
-    with in_precision(recipe):
-        prompts = training.modules["text_encoder"](piece.tokens.to(recipe.device))[0]
-        predicted = training.modules["unet"](
-            piece.latents.to(recipe.device), piece.timesteps.to(recipe.device), prompts
-        ).sample
-    loss = functional.mse_loss(predicted.float(), piece.velocity.to(recipe.device))
-    gradients = loss_to_gradients(loss, training)
-    return Gradients(gradients, {"velocity": float(loss.detach())})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +11,11 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from pipeline_lib.files import atomic_path, write_json, write_text
+from pipeline_lib.frames import read_frame
 from pipeline_lib.models.recipe.autoencoder import (
     make_grey,
     pictures_to_scale,
@@ -27,11 +29,14 @@ from pipeline_lib.models.recipe.denoiser import (
 )
 from pipeline_lib.models.recipe.pictures import ByteStack
 from pipeline_lib.models.recipe.settings import Recipe
-from pipeline_lib.models.recipe.storage import read_tensors
-from pipeline_lib.models.recipe.training import state_to_averaged
+from pipeline_lib.settings import UserError
+from pipeline_lib.training.checkpoints import newest_checkpoint
+from pipeline_lib.training.state import CHECKPOINTS, HISTORY
+from pipeline_lib.training.trainer import AVERAGES
 
 NAME = "brightfield-tiny"
 TRAININGS = ("decoder", "denoiser")
+COURSE_STEPS = 50
 
 
 def export_autoencoder(recipe: Recipe, images: ByteStack, build: Path) -> None:
@@ -44,11 +49,11 @@ def export_autoencoder(recipe: Recipe, images: ByteStack, build: Path) -> None:
     images : ndarray of uint8, (pictures, rows, columns)
         The training's pictures, which say the latents' scale.
     build : Path
-        Reads ``decoder.safetensors``, writes ``vae/``.
+        Reads ``decoder/``, writes ``vae/``.
     """
     scale = pictures_to_scale(recipe.autoencoder, images)
     autoencoder = recipe_to_autoencoder(recipe.autoencoder, recipe.pictures.size, scale)
-    state_to_averaged(build / "decoder.safetensors", "decoder", autoencoder.decoder)
+    state_to_averages(build / "decoder", {"decoder": autoencoder.decoder})
     make_grey(autoencoder.decoder)
     with atomic_path(build / "vae") as beside:
         autoencoder.save_pretrained(beside)
@@ -70,9 +75,7 @@ def export_build(recipe: Recipe, build: Path, folder: Path) -> None:
     tokenizer = CLIPTokenizer.from_pretrained(build / "tokenizer")
     unet = recipe_to_unet(recipe.denoiser, recipe.pictures.size)
     text_encoder = recipe_to_text_encoder(recipe.denoiser, tokenizer)
-    state = build / "denoiser.safetensors"
-    state_to_averaged(state, "unet", unet)
-    steps = state_to_averaged(state, "text_encoder", text_encoder)
+    steps = state_to_averages(build / "denoiser", {"unet": unet, "text_encoder": text_encoder})
     scheduler = recipe_to_scheduler(recipe.denoiser)
     with atomic_path(folder) as beside:
         export_model(beside, autoencoder, unet, text_encoder, tokenizer, scheduler)
@@ -131,9 +134,47 @@ def parts_to_pipeline(
     )
 
 
+def state_to_averages(folder: Path, modules: Mapping[str, nn.Module]) -> int:
+    """Give modules the averaged weights of a training's newest checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        State folder.
+    modules : mapping
+        By the first part of their weights' names; changed in place.
+
+    Returns
+    -------
+    int
+        Steps that the training has done.
+
+    Raises
+    ------
+    UserError
+        If there is no whole checkpoint.
+    """
+    checkpoint = newest_checkpoint(folder / CHECKPOINTS)
+    if checkpoint is None:
+        raise UserError(f"no checkpoint in {folder}: run the stage `{folder.name}` first")
+    for part, module in modules.items():
+        prefix = f"{AVERAGES}/{part}."
+        module.load_state_dict(
+            {
+                name.removeprefix(prefix): tensor
+                for name, tensor in checkpoint.tensors.items()
+                if name.startswith(prefix)
+            }
+        )
+    return checkpoint.step
+
+
 def _course(build: Path, name: str) -> pd.DataFrame:
-    """Return the history of a training."""
-    _, texts = read_tensors(build / f"{name}.safetensors")
-    course = pd.DataFrame(json.loads(texts["history"]))
+    """Return the mean losses of a training over every so many steps."""
+    rows = read_frame(build / name / HISTORY)
+    losses = [column for column in rows if column not in ("step", "seconds", "gradient_norm")]
+    losses = [column for column in losses if not column.endswith("learning_rate")]
+    groups = rows.groupby((rows["step"] - 1) // COURSE_STEPS)
+    course = pd.concat([groups[["step", "seconds"]].last(), groups[losses].mean()], axis=1)
     course.insert(0, "part", name)
     return course

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import save_file
 
 from pipeline_lib.files import atomic_path
 from pipeline_lib.models.recipe.pictures import CaptionedPictures, simulate_pictures
@@ -77,16 +75,3 @@ def read_shards(paths: Sequence[Path]) -> CaptionedPictures:
             captions += json.loads(shard.metadata()["captions"])
             kinds += json.loads(shard.metadata()["kinds"])
     return CaptionedPictures(np.concatenate(images), captions, kinds, np.concatenate(noise))
-
-
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **texts: str) -> None:
-    """Write tensors and texts into one safetensors file, atomically."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as beside:
-        save_file(contiguous, beside, metadata=texts)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read the tensors and texts of a safetensors file."""
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

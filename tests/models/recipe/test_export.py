@@ -63,7 +63,7 @@ def test_it_is_stored_small_and_described(built):
 
 
 def test_a_sheet_of_every_kind_shows_how_far_it_is(built):
-    assert (built / "build" / "sheets" / "000004.png").stat().st_size > 10_000
+    assert (built / "build" / "denoiser" / "previews.png").stat().st_size > 10_000
 
 
 def test_other_settings_do_not_continue_a_build(built):

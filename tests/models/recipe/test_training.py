@@ -4,21 +4,25 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline_lib.models.recipe.autoencoder import train_decoder
+from pipeline_lib.frames import read_frame
+from pipeline_lib.models.recipe.autoencoder import (
+    decoder_trainer,
+    pictures_to_scale,
+    recipe_to_autoencoder,
+)
+from pipeline_lib.models.recipe.checking import PROGRESS_PICTURES, PROMPTS
 from pipeline_lib.models.recipe.denoiser import (
-    denoiser_training,
+    denoiser_trainer,
     draw_timesteps,
     recipe_to_scheduler,
     recipe_to_text_encoder,
-    train_denoiser,
 )
+from pipeline_lib.models.recipe.export import state_to_averages
 from pipeline_lib.models.recipe.settings import DenoiserRecipe
 from pipeline_lib.models.recipe.tokenizer import train_tokenizer
-from pipeline_lib.models.recipe.training import (
-    parameters_to_muon,
-    step_to_learning_rate,
-    update_average,
-)
+from pipeline_lib.training.objective import group_weights
+from pipeline_lib.training.stopping import StoppedError
+from tests.training.toy import run_to
 
 
 @pytest.fixture(scope="module")
@@ -26,57 +30,44 @@ def tokenizer(recipe, pictures):
     return train_tokenizer(pictures.captions, recipe.tokenizer)
 
 
-def trainer(name, recipe, pictures, tokenizer):
-    """Return a function of the state's path that trains a part."""
-    if name == "autoencoder":
-        return lambda state: train_decoder(recipe, pictures.images, state)
-    return lambda state: train_denoiser(recipe, pictures, tokenizer, state)
+@pytest.fixture
+def make_trainer(recipe, pictures, tokenizer):
+    """Return a function of a part's name that returns its trainer."""
+    return {
+        "decoder": lambda: decoder_trainer(recipe, pictures.images),
+        "denoiser": lambda: denoiser_trainer(recipe, pictures, tokenizer),
+    }
 
 
-def halves(history):
-    return history[: len(history) // 2], history[len(history) // 2 :]
+@pytest.mark.parametrize("name", ["decoder", "denoiser"])
+def test_training_lowers_the_loss_and_a_broken_one_ends_the_same(name, make_trainer, tmp_path):
+    whole = make_trainer[name]()
+    run_to(whole, tmp_path / "whole")
+    losses = read_frame(tmp_path / "whole" / "history.csv")["loss"].to_numpy()
+    half = len(losses) // 2
+    assert losses[half:].mean() < 0.9 * losses[:half].mean()
+
+    with pytest.raises(StoppedError, match="after step 13"):
+        run_to(make_trainer[name](), tmp_path / "broken", last=13)
+    resumed = make_trainer[name]()
+    run_to(resumed, tmp_path / "broken")
+    for key, average in whole.average.averages.items():
+        assert torch.equal(average, resumed.average.averages[key])
 
 
-class StoppedError(Exception):
-    pass
+def test_the_averages_are_what_is_exported(recipe, tokenizer, make_trainer, tmp_path):
+    trainer = make_trainer["denoiser"]()
+    run_to(trainer, tmp_path)
+    encoder = recipe_to_text_encoder(recipe.denoiser, tokenizer)
+    assert state_to_averages(tmp_path, {"text_encoder": encoder}) == recipe.denoiser.steps
+    for name, weight in encoder.named_parameters():
+        assert torch.equal(weight, trainer.average.averages[f"text_encoder.{name}"])
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "denoiser"])
-def test_training_lowers_the_loss_and_a_broken_one_ends_the_same(
-    name, recipe, pictures, tokenizer, tmp_path, monkeypatch
-):
-    train = trainer(name, recipe, pictures, tokenizer)
-    monkeypatch.setattr("pipeline_lib.models.recipe.training.LOG_EVERY", 5)
-    whole = train(tmp_path / "whole.safetensors")
-    loss = "absolute" if name == "autoencoder" else "velocity"
-    means = [np.mean([entry[loss] for entry in part]) for part in halves(whole.history)]
-    assert means[1] < 0.9 * means[0]
-
-    averaging = f"pipeline_lib.models.recipe.{name}.update_average"
-
-    def stop_at_13(averaged, module, step, decay):
-        if step == 13:
-            raise StoppedError
-        update_average(averaged, module, step, decay)
-
-    monkeypatch.setattr(averaging, stop_at_13)
-    with pytest.raises(StoppedError):
-        train(tmp_path / "broken.safetensors")
-    monkeypatch.setattr(averaging, update_average)
-    resumed = train(tmp_path / "broken.safetensors")
-
-    assert resumed.step == whole.step
-    for key, module in whole.averaged.items():
-        for ours, theirs in zip(
-            module.parameters(), resumed.averaged[key].parameters(), strict=True
-        ):
-            assert torch.equal(ours, theirs)
-
-
-def test_rare_tokens_are_never_moved(recipe, pictures, tokenizer, tmp_path):
-    trained = train_denoiser(recipe, pictures, tokenizer, tmp_path / "s.safetensors")
-    encoder = trained.modules["text_encoder"]
-    table = encoder.get_input_embeddings().weight.detach()
+def test_rare_tokens_are_never_moved(recipe, tokenizer, make_trainer, tmp_path):
+    trainer = make_trainer["denoiser"]()
+    run_to(trainer, tmp_path)
+    table = trainer.objective.text_encoder.get_input_embeddings().weight.detach()
     untrained = recipe_to_text_encoder(recipe.denoiser, tokenizer)
     fresh = untrained.get_input_embeddings().weight.detach()
     rare = slice(len(tokenizer) - 2 - 2 * recipe.tokenizer.rare_tokens, len(tokenizer) - 2)
@@ -85,38 +76,30 @@ def test_rare_tokens_are_never_moved(recipe, pictures, tokenizer, tmp_path):
     assert not torch.equal(table[used], fresh[used])
 
 
-def test_the_learning_rate_grows_then_falls_to_nothing():
-    rates = [step_to_learning_rate(step, 100, 2.0, 10) for step in range(101)]
-    assert rates[0] == pytest.approx(0.2)
-    assert max(rates) == rates[10] == pytest.approx(2.0)
-    assert rates[100] == pytest.approx(0.0)
-    assert np.all(np.diff(rates[10:]) < 0)
-
-
-def test_every_parameter_has_one_optimizer_and_matrices_have_muon(recipe, tokenizer):
-    training = denoiser_training(recipe, tokenizer)
-    owners = [id(p) for name in training.optimizers for p in training.trained_by(name)]
-    everything = [p for module in training.modules.values() for p in module.parameters()]
-    assert sorted(owners) == sorted(id(p) for p in everything)
-    matrices = {id(p) for name in training.flattened for p in training.trained_by(name)}
-    unet = training.modules["unet"]
+def test_every_parameter_is_trained_once_and_matrices_by_muon(make_trainer):
+    objective = make_trainer["denoiser"]().objective
+    owners = [
+        id(weight) for group in objective.groups.values() for weight in group.weights.values()
+    ]
+    modules = (objective.unet, objective.text_encoder)
+    everything = [id(weight) for module in modules for weight in module.parameters()]
+    assert sorted(owners) == sorted(everything)
+    muon = {name: one for name, one in objective.groups.items() if one.optimizer == "muon"}
+    matrices = {id(weight) for weight in group_weights(muon).values()}
+    unet = objective.unet
     assert id(unet.conv_in.weight) not in matrices
     assert id(unet.down_blocks[0].resnets[0].conv1.weight) in matrices
-    assert not any(id(p) in matrices for p in unet.parameters() if p.ndim < 2)
+    assert not any(id(weight) in matrices for weight in unet.parameters() if weight.ndim < 2)
 
 
-def test_muon_makes_a_filters_update_orthogonal_and_moves_the_filter_itself():
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.nn.Parameter(torch.randn(16, 8, 3, 3, generator=generator))
-    before = weight.detach().clone()
-    optimizer = parameters_to_muon([weight], 0.1, 0.0)
-    (view,) = optimizer.param_groups[0]["params"]
-    view.grad = torch.randn(16, 72, generator=generator)
-    optimizer.step()
-    change = (before - weight.detach()).flatten(1) / (0.1 * 0.2 * 72**0.5)
-    singular = torch.linalg.svdvals(change)
-    assert singular.min() > 0.6  # Newton and Schulz's five steps end between 0.7 and 1.2
-    assert singular.max() < 1.3
+def test_previews_show_a_row_of_every_kind(recipe, pictures, tokenizer, tmp_path):
+    autoencoder = recipe_to_autoencoder(
+        recipe.autoencoder, 64, pictures_to_scale(recipe.autoencoder, pictures.images)
+    )
+    trainer = denoiser_trainer(recipe, pictures, tokenizer, autoencoder)
+    drawn = trainer.draw_previews()
+    assert len(drawn) == len(PROMPTS) and "empty" in drawn
+    assert {stack.shape for stack in drawn.values()} == {(PROGRESS_PICTURES, 64, 64)}
 
 
 def test_time_steps_have_normal_log_signal_to_noise():

@@ -1,6 +1,6 @@
 """What a training's state folder holds, and how its end is recorded and given out.
 
-``checkpoints/``, ``history.csv`` and ``previews/`` while it trains; ``model/`` and
+``begun.json``, ``checkpoints/``, ``history.csv`` and ``previews/`` while it trains; ``model/`` and
 ``finished.json`` once it is done, when the checkpoints go. Later calls with the same key take the
 final model from here.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,33 @@ from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_p
 from pipeline_lib.imaging.stacks import read_stack
 
 CHECKPOINTS, PREVIEWS, MODEL = "checkpoints", "previews", "model"
-HISTORY, FINISHED = "history.csv", "finished.json"
+HISTORY, FINISHED, SHEET = "history.csv", "finished.json", "previews.png"
+BEGUN, DESCRIPTION = "begun.json", "description.json"
 
 
 def preview_path(folder: Path, step: int, concept: str) -> Path:
     """Return where the previews of a step and concept are kept; names sort by step."""
     return folder / PREVIEWS / f"step-{step:08d}-{concept}.tif"
+
+
+def begun_with(folder: Path, precision: str) -> str:
+    """Return the precision that a training began with, wherever it goes on.
+
+    Parameters
+    ----------
+    folder : Path
+        State folder.
+    precision : str
+        What this machine would take; kept if the training begins.
+
+    Returns
+    -------
+    str
+        The kept one: a training that changes its precision half-way is neither.
+    """
+    if not (folder / BEGUN).exists():
+        write_json(folder / BEGUN, {"precision": precision})
+    return read_json(folder / BEGUN)["precision"]
 
 
 def previews_to_sheet(folder: Path) -> npt.NDArray[np.uint8]:
@@ -54,6 +76,11 @@ def previews_to_sheet(folder: Path) -> npt.NDArray[np.uint8]:
     rows = rows or [("previews", np.zeros((0, 1, 1), np.uint8))]
     columns = min(8, max(1, *(len(pictures) for _, pictures in rows)))
     return images_to_contact_sheet(rows, columns)
+
+
+def write_previews_sheet(folder: Path, path: Path) -> None:
+    """Write the picture of all previews of a state folder."""
+    write_png(path, previews_to_sheet(folder))
 
 
 def mark_finished(folder: Path) -> None:
@@ -102,7 +129,9 @@ def is_finished(folder: Path) -> bool:
     return history.exists() and {**found, HISTORY: file_to_sha256(history)} == told
 
 
-def give_out(folder: Path, trained: Path, history: Path, previews: Path) -> None:
+def give_out(
+    folder: Path, trained: Path, history: Path, previews: Path, finish: Callable[[Path], None]
+) -> None:
     """Write a finished training's outputs; large files get a second name instead of a copy.
 
     Parameters
@@ -113,12 +142,15 @@ def give_out(folder: Path, trained: Path, history: Path, previews: Path) -> None
         Folder to make, with the model.
     history, previews : Path
         Files to write: the log and the picture of all previews.
+    finish : callable
+        Adds to the folder with the model, before it gets its name, what only this output needs.
     """
     with atomic_path(trained) as beside:
         shutil.copytree(folder / MODEL, beside, copy_function=_link_or_copy)
+        finish(beside)
     with atomic_path(history) as beside:
         shutil.copyfile(folder / HISTORY, beside)
-    write_png(previews, previews_to_sheet(folder))
+    write_previews_sheet(folder, previews)
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -5,21 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-COLUMNS = (
-    "step",
-    "loss",
-    "subject_loss",
-    "prior_loss",
-    "learning_rate",
-    "text_encoder_learning_rate",
-    "gradient_norm",
-    "train_loss",
-    "validation_loss",
-    "seconds",
-)
+FIRST, LAST = "step", "seconds"
 
 
 class History:
@@ -29,24 +18,27 @@ class History:
     ----------
     path : Path
         The CSV. Rows behind `position` are cut off: they stem from steps that were not saved.
+    figures : sequence of str
+        Names of the columns between the step and the seconds.
     position : int
         Bytes that belong to the checkpoint that is resumed; 0 starts anew, with a header.
     """
 
-    def __init__(self, path: Path, position: int = 0) -> None:
+    def __init__(self, path: Path, figures: Sequence[str], position: int = 0) -> None:
+        self.columns = (FIRST, *figures, LAST)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("r+b" if position else "wb")
         self._file.truncate(position)
         self._file.seek(position)
         if not position:
-            self._write(COLUMNS)
+            self._write(self.columns)
 
     def append(self, figures: Mapping[str, object]) -> None:
         """Append a row; missing figures stay empty, unknown ones are an error."""
-        unknown = set(figures) - set(COLUMNS)
+        unknown = set(figures) - set(self.columns)
         if unknown:
             raise KeyError(f"the history has no columns {sorted(unknown)}")
-        self._write([figures.get(column, "") for column in COLUMNS])
+        self._write([figures.get(column, "") for column in self.columns])
 
     def _write(self, values: object) -> None:
         """Write one line."""

@@ -51,25 +51,22 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]
 
 
-def training_key(settings: Any, version: int, inputs: Mapping[str, Any]) -> str:
+def training_key(fingerprint: Any, version: int) -> str:
     """Return the name of a training's state folder: a hash of all that shapes the result.
 
     Parameters
     ----------
-    settings : Any
-        JSON-able settings of the stage.
+    fingerprint : Any
+        JSON-able settings and hashes of what goes in; no names, no paths.
     version : int
         The stage's `RESULT_VERSION`.
-    inputs : mapping
-        JSON-able contents (hashes) of the inputs by name; no paths.
 
     Returns
     -------
     str
         The first 32 hexadecimal digits of a SHA-256.
     """
-    value = {"settings": settings, "version": version, "inputs": dict(inputs)}
-    return value_to_sha256(value)[:KEY_DIGITS]
+    return value_to_sha256({"fingerprint": fingerprint, "version": version})[:KEY_DIGITS]
 
 
 @contextmanager

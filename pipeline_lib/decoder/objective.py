@@ -1,0 +1,166 @@
+"""An autoencoder's decoder as an objective of the training loop; its encoder stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch.nn import functional
+
+from pipeline_lib.decoder.choice import BestWeights
+from pipeline_lib.decoder.crops import Crops, draw_crops
+from pipeline_lib.decoder.tiles import EncodedTiles
+from pipeline_lib.imaging.choices import even_choice
+from pipeline_lib.settings import DecoderSettings
+from pipeline_lib.training.course import Course
+from pipeline_lib.training.objective import Losses, Mends, WeightGroup
+
+JUDGED_TILES, SHOWN_TILES = 64, 4
+READ_EVERY_ON_GPU = 10
+VALIDATED = "validation_loss"
+
+
+def settings_to_course(settings: DecoderSettings, device: torch.device) -> Course:
+    """Return the course of the training loop that the settings ask for."""
+    return Course(
+        steps=settings.steps,
+        warmup_steps=settings.warmup_steps,
+        constant_share=settings.constant_share,
+        gradient_clip=settings.gradient_clip,
+        ema_decay=settings.ema_decay,
+        checkpoint_every=settings.judge_every,
+        preview_every=settings.steps,
+        read_every=1 if device.type == "cpu" else READ_EVERY_ON_GPU,
+    )
+
+
+class TunedDecoder:
+    """A decoder that gives one microscope's pictures back, by absolute and squared error.
+
+    Parameters
+    ----------
+    autoencoder : AutoencoderKL
+        In float32; its decoder is trained in place.
+    train, validation : EncodedTiles
+        In order. Validation tiles are judged by and never trained on; there may be none.
+    settings : DecoderSettings
+        How.
+    best : BestWeights
+        Is offered the averaged weights whenever they are judged on validation tiles.
+    begun : int
+        Steps that were made before, of a training that goes on.
+    """
+
+    columns = ("loss", "absolute", "squared", "train_loss", "validation_loss")
+
+    def __init__(
+        self,
+        autoencoder: AutoencoderKL,
+        train: EncodedTiles,
+        validation: EncodedTiles,
+        settings: DecoderSettings,
+        best: BestWeights,
+        begun: int = 0,
+    ) -> None:
+        self.autoencoder, self.settings, self.best = autoencoder, settings, best
+        self.train = train
+        self.judged = {
+            f"{role}_loss": tiles.chosen(even_choice(len(tiles.grey), JUDGED_TILES))
+            for role, tiles in (("train", train), ("validation", validation))
+            if len(tiles.grey)
+        }
+        self.done = begun
+        autoencoder.requires_grad_(False).eval()
+        autoencoder.decoder.requires_grad_(True)
+        if settings.gradient_checkpointing:
+            autoencoder.enable_gradient_checkpointing()
+        weights = {f"decoder.{name}": one for name, one in autoencoder.decoder.named_parameters()}
+        self.groups: Mapping[str, WeightGroup] = {
+            "decoder": WeightGroup(
+                weights, settings.learning_rate, settings.optimizer, weight_decay=0.0
+            )
+        }
+
+    @property
+    def mends(self) -> Mends:
+        """The settings to change where the training fails."""
+        ours = self.settings
+        return Mends(
+            divergence=f"Lower decoder.learning_rate (now {ours.learning_rate:g}), raise "
+            "warmup_steps, or set precision: float32.",
+            memory=f"A step has {ours.batch_size} crops of {ours.crop} pixels in "
+            f"{ours.accumulation} pieces: raise decoder.accumulation, set gradient_checkpointing: "
+            "true, lower decoder.crop or batch_size, or take a machine with more memory.",
+        )
+
+    def step_to_pieces(self, step: int) -> Sequence[Crops]:
+        """Return the crops of a step in pieces."""
+        ours = self.settings
+        self.done = step + 1
+        crops = draw_crops(self.train, ours.seed, step, ours.batch_size, ours.crop)
+        return crops.pieces(ours.accumulation)
+
+    def piece_to_losses(self, piece: Crops) -> Losses:
+        """Return a piece's share of the absolute and the squared error."""
+        share = len(piece) / self.settings.batch_size
+        return {name: share * error for name, error in self._errors(piece).items()}
+
+    def _errors(self, crops: Crops) -> Losses:
+        """Return the mean errors of crops, in grey values from -1 to 1, over all three channels."""
+        decoded = self._decode(crops.latents)
+        grey = torch.from_numpy(crops.grey).to(decoded.device).float().div(127.5).sub(1)
+        target = grey[:, None].expand_as(decoded)
+        absolute = functional.l1_loss(decoded, target)
+        squared = functional.mse_loss(decoded, target)
+        total = absolute + self.settings.squared_weight * squared
+        return {"loss": total, "absolute": absolute, "squared": squared}
+
+    def _decode(self, latents: npt.NDArray[np.float32]) -> torch.Tensor:
+        """Return what the decoder makes of unscaled latents, in float32."""
+        given = torch.from_numpy(latents).to(self.autoencoder.device)
+        return self.autoencoder.decode(given).sample.float()
+
+    def judge(self) -> dict[str, float]:
+        """Return the losses of whole tiles, and offer the weights as the best."""
+        losses = self.losses()
+        if VALIDATED in losses:
+            self.best.offer(losses[VALIDATED], self.done, self.groups["decoder"].weights)
+        return losses
+
+    def losses(self) -> dict[str, float]:
+        """Return the mean loss of whole tiles in float32.
+
+        Returns
+        -------
+        dict
+            ``train_loss`` and, if there are validation tiles, ``validation_loss``.
+        """
+        return {name: self._whole_loss(tiles) for name, tiles in self.judged.items()}
+
+    def _whole_loss(self, tiles: EncodedTiles) -> float:
+        """Return the mean loss of tiles, each given back from the mean of its latents."""
+        with self._exactly():
+            each = [
+                self._errors(Crops(tiles.grey[one : one + 1], tiles.mean[one : one + 1, 0]))
+                for one in range(len(tiles.grey))
+            ]
+        return float(torch.stack([losses["loss"] for losses in each]).mean())
+
+    @contextmanager
+    def _exactly(self) -> Iterator[None]:
+        """Compute as pictures are decoded: in float32, whatever the training's precision is."""
+        with torch.no_grad(), torch.autocast(self.autoencoder.device.type, enabled=False):
+            yield
+
+    def draw_previews(self) -> dict[str, npt.NDArray[np.uint8]]:
+        """Return some tiles, validation ones if there are any, and what is given back of them."""
+        tiles = self.judged.get(VALIDATED, self.judged["train_loss"])
+        shown = tiles.chosen(even_choice(len(tiles.grey), SHOWN_TILES))
+        with self._exactly():
+            decoded = [self._decode(mean).mean(1)[0].cpu() for mean in shown.mean]
+        grey = torch.stack(decoded).add(1).mul(127.5).round().clamp(0, 255)
+        return {"tiles": shown.grey, "given-back": grey.byte().numpy()}

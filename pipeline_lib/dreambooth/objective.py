@@ -1,0 +1,229 @@
+"""DreamBooth as an objective of the training loop: what a step is made of, and its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pipeline_lib.dreambooth.losses import (
+    dreambooth_loss,
+    minimum_snr_weights,
+    noise_schedule,
+    places_to_timesteps,
+    signal_to_noise,
+    training_target,
+)
+from pipeline_lib.dreambooth.schedule import STAGE
+from pipeline_lib.dreambooth.training_data import Batch, TrainingData, make_batch, noise_like
+from pipeline_lib.dreambooth.weights import TEXT_ENCODER, parts_to_groups, trained_weights
+from pipeline_lib.models.conditioning import PromptEmbedding, encode_training_prompts
+from pipeline_lib.models.denoising import draw_batches, predict
+from pipeline_lib.models.loading import BaseModel
+from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
+from pipeline_lib.randomness import key_of
+from pipeline_lib.settings import SamplerSettings, TrainingSettings
+from pipeline_lib.training.course import Course
+from pipeline_lib.training.objective import Losses, Mends, WeightGroup
+
+FIXED_SAMPLES, FIXED_BATCH = 32, 16
+PREVIEW_SAMPLER = SamplerSettings(steps=10, guidance=3.0)
+LOSSES = ("loss", "subject_loss", "prior_loss")
+JUDGED = ("train_loss", "validation_loss")
+READ_EVERY_ON_GPU = 10
+
+
+def settings_to_course(settings: TrainingSettings, device: torch.device) -> Course:
+    """Return the course of the training loop that the settings ask for."""
+    return Course(
+        steps=settings.steps,
+        warmup_steps=settings.warmup_steps,
+        constant_share=settings.constant_share,
+        gradient_clip=settings.gradient_clip,
+        ema_decay=settings.ema_decay,
+        checkpoint_every=settings.checkpoint_every,
+        preview_every=settings.preview_every,
+        read_every=1 if device.type == "cpu" else READ_EVERY_ON_GPU,
+    )
+
+
+class DreamBooth:
+    """Subjects bound to identifiers, with prior preservation (arXiv 2208.12242).
+
+    Parameters
+    ----------
+    model : BaseModel
+        Trained in place; what is trained of it has float32 weights.
+    data : TrainingData
+        What it is trained on.
+    settings : TrainingSettings
+        How.
+
+    Raises
+    ------
+    UserError
+        If a prompt is too long for the text encoder.
+    """
+
+    columns = (*LOSSES, *JUDGED)
+
+    def __init__(self, model: BaseModel, data: TrainingData, settings: TrainingSettings) -> None:
+        self.model, self.data, self.settings = model, data, settings
+        self.schedule = noise_schedule(model.scheduler_config)
+        self.timesteps = places_to_timesteps(self.schedule, settings.timesteps)
+        self.groups: Mapping[str, WeightGroup] = parts_to_groups(
+            trained_weights(model, settings), settings
+        )
+        self.size = data.subjects[0].mean.shape[-1] * model.description.downsampling
+        with torch.no_grad():  # also refuses prompts that are too long before anything is trained
+            embedding = encode_training_prompts(model, data.prompts)
+        self._frozen_embedding = None if TEXT_ENCODER in self.groups else embedding
+
+    @property
+    def batch_sizes(self) -> tuple[int, int]:
+        """Subject and class samples of a step."""
+        subjects = self.settings.batch_size
+        if not self.data.classes:
+            return subjects, 0
+        return subjects, self.settings.prior_batch_size or subjects
+
+    @property
+    def mends(self) -> Mends:
+        """The settings to change where the training fails."""
+        settings, (subjects, classes) = self.settings, self.batch_sizes
+        return Mends(
+            divergence=f"Lower training.learning_rate (now {settings.learning_rate:g}) or "
+            f"text_encoder_learning_rate (now {settings.text_encoder_learning_rate:g}), raise "
+            "warmup_steps, or set precision: float32.",
+            memory=f"A step has {subjects} subject and {classes} class images in "
+            f"{settings.accumulation} pieces: raise training.accumulation, set "
+            "gradient_checkpointing: true, lower training.batch_size and prior_batch_size, set "
+            "method: lora, or take a machine with more memory.",
+        )
+
+    def step_to_pieces(self, step: int) -> Sequence[Batch]:
+        """Return the samples of a step in pieces."""
+        settings = self.settings
+        batch = make_batch(
+            self.data,
+            settings.seed,
+            step,
+            self.batch_sizes,
+            self.timesteps,
+            settings.offset_noise,
+        )
+        return batch.pieces(settings.accumulation)
+
+    def piece_to_losses(self, piece: Batch) -> Losses:
+        """Return a piece's share of the step's losses."""
+        prediction, target = self._predict(piece)
+        losses = dreambooth_loss(
+            prediction,
+            target,
+            piece.subjects,
+            self.settings.prior_weight,
+            self._weights(piece),
+            self.batch_sizes,
+        )
+        return dict(zip(LOSSES, losses, strict=True))
+
+    def _weights(self, piece: Batch) -> torch.Tensor | None:
+        """Return the weight of each sample's error."""
+        if self.settings.minimum_snr_gamma is None:
+            return piece.weights
+        ratios = signal_to_noise(self.schedule, piece.timesteps)
+        kind = self.schedule.config.prediction_type
+        capped = minimum_snr_weights(ratios, self.settings.minimum_snr_gamma, kind)
+        return capped if piece.weights is None else capped * piece.weights
+
+    def _embedding(self, prompts: torch.Tensor) -> PromptEmbedding:
+        """Return the embeddings of the samples' prompts; encoded anew while they change."""
+        if self._frozen_embedding is not None:
+            return self._frozen_embedding.chosen(prompts)
+        used, places = torch.unique(prompts, return_inverse=True)
+        texts = [self.data.prompts[number] for number in used.tolist()]
+        return encode_training_prompts(self.model, texts).chosen(places)
+
+    def _predict(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add the noise, and return the network's answer and the right one."""
+        noisy = self.schedule.add_noise(batch.latents, batch.noise, batch.timesteps)
+        embedding = self._embedding(batch.prompts)
+        prediction = predict(self.model, noisy, batch.timesteps, embedding, self.size)
+        target = training_target(self.schedule, batch.latents, batch.noise, batch.timesteps)
+        return prediction, target
+
+    def judge(self) -> dict[str, float]:
+        """Return the loss on fixed samples of training and validation tiles.
+
+        Each has the same time steps, spread evenly, and the same noise at every call and for both
+        kinds of tiles, so that two figures of one column, or of the two, can be compared.
+
+        Returns
+        -------
+        dict
+            ``train_loss`` and, if there are validation tiles, ``validation_loss``, means over the
+            concepts.
+        """
+        stacks = {
+            "train_loss": [subject.mean[:, 0] for subject in self.data.subjects],
+            "validation_loss": [subject.validation for subject in self.data.subjects],
+        }
+        prompts = [self.data.prompts.index(subject.prompt) for subject in self.data.subjects]
+        return {
+            name: float(
+                np.mean(
+                    [
+                        self._fixed_loss(tiles, prompt)
+                        for tiles, prompt in zip(kinds, prompts, strict=True)
+                        if len(tiles)
+                    ]
+                )
+            )
+            for name, kinds in stacks.items()
+            if any(len(tiles) for tiles in kinds)
+        }
+
+    def _fixed_loss(self, tiles: torch.Tensor, prompt: int) -> float:
+        """Return the loss on fixed samples of some tiles."""
+        spread = torch.arange(FIXED_SAMPLES, device=tiles.device)
+        latents = tiles[spread * len(tiles) // FIXED_SAMPLES]
+        keys = [key_of(STAGE, 0, "fixed noise", index) for index in range(FIXED_SAMPLES)]
+        # 13 has no factor in common with 32: neighbouring tiles get distant time steps
+        quantiles = (spread * 13 % FIXED_SAMPLES + 0.5) / FIXED_SAMPLES
+        whole = Batch(
+            latents=latents,
+            noise=noise_like(latents, keys),
+            timesteps=(quantiles * len(self.schedule)).long(),
+            prompts=torch.full_like(spread, prompt),
+            subjects=FIXED_SAMPLES,
+        )
+        errors = []
+        for piece in whole.pieces(FIXED_SAMPLES // FIXED_BATCH):
+            prediction, target = self._predict(piece)
+            errors.append((prediction - target).square().flatten(1).mean(1))
+        return float(torch.cat(errors).mean())
+
+    def draw_previews(self) -> dict[str, npt.NDArray[np.uint8]]:
+        """Draw pictures of each concept, from keys that never change.
+
+        Returns
+        -------
+        dict of ndarray
+            Grey pictures (N, Y, X) by concept; `preview_count` is shared out among the concepts.
+        """
+        count = max(1, self.settings.preview_count // len(self.data.subjects))
+        return {
+            subject.name: self._draw(subject.name, subject.prompt, count)
+            for subject in self.data.subjects
+        }
+
+    def _draw(self, name: str, prompt: str, count: int) -> npt.NDArray[np.uint8]:
+        """Draw pictures of one concept."""
+        keys = [key_of("preview", self.settings.seed, name, k) for k in range(count)]
+        batches = draw_batches(self.model, prompt, keys, PREVIEW_SAMPLER, self.size, count)
+        latents = torch.cat(list(batches))
+        # half precision would cost grey levels in the autoencoder
+        with torch.autocast(self.model.device.type, enabled=False):
+            return rgb_to_grey(latents_to_images(self.model, latents))

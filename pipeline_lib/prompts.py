@@ -1,0 +1,110 @@
+"""Every text that a study gives to a base model, and the settings it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline_lib.settings import (
+    BasePrompts,
+    PromptedRun,
+    StatedPrompt,
+    TrainedConcept,
+    template_to_prompt,
+)
+from pipeline_lib.study import AUTO, CLASS_IMAGES, ImageSet, Run, Study
+
+PLACEHOLDER = "x"  # a single letter is a single token of every vocabulary of bytes
+
+
+def study_to_prompts(study: Study, base: str) -> BasePrompts:
+    """Return what a study gives to a base model to read.
+
+    Parameters
+    ----------
+    study : Study
+        The checked study.
+    base : str
+        A base model of its runs.
+
+    Returns
+    -------
+    BasePrompts
+        Prompts of training, class images and sampling, each text once, and the runs.
+    """
+    runs = [run for run in study.runs.values() if run.base == base]
+    sets = [one for one in study.image_sets.values() if one.base == base]
+    found = [prompt for run in runs for prompt in _training_prompts(study, run)]
+    found += [prompt for run in runs for prompt in _class_prompts(study, run)]
+    found += [_sampling_prompt(study, one) for one in sets]
+    found.append(_negative_prompt(study))
+    each_once = {prompt.text: prompt for prompt in reversed(found)}
+    return BasePrompts(
+        base=base,
+        prompts=tuple(reversed(each_once.values())),
+        runs=tuple(_run_to_prompted(study, run) for run in runs),
+    )
+
+
+def _run_to_prompted(study: Study, run: Run) -> PromptedRun:
+    """Return a run's concepts and captions."""
+    captions = {words for one in run.concepts for words in _captions(study, one)}
+    return PromptedRun(run=run.name, concepts=run.concepts, captions=tuple(sorted(captions)))
+
+
+def _captions(study: Study, concept: TrainedConcept) -> list[str]:
+    """Return the captions that stand in a concept's training prompts, each once."""
+    captions = [one.caption or "" for one in study.regions[concept.concept] if concept.captioned]
+    return list(dict.fromkeys(captions))
+
+
+def _identifier(concept: TrainedConcept) -> str:
+    """Return a concept's identifier, or another single token."""
+    return PLACEHOLDER if concept.identifier == AUTO else concept.identifier
+
+
+def _training_prompts(study: Study, run: Run) -> Iterator[StatedPrompt]:
+    """Yield the prompts of a run's training images, one for each caption."""
+    for concept in run.concepts:
+        name = concept.concept
+        own = study.configuration.concepts[name].training_prompt is not None
+        template = f"concepts.{name}.training_prompt" if own else "training_prompt"
+        where = f"{template} (run `{run.name}`, concept `{name}`)"
+        for caption in _captions(study, concept) or [""]:
+            parts = (concept.training_prompt, concept.modality, concept.noun)
+            text = template_to_prompt(*parts, _identifier(concept), caption)
+            words = f", or the caption {caption!r} in {study.configuration.samples}"
+            mend = f"{template} or concepts.{name}.noun{words if caption else ''}"
+            yield StatedPrompt(where=where, text=text, mend=mend)
+
+
+def _class_prompts(study: Study, run: Run) -> Iterator[StatedPrompt]:
+    """Yield the prompts of a run's class images."""
+    for name in dict.fromkeys(prior for prior in run.priors if prior):
+        key = f"priors.{name}.class_prompt"
+        yield StatedPrompt(where=key, text=study.configuration.priors[name].class_prompt, mend=key)
+
+
+def _sampling_prompt(study: Study, images: ImageSet) -> StatedPrompt:
+    """Return the prompt that an image set is drawn by."""
+    configuration = study.configuration
+    concept = configuration.concepts[images.concept]
+    identifier = ""
+    if images.run is not None and images.identifier:
+        trained = study.runs[images.run].concepts
+        identifier = next(_identifier(one) for one in trained if one.concept == images.concept)
+    name = images.prompt_name
+    stated = configuration.evaluation.prompt if name == CLASS_IMAGES else name
+    key = f"sampling.prompts.{stated}.template"
+    template = images.prompt.template
+    return StatedPrompt(
+        where=f"{key} (model `{images.model}`, concept `{images.concept}`)",
+        text=template_to_prompt(template, concept.modality, concept.noun, identifier),
+        mend=f"{key} or concepts.{images.concept}.noun",
+    )
+
+
+def _negative_prompt(study: Study) -> StatedPrompt:
+    """Return what the synthetic images should not show."""
+    key = "sampling.sampler.negative_prompt"
+    text = study.configuration.sampling.sampler.negative_prompt
+    return StatedPrompt(where=key, text=text, mend=key)

@@ -1,0 +1,71 @@
+"""The course of a training: how many steps, how fast, what is saved and drawn when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the loop does, whatever it trains.
+
+    Attributes
+    ----------
+    steps : int
+        Optimizer steps in all.
+    warmup_steps : int
+        Steps of linear growth of the rates.
+    constant_share : float
+        Share of the steps at the full rates, 0 to 1; then half a cosine down to nothing.
+    gradient_clip : float
+        Largest norm of the gradient.
+    clip_each : bool
+        Whether each group of weights is clipped by itself, or all together.
+    ema_decay : float
+        Decay of the averaged weights, below 1; 0 makes them the weights themselves.
+    checkpoint_every, preview_every : int
+        Steps between checkpoints (with what is judged), and between previews.
+    threads : int
+        Pieces of a step that are worked on at once, in threads of one core each; 1 works on them in
+        turn with all cores.
+    read_every : int
+        Steps whose figures are read at once: on a GPU every reading waits for all that was queued.
+    """
+
+    steps: int
+    warmup_steps: int = 0
+    constant_share: float = 1.0
+    gradient_clip: float = 1.0
+    clip_each: bool = False
+    ema_decay: float = 0.99
+    checkpoint_every: int = 200
+    preview_every: int = 200
+    threads: int = 1
+    read_every: int = 1
+
+    def is_due(self, done: int, every: int) -> bool:
+        """Say whether something that is done every so many steps, and at the last, is due."""
+        return done == self.steps or done % every == 0
+
+
+def step_to_share(step: int, course: Course) -> float:
+    """Return the share of the full rate at a step from 0.
+
+    Parameters
+    ----------
+    step : int
+        Steps done.
+    course : Course
+        `warmup_steps` of linear growth; after `constant_share` of all steps, half a cosine that
+        would reach 0 after the last.
+
+    Returns
+    -------
+    float
+        Above 0, at most 1.
+    """
+    warm = (step + 1) / course.warmup_steps if course.warmup_steps else 1.0
+    falling = course.steps * (1 - course.constant_share)
+    left = (course.steps - step) / falling if falling else 1.0
+    return min(1.0, warm) * (1 - math.cos(math.pi * min(1.0, left))) / 2

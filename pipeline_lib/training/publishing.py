@@ -1,0 +1,72 @@
+"""Outputs that belong to what was asked for last, whoever finishes last.
+
+A job that outlives its workflow, with settings that were changed since, must not put its result
+over the one that was asked for after it. Every job leaves its order beside the output, and gives
+nothing out once another order lies there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from pipeline_lib.files import read_json, write_json
+from pipeline_lib.settings import UserError
+
+LOCK_SECONDS = 600
+
+
+def place_order(output: Path, key: str) -> None:
+    """Record that an output is wanted with a key; what was asked for before no longer is.
+
+    Parameters
+    ----------
+    output : Path
+        File or folder that will be written.
+    key : str
+        Of the training.
+    """
+    with _lock(output):
+        write_json(_order(output), {"key": key})
+
+
+@contextmanager
+def publishing(output: Path, key: str, kept: Path) -> Iterator[None]:
+    """Hold the right to write an output, if it is still wanted with this key.
+
+    Parameters
+    ----------
+    output : Path
+        File or folder to write.
+    key : str
+        With which the order was placed.
+    kept : Path
+        Where the result lies in any case, for the message.
+
+    Raises
+    ------
+    UserError
+        If another key was asked for since.
+    """
+    with _lock(output):
+        if read_json(_order(output))["key"] != key:
+            raise UserError(
+                f"{output} was asked for with other settings or inputs while this job ran, and is "
+                f"left to that job. What this one made is kept in {kept}: run again with the old "
+                "settings to have it."
+            )
+        yield
+
+
+def _order(output: Path) -> Path:
+    """Return where the order of an output is kept, hidden beside it."""
+    return output.with_name(f".{output.name}.order.json")
+
+
+def _lock(output: Path) -> FileLock:
+    """Return the lock of an output's order."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(output.with_name(f".{output.name}.lock"), timeout=LOCK_SECONDS)

@@ -1,0 +1,208 @@
+"""Tune the decoder of a base model's autoencoder to a dataset's training tiles, resumably.
+
+The encoder stays as it is, and so do all latents and what is trained on them. The weights of the
+least error on validation tiles are kept, the base model's own among them. Held-out tiles are not
+read here. SIGTERM saves at the end of the step and exits with 75: run the same command again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline_lib.command_line import run_stage
+from pipeline_lib.files import atomic_path, folder_to_sha256, provenance, read_json, write_json
+from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.imaging.views import View, modality_to_views
+from pipeline_lib.settings import DecoderStage, UserError
+from pipeline_lib.training.checkpoints import exclusive, training_key
+from pipeline_lib.training.publishing import place_order, publishing
+from pipeline_lib.training.state import (
+    BEGUN,
+    DESCRIPTION,
+    MODEL,
+    begun_with,
+    clear,
+    give_out,
+    is_finished,
+    mark_finished,
+)
+from pipeline_lib.versions import RESULT_VERSION
+
+if TYPE_CHECKING:
+    from pipeline_lib.decoder.choice import BestWeights
+    from pipeline_lib.decoder.objective import TunedDecoder
+    from pipeline_lib.decoder.tiles import EncodedTiles
+    from pipeline_lib.training.trainer import Trainer
+
+PATHS = {
+    "model": "the base model (.json)",
+    "latents": "latents of the training and validation tiles (.safetensors)",
+    "train": "tiles to train on (.tif)",
+    "validation": "tiles to validate with (.tif), may be none",
+    "state": "folder of the trainings' states",
+    "tuned": "folder to write: the autoencoder with the tuned decoder, and decoder.json",
+    "history": "log to write (.csv)",
+    "previews": "pictures to write (.png)",
+}
+BASE_LOSSES = "base.json"  # of the state folder
+
+
+def tune_decoder(stage: DecoderStage, paths: argparse.Namespace) -> None:
+    """Tune, or go on, or take what an equal training left; then write the outputs."""
+    from pipeline_lib.decoder.choice import BestWeights
+    from pipeline_lib.decoder.tiles import decoder_fingerprint
+
+    train, validation = read_tiles(stage, paths)
+    files = read_json(paths.model)["files"]
+    fingerprint = decoder_fingerprint(stage.decoder, files, train, validation)
+    key = training_key(fingerprint, RESULT_VERSION["tune_decoder"])
+    folder = paths.state / key
+    place_order(paths.tuned, key)
+    with exclusive(folder):
+        if is_finished(folder):
+            logging.info("already tuned: taking the decoder from %s", folder)
+            clear(folder)
+            BestWeights(folder).clear()
+        else:
+            train_decoder(stage, paths.model, train, validation, folder)
+        card = make_card(stage, len(train.grey), fingerprint, folder)
+        with publishing(paths.tuned, key, folder):
+            finish = partial(write_card, card=card)
+            give_out(folder, paths.tuned, paths.history, paths.previews, finish)
+
+
+def read_tiles(stage: DecoderStage, paths: argparse.Namespace) -> list[EncodedTiles]:
+    """Return training and validation tiles with their latents, in an order of their own."""
+    from safetensors.numpy import load_file
+
+    from pipeline_lib.decoder.tiles import EncodedTiles
+
+    latents = load_file(paths.latents)
+    views = {"train": modality_to_views(stage.modality), "validation": (View(),)}
+    tiles = {
+        role: EncodedTiles(
+            read_stack(getattr(paths, role)),
+            latents[f"{role}.mean"],
+            latents[f"{role}.std"],
+            views[role],
+        )
+        for role in views
+    }
+    if not len(tiles["train"].grey):
+        raise UserError(
+            f"dataset {stage.dataset} has no training tiles: check the roles in samples.tsv, its "
+            "tile size, and quality.tsv for refused fields"
+        )
+    return [one.in_order() for one in tiles.values()]
+
+
+def train_decoder(
+    stage: DecoderStage, model: Path, train: EncodedTiles, validation: EncodedTiles, folder: Path
+) -> None:
+    """Train to the end, write the chosen weights into the state folder, and clear the rest."""
+    from pipeline_lib.decoder.choice import BestWeights, put_in_place
+    from pipeline_lib.models.decoders import AUTOENCODER
+    from pipeline_lib.training.running import run_training
+
+    best = BestWeights(folder)
+    trainer = make_trainer(stage, model, train, validation, folder, best)
+    objective: TunedDecoder = trainer.objective
+    if not (folder / BASE_LOSSES).exists():
+        write_json(folder / BASE_LOSSES, objective.judge())
+    run_training(trainer, folder, f"decoder, {stage.dataset}")
+    chosen = put_in_place(trainer, best)
+    with atomic_path(folder / MODEL) as beside:
+        objective.autoencoder.save_pretrained(beside / AUTOENCODER)
+    write_json(folder / DESCRIPTION, describe(trainer, folder, chosen))
+    mark_finished(folder)
+    best.clear()
+
+
+def make_trainer(
+    stage: DecoderStage,
+    model: Path,
+    train: EncodedTiles,
+    validation: EncodedTiles,
+    folder: Path,
+    best: BestWeights,
+) -> Trainer:
+    """Load the autoencoder and make the loop's trainer of its decoder."""
+    import torch
+
+    from pipeline_lib.decoder.choice import steps_made
+    from pipeline_lib.decoder.objective import TunedDecoder, settings_to_course
+    from pipeline_lib.models.decoders import load_autoencoder
+    from pipeline_lib.models.loading import default_device, precision_to_dtype
+    from pipeline_lib.training.devices import make_accelerator
+    from pipeline_lib.training.trainer import Trainer
+
+    settings, device = stage.decoder, default_device()
+    wanted = str(precision_to_dtype(settings.precision, device)).removeprefix("torch.")
+    dtype = getattr(torch, begun_with(folder, wanted))
+    autoencoder = load_autoencoder(Path(read_json(model)["folder"]), device)
+    begun = steps_made(folder)
+    objective = TunedDecoder(autoencoder, train, validation, settings, best, begun)
+    course = settings_to_course(settings, device)
+    return Trainer(objective, course, make_accelerator(dtype, device))
+
+
+def describe(trainer: Trainer, folder: Path, chosen: int) -> dict[str, Any]:
+    """Return what decoder.json says that follows from the training alone."""
+    from pipeline_lib.decoder.objective import VALIDATED
+    from pipeline_lib.models.decoders import encoder_to_sha256
+
+    before, after = read_json(folder / BASE_LOSSES), trainer.objective.losses()
+    if VALIDATED in after:
+        logging.info(
+            "kept the weights of step %d: loss on validation tiles %.5f, the base model's %.5f",
+            *(chosen, after[VALIDATED], before[VALIDATED]),
+        )
+    else:
+        logging.warning("no validation tiles: kept the averaged weights of the last step unjudged")
+    return {
+        "encoder": encoder_to_sha256(trainer.objective.autoencoder),
+        "chosen_step": chosen,
+        "judged": VALIDATED in after,
+        "before": before,
+        "after": after,
+        "made_with": {
+            "device": str(trainer.accelerator.device),
+            "precision": read_json(folder / BEGUN)["precision"],
+        },
+    }
+
+
+def make_card(
+    stage: DecoderStage, tiles: int, inputs: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Return what decoder.json says."""
+    settings = stage.model_dump(mode="json")
+    told = read_json(folder / DESCRIPTION)
+    made_with = told.pop("made_with")
+    return {
+        **told,
+        "base": stage.base,
+        "dataset": stage.dataset,
+        "tiles": tiles,
+        "provenance": {
+            **provenance("tune_decoder", settings),
+            "inputs": inputs,
+            "version": RESULT_VERSION["tune_decoder"],
+            **made_with,
+        },
+    }
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write what is said of a tuned decoder into its folder."""
+    from pipeline_lib.models.decoders import DECODER_CARD
+
+    write_json(folder / DECODER_CARD, {**card, "files": folder_to_sha256(folder)})
+
+
+if __name__ == "__main__":
+    run_stage(__doc__, DecoderStage, PATHS, tune_decoder)
