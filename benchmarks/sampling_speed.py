@@ -30,6 +30,7 @@ from pipeline_lib.evaluation.extractors.loading import load_extractor
 from pipeline_lib.evaluation.image_sets import read_images
 from pipeline_lib.evaluation.intervals import Estimate, images_to_blocks, jackknife_estimate
 from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
+from pipeline_lib.models.denoising import ready_to_draw
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.sampling.shards import draw_shard
 from pipeline_lib.settings import Precision, SamplerSettings, SampleStage
@@ -107,7 +108,7 @@ def shard_drawer(folder: Path, sampler: SamplerSettings, precision: Precision) -
     """Return what draws a shard as the stage `sample` does."""
     card = folder / "model.json"
     card.write_text(json.dumps({"name": "brightfield-tiny", "folder": str(MODEL)}))
-    model = load_model(card, precision)
+    model = ready_to_draw(load_model(card, precision))
 
     def draw(folder: Path, first: int, count: int) -> None:
         stage = SampleStage(

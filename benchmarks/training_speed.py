@@ -1,8 +1,9 @@
 """Time a step of the fine-tuning beside diffusers' script, on the embedded base model.
 
-A table; exit 1 where a bar is missed. `--peer` is diffusers' train_dreambooth.py. Both train UNet and text encoder with AdamW on the same pictures, prompts, batch and precision, each
-as a process of its own, in turns, so that a busy machine slows them alike. The time between two
-steps of the optimizers is what counts: neither start nor saving.
+A table; exit 1 where a bar is missed. `--peer` is diffusers' train_dreambooth.py. Both train UNet
+and text encoder with AdamW on the same pictures, prompts, batch and precision, each as a process of
+its own, in turns, so that a busy machine slows them alike. The time between two steps of the
+optimizers is what counts: neither start nor saving.
 """
 
 from __future__ import annotations

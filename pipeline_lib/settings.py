@@ -208,9 +208,9 @@ class Dataset(Settings):
     )
     autoencoder: AutoencoderChoice = Field(
         "base",
-        description="`tuned` trains the decoder of each base model on this dataset's training tiles "
-        "as `decoder` says, and draws its images with it, the untuned base's too; the encoder, and "
-        "thus everything that is trained on latents, stays as it is.",
+        description="`tuned` trains each base model's decoder on this dataset's training tiles, as "
+        "`decoder` says, and draws its images with it, the untuned base's too; the encoder, and "
+        "thus all that is trained on latents, stays as it is.",
     )
 
 
@@ -265,10 +265,11 @@ class Prior(Denoising):
     )
 
 
-# Of these no weight of the trained model depends.
+# Of these no weight of the trained model depends; of those that judge, none that is the last.
 SHAPE_NO_WEIGHT = frozenset(
     ("checkpoint_every", "preview_every", "preview_count", "wall_minutes", "tensorboard")
 )
+JUDGING = frozenset(("keep", "judge_every", "judge_count", "judge_by", "preview_guidance"))
 
 
 DRAWING = frozenset(Prior.model_fields) - {"class_prompt", "size", "count"}
@@ -310,15 +311,16 @@ class TrainingSettings(Settings):
     method: Literal["full", "lora"] = Field(
         "full",
         description="`full` trains the weights of UNet and text encoders themselves; `lora` "
-        "leaves them and trains low-rank updates (Hu et al., arXiv 2106.09685), in a fraction of the "
-        "memory and to a file of some megabytes. `lora` wants higher rates: about 1e-4 for "
+        "leaves them and trains low-rank updates (Hu et al., arXiv 2106.09685), in a fraction of "
+        "the memory and to a file of some megabytes. `lora` wants higher rates: about 1e-4 for "
         "`learning_rate`, 5e-5 for `text_encoder_learning_rate`.",
     )
     lora_rank: int = Field(
         16,
         gt=0,
-        description="Rank of the updates of `lora`. The paper finds 4 to 8 enough for language, and "
-        "the script of diffusers takes 4; 16 leaves room for pictures far from the base model's.",
+        description="Rank of the updates of `lora`. The paper finds 4 to 8 enough for language, "
+        "and the script of diffusers takes 4; 16 leaves room for pictures far from the base "
+        "model's.",
     )
     lora_alpha: float | None = Field(
         None,
@@ -386,6 +388,36 @@ class TrainingSettings(Settings):
     checkpoint_every: int = Field(200, gt=0, description="Steps between checkpoints.")
     preview_every: int = Field(200, gt=0, description="Steps between preview pictures.")
     preview_count: int = Field(8, gt=0, description="Pictures in a preview.")
+    preview_guidance: float = Field(
+        3.0,
+        ge=1,
+        description="Classifier-free guidance scale of previews and of the pictures that the "
+        "training is judged by; best that of `sampling.sampler`.",
+    )
+    judge_every: int = Field(
+        200,
+        gt=0,
+        description="Steps between judgements: losses on fixed samples, and what `judge_by` says.",
+    )
+    judge_by: Slug | None = Field(
+        "efficientnet-lite0",
+        description="Feature extractor, a name in the registry, by which pictures drawn before the "
+        "first step and at each judgement are compared with validation tiles, and the class with "
+        "what the base model makes of it. Apart from those of the evaluation, so that another "
+        "choice there trains nothing anew. Empty: losses alone.",
+    )
+    judge_count: int = Field(
+        16,
+        ge=4,
+        description="Pictures drawn of each concept at a judgement, and half as many of its class.",
+    )
+    keep: Literal["last", "best"] = Field(
+        "last",
+        description="Whose averaged weights go on: the last step's, or those of the judged step "
+        "with the fewest copies of training images whose pictures are nearest to the validation "
+        "tiles. An earlier step is taken only where it is better than the last by more than "
+        "chance. `best` saves a checkpoint before each judgement.",
+    )
     precision: Precision = Field(
         "auto",
         description="`auto`: bfloat16 on GPUs and on processors that have it natively. A training "
@@ -427,6 +459,13 @@ class TrainingSettings(Settings):
                 f"accumulation {self.accumulation} is more than batch_size {self.batch_size}: "
                 "every piece of a step needs a subject image"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _best_is_judged(self) -> TrainingSettings:
+        """Refuse to keep the best of what is not judged."""
+        if self.keep == "best" and self.judge_by is None:
+            raise ValueError("keep `best` chooses by what `judge_by` says: name an extractor there")
         return self
 
 
@@ -502,7 +541,7 @@ class LatentsSettings(Settings):
 class DecoderSettings(Settings):
     """Tuning of the autoencoder's decoder, for datasets whose `autoencoder` is `tuned`."""
 
-    steps: int = Field(400, gt=0, description="Optimizer steps.")
+    steps: int = Field(300, gt=0, description="Optimizer steps.")
     batch_size: int = Field(4, gt=0, description="Crops in a step.")
     accumulation: int = Field(
         1,
@@ -536,7 +575,8 @@ class DecoderSettings(Settings):
         50,
         gt=0,
         description="Steps after which the averaged weights are saved and judged on the validation "
-        "tiles: those of the least error are kept, the base model's own among them.",
+        "tiles: the last ones go on, unless earlier ones are better by more than chance, and the "
+        "base model's own stay where none are better than these.",
     )
     precision: Precision = Field(
         "auto", description="As in `training`; errors on validation tiles are in float32 always."

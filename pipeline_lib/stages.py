@@ -77,7 +77,8 @@ def fetch_stage(study: Study, base: str) -> FetchStage:
 
 def fetch_extractor_stage(study: Study, extractor: str) -> FetchExtractorStage:
     """Return the settings of fetching a feature extractor."""
-    return FetchExtractorStage(name=extractor, entry=study.extractors[extractor])
+    entry = {**study.judges, **study.extractors}[extractor]
+    return FetchExtractorStage(name=extractor, entry=entry)
 
 
 def concept_to_ranking(concept: TrainedConcept) -> str:

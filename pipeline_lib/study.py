@@ -98,6 +98,7 @@ class Study:
     configuration: Configuration
     bases: Mapping[str, BaseModelEntry]
     extractors: Mapping[str, ExtractorEntry]
+    judges: Mapping[str, ExtractorEntry]
     sources: Mapping[str, Mapping[str, Source]]
     regions: Mapping[str, tuple[SourceRegion, ...]]
     runs: Mapping[str, Run]
@@ -131,15 +132,17 @@ def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> 
     _check_references(configuration)
     folders = root, workflow_folder
     bases = _load_registry("base_models", configuration.base_models, BaseModelEntry, folders)
-    extractors = _used_extractors(configuration, folders)
     rows = read_sheet(root / configuration.samples, SampleRow)
     sources, regions = _rows_to_sources(rows, configuration, root)
     runs = _load_runs(configuration, bases, root)
     _check_bases_are_there(runs, bases, workflow_folder)
     _check_used_concepts(runs, configuration, regions)
+    extractors, judges = _used_extractors(configuration, runs, folders)
     image_sets = _runs_to_image_sets(runs, configuration)
     files = _prior_files(runs, configuration, sources, root)
-    return Study(configuration, bases, extractors, sources, regions, runs, image_sets, files)
+    return Study(
+        configuration, bases, extractors, judges, sources, regions, runs, image_sets, files
+    )
 
 
 def validated(model: type[Model], value: Any, where: str) -> Model:
@@ -189,21 +192,33 @@ def _load_registry(
 
 
 def _used_extractors(
-    configuration: Configuration, folders: tuple[Path, Path]
-) -> dict[str, ExtractorEntry]:
-    """Return the extractors that are used; refuse local ones whose weights are missing."""
+    configuration: Configuration, runs: Mapping[str, Run], folders: tuple[Path, Path]
+) -> tuple[dict[str, ExtractorEntry], dict[str, ExtractorEntry]]:
+    """Return the extractors of the evaluation, and those that trainings are judged by."""
     registry = _load_registry("extractors", configuration.extractors, ExtractorEntry, folders)
+    judges = {run.training.judge_by: f"run {run.name}: training.judge_by" for run in runs.values()}
+    judges.pop(None, None)
     where = "configuration: evaluation.extractors"
-    used = {}
-    for name in configuration.evaluation.extractors:
-        entry = look_up(name, registry, "extractor", where)
-        if entry.kind in ("folder", "single_file") and not (folders[1] / str(entry.path)).exists():
-            raise UserError(
-                f"{where}: {entry.path} of `{name}` does not exist; put its weights there, or "
-                "correct its path in the registry of extractors"
-            )
-        used[name] = entry
-    return used
+    named = dict.fromkeys(configuration.evaluation.extractors, where)
+    used, judging = (
+        {name: _local_extractor(name, registry, said, folders[1]) for name, said in names.items()}
+        for names in (named, judges)
+    )
+    return used, judging
+
+
+def _local_extractor(
+    name: str, registry: Mapping[str, ExtractorEntry], where: str, workflow_folder: Path
+) -> ExtractorEntry:
+    """Return an extractor of the registry; refuse a local one whose weights are missing."""
+    entry = look_up(name, registry, "extractor", where)
+    local = entry.kind in ("folder", "single_file")
+    if local and not (workflow_folder / str(entry.path)).exists():
+        raise UserError(
+            f"{where}: {entry.path} of `{name}` does not exist; put its weights there, or "
+            "correct its path in the registry of extractors"
+        )
+    return entry
 
 
 def headline_extractor(extractors: Mapping[str, ExtractorEntry]) -> str:

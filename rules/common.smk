@@ -52,6 +52,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 CONFIGURATION = STUDY.configuration
+EXTRACTORS = {**STUDY.judges, **STUDY.extractors}
 CAMERA_NOISE = CONFIGURATION.sampling.camera_noise == "measured"
 # Only where decoders are tuned are commands told of them: else they are as they were.
 TUNED_DATASETS = [
@@ -65,7 +66,7 @@ wildcard_constraints:
     concept="|".join(CONFIGURATION.concepts),
     dataset="|".join(CONFIGURATION.datasets),
     base="|".join(STUDY.bases),
-    extractor="|".join(STUDY.extractors),
+    extractor="|".join(EXTRACTORS),
     prior="|".join(CONFIGURATION.priors) or "no-prior",
     run="|".join(STUDY.runs),
     role="|".join(ROLES),
@@ -285,6 +286,17 @@ def captioned_tables(wildcards):
     """Return the tables of the tiles whose own words stand in their prompts, concept by concept."""
     concepts = STUDY.runs[wildcards.run].concepts
     return [results(f"datasets/{one.dataset}/train.tsv") for one in concepts if one.captioned]
+
+
+def judge_of_run(wildcards):
+    """Return the description of the extractor that judges a run's training, none without one."""
+    name = STUDY.runs[wildcards.run].training.judge_by
+    return [results(f"extractors/{name}.json")] if name else []
+
+
+def of_judged(pattern):
+    """Return an input function: one file for each dataset of the run if pictures are judged."""
+    return lambda wildcards: of_datasets(pattern)(wildcards) if judge_of_run(wildcards) else []
 
 
 def trained(wildcards):

@@ -14,7 +14,7 @@ rule fetch_extractor:
         "../envs/diffusion.yaml"
     params:
         settings=lambda wildcards: as_json(stages.fetch_extractor_stage(STUDY, wildcards.extractor)),
-        content=lambda wildcards: entry_content(STUDY.extractors[wildcards.extractor]),
+        content=lambda wildcards: entry_content(EXTRACTORS[wildcards.extractor]),
         version=RESULT_VERSION["fetch_extractor"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/fetch_extractor.py --settings {params.settings:q}'

@@ -168,6 +168,14 @@ rule finetune:
         priors=lambda wildcards: run_priors(wildcards.run, ".safetensors"),
         tables=captioned_tables,
         decoders=of_tuned_datasets("decoders/{base}/{dataset}/model"),
+        judge=judge_of_run,
+        train_tiles=of_judged("datasets/{dataset}/train.tif"),
+        train_tables=of_judged("datasets/{dataset}/train.tsv"),
+        validation_tiles=of_judged("datasets/{dataset}/validation.tif"),
+        validation_tables=of_judged("datasets/{dataset}/validation.tsv"),
+        train_regions=of_judged("datasets/{dataset}/train-regions.tif"),
+        splits=of_judged("datasets/{dataset}/split.tsv"),
+        train_roundtrips=of_judged("latents/{base}/{dataset}.train-roundtrip.tif"),
     output:
         trained=directory(results("runs/{run}/model")),
         history=results("runs/{run}/training.csv"),
@@ -195,6 +203,11 @@ rule finetune:
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/finetune.py --settings {params.settings:q} --model {input.model:q}'
         " --identifiers {params.identifiers} --latents {params.latents}"
-        " --priors {params.priors} --tables {params.tables} --state work/finetune"
+        " --priors {params.priors} --tables {params.tables} --judge {input.judge:q}"
+        " --train-tiles {input.train_tiles:q} --train-tables {input.train_tables:q}"
+        " --validation-tiles {input.validation_tiles:q}"
+        " --validation-tables {input.validation_tables:q}"
+        " --train-regions {input.train_regions:q} --splits {input.splits:q}"
+        " --train-roundtrips {input.train_roundtrips:q} --state work/finetune"
         " --trained {output.trained:q} --history {output.history:q}"
         " --previews {output.previews:q} --log {log:q}" + DECODERS_OPTION

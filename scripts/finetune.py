@@ -11,12 +11,13 @@ import argparse
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.files import atomic_path, provenance, read_json, write_json
+from pipeline_lib.files import atomic_path, provenance, read_json, value_to_sha256, write_json
 from pipeline_lib.settings import FinetuneStage, UserError
 from pipeline_lib.training.checkpoints import exclusive, training_key
 from pipeline_lib.training.publishing import place_order, publishing
@@ -36,14 +37,29 @@ if TYPE_CHECKING:
     import torch
 
     from pipeline_lib.dreambooth.inputs import Array, ConceptInputs
+    from pipeline_lib.dreambooth.judgement import Yardsticks
+    from pipeline_lib.evaluation.yardstick_files import RealTiles
+    from pipeline_lib.models.loading import BaseModel
     from pipeline_lib.training.trainer import Trainer
 
+JUDGE_PATHS = {
+    "train_tiles...": "training tiles (.tif)",
+    "train_tables...": "tables of the training tiles (.tsv)",
+    "validation_tiles...": "validation tiles (.tif)",
+    "validation_tables...": "tables of the validation tiles (.tsv)",
+    "train_regions...": "whole training regions (.tif)",
+    "splits...": "tables of regions and roles (.tsv)",
+    "train_roundtrips...": "some training tiles after encoding and decoding (.tif)",
+}
 PATHS = {
     "model": "the base model (.json)",
     "identifiers...": "ranked identifiers (.json), one for each concept whose identifier is `auto`",
     "latents...": "latent caches (.safetensors), one a concept, in their order",
     "priors...": "class latents (.safetensors), all shards of all priors; none trains without",
     "tables...": "tables of the training tiles (.tsv) of the concepts whose prompt names {caption}",
+    "decoders...": "folders of decoders tuned to the concepts' datasets, given out with the model",
+    "judge...": "the extractor that judges pictures (.json); then also, one a concept in order:",
+    **JUDGE_PATHS,
     "state": "folder of the trainings' states",
     "trained": "folder to write: the model in the diffusers layout and brightbooth.json",
     "history": "log to write (.csv)",
@@ -53,25 +69,31 @@ PATHS = {
 
 def finetune(stage: FinetuneStage, paths: argparse.Namespace) -> None:
     """Train, or go on, or take what an equal training left; then write the outputs."""
+    from pipeline_lib.dreambooth.decoder_export import concepts_to_decoders, decoders_to_sha256
     from pipeline_lib.dreambooth.export import write_card
     from pipeline_lib.dreambooth.inputs import training_fingerprint
 
     concepts = read_concepts(stage, paths)
     priors = read_priors(stage, paths.priors)
     files = read_json(paths.model)["files"]
-    fingerprint = training_fingerprint(stage.training, files, concepts, priors)
+    judged_by = read_judges(paths, stage)
+    fingerprint = training_fingerprint(
+        stage.training, files, concepts, priors, judges_to_sha256(judged_by, paths.judge)
+    )
     key = training_key(fingerprint, RESULT_VERSION["finetune"])
     folder = paths.state / key
-    place_order(paths.trained, key)
+    decoders = concepts_to_decoders(stage.concepts, paths.decoders)
+    order = value_to_sha256([key, decoders_to_sha256(decoders)]) if decoders else key
+    place_order(paths.trained, order)
     with exclusive(folder):
         if is_finished(folder):
             logging.info("already trained: taking the model from %s", folder)
             clear(folder)
         else:
-            train(stage, paths.model, concepts, priors, folder)
+            train(stage, paths, concepts, priors, folder, judged_by)
         card = make_card(stage, concepts, fingerprint | {"model": files}, folder)
-        with publishing(paths.trained, key, folder):
-            finish = partial(write_card, card=card)
+        with publishing(paths.trained, order, folder):
+            finish = partial(write_card, card=card, decoders=decoders)
             give_out(folder, paths.trained, paths.history, paths.previews, finish)
 
 
@@ -120,35 +142,82 @@ def read_priors(stage: FinetuneStage, paths: Sequence[Path]) -> dict[str, Array]
     return {prompt: np.concatenate(parts) for prompt, parts in shards.items()}
 
 
+def read_judges(paths: argparse.Namespace, stage: FinetuneStage) -> dict[str, RealTiles]:
+    """Return the real tiles that pictures are compared with by concept, none without a judge."""
+    if not paths.judge and stage.training.keep == "best":
+        raise UserError(
+            "training.keep `best` chooses by pictures: give --judge, and what goes with it, or set "
+            "keep: last"
+        )
+    if not paths.judge:
+        return {}
+    from pipeline_lib.evaluation.yardstick_files import read_real_tiles
+
+    kinds = [kind.removesuffix("...") for kind in JUDGE_PATHS]
+    lists = [getattr(paths, kind) for kind in kinds]
+    for kind, given in zip(kinds, lists, strict=True):
+        if len(given) != len(stage.concepts):
+            raise UserError(
+                f"--{kind.replace('_', '-')} needs one path a concept ({len(stage.concepts)}) "
+                f"where --judge is given, found {len(given)}"
+            )
+    return {
+        concept.concept: read_real_tiles(files[:2], files[2:4], files[4:6], files[6])
+        for concept, *files in zip(stage.concepts, *lists, strict=True)
+    }
+
+
+def judges_to_sha256(judged_by: Mapping[str, RealTiles], card: Sequence[Path]) -> dict[str, Any]:
+    """Return what tells the judges of a training from others."""
+    if not judged_by:
+        return {}
+    from pipeline_lib.evaluation.extractors.loading import read_card
+    from pipeline_lib.evaluation.yardstick_files import card_to_sha256
+
+    return {
+        "extractor": card_to_sha256(read_card(card[0])),
+        "real": sorted(real.to_sha256() for real in judged_by.values()),
+    }
+
+
 def train(
     stage: FinetuneStage,
-    model: Path,
+    paths: argparse.Namespace,
     concepts: Sequence[ConceptInputs],
     priors: dict[str, Array],
     folder: Path,
+    judged_by: Mapping[str, RealTiles],
 ) -> None:
     """Train to the end, write the final model into the state folder, and clear the rest."""
     from pipeline_lib.dreambooth.export import write_weights
+    from pipeline_lib.training.judgement import choose
     from pipeline_lib.training.running import run_training
 
-    trainer = make_trainer(stage, model, concepts, priors, folder)
+    trainer = make_trainer(stage, paths, concepts, priors, folder, judged_by)
     run_training(trainer, folder, stage.run, stage.training.wall_minutes)
+    choice, averages = choose(folder, trainer.course.steps)
+    if averages is not None:
+        trainer.average.load(averages)
     with atomic_path(folder / MODEL) as beside, trainer.average.applied():
         description = write_weights(trainer.objective.model, beside, stage.base)
     made_with = {
         "device": str(trainer.accelerator.device),
         "precision": read_json(folder / BEGUN)["precision"],
     }
-    write_json(folder / DESCRIPTION, {"model": description, "made_with": made_with})
+    told = {"model": description, "made_with": made_with}
+    if stage.training.keep == "best":
+        told["checkpoint"] = asdict(choice)
+    write_json(folder / DESCRIPTION, told)
     mark_finished(folder)
 
 
 def make_trainer(
     stage: FinetuneStage,
-    model: Path,
+    paths: argparse.Namespace,
     concepts: Sequence[ConceptInputs],
     priors: dict[str, Array],
     folder: Path,
+    judged_by: Mapping[str, RealTiles],
 ) -> Trainer:
     """Load the model, check that all fits it, and make the loop's trainer of it."""
     import torch
@@ -161,7 +230,7 @@ def make_trainer(
     from pipeline_lib.training.devices import make_accelerator
     from pipeline_lib.training.trainer import Trainer
 
-    settings, base = stage.training, load_model(model)
+    settings, base = stage.training, load_model(paths.model)
     said = {word for one in concepts for word in one.captions}
     tokens = [one.identifier for one in concepts]
     check_identifiers([one.concept for one in concepts], tokens, base.tokenizers, said)
@@ -179,8 +248,45 @@ def make_trainer(
         {one.concept.concept: one.captions for one in concepts},
         settings.caption_dropout,
     )
-    objective = DreamBooth(base, data, settings)
-    return Trainer(objective, settings_to_course(settings, base.device), accelerator)
+    yardsticks = make_yardsticks(stage, base, paths.judge, judged_by)
+    objective = DreamBooth(base, data, settings, dtype, yardsticks)
+    course = settings_to_course(settings, base.device, yardsticks is not None)
+    return Trainer(objective, course, accelerator)
+
+
+def make_yardsticks(
+    stage: FinetuneStage,
+    model: BaseModel,
+    card: Sequence[Path],
+    judged_by: Mapping[str, RealTiles],
+) -> Yardsticks | None:
+    """Return what pictures are judged by, none without a judge."""
+    if not judged_by:
+        return None
+    from pipeline_lib.dreambooth.judgement import Yardsticks
+    from pipeline_lib.dreambooth.latents import round_trip
+    from pipeline_lib.dreambooth.training_data import concept_to_class_prompt
+    from pipeline_lib.evaluation.extractors.loading import load_extractor, read_card
+    from pipeline_lib.evaluation.yardstick_files import (
+        extractor_to_structure_features,
+        real_tiles_to_yardstick,
+    )
+    from pipeline_lib.evaluation.yardsticks import features_to_drift
+
+    features = extractor_to_structure_features(load_extractor(read_card(card[0]), model.device))
+    decode = partial(round_trip, model, batch_size=16)
+    count = stage.training.judge_count
+    return Yardsticks(
+        features,
+        features_to_drift,
+        {
+            one.concept: real_tiles_to_yardstick(
+                judged_by[one.concept], features, decode, one.modality, count
+            ).measure
+            for one in stage.concepts
+        },
+        {one.concept: concept_to_class_prompt(one) for one in stage.concepts},
+    )
 
 
 def arrays_to_tensors(arrays: Mapping[str, Array]) -> dict[str, torch.Tensor]:
@@ -204,6 +310,7 @@ def make_card(
         "size": side * told["model"]["downsampling"],
         "concepts": {one.concept.concept: one.description() for one in concepts},
         "settings": settings,
+        **({"checkpoint": told["checkpoint"]} if "checkpoint" in told else {}),
         "provenance": {
             **provenance("finetune", settings),
             "inputs": inputs,

@@ -23,7 +23,7 @@ def main(settings: PriorStage, paths: argparse.Namespace) -> None:
 
     from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
     from pipeline_lib.imaging.stacks import write_stack
-    from pipeline_lib.models.denoising import draw_batches
+    from pipeline_lib.models.denoising import draw_batches, ready_to_draw
     from pipeline_lib.models.loading import load_model
     from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
     from pipeline_lib.randomness import key_of
@@ -31,7 +31,7 @@ def main(settings: PriorStage, paths: argparse.Namespace) -> None:
 
     begun = time.monotonic()
     prior = settings.prior
-    model = load_model(paths.model, prior.precision)
+    model = ready_to_draw(load_model(paths.model, prior.precision))
     keys = [
         key_of("prior", prior.seed, settings.name, settings.first + index)
         for index in range(settings.count)

@@ -38,6 +38,7 @@ CONCEPT_INPUTS = {
 }
 OPTIONAL_INPUTS = {
     "cameras...": "camera noise that each concept's images were given (.json); none if none was",
+    "decoder_costs...": "costs of decoders tuned to the concepts' datasets (.json); none of others",
     "class_images...": "stacks of the run's class images (.tif); none if it has no prior loss",
 }
 OUTPUTS = {
@@ -77,6 +78,8 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
     kinds = [kind.removesuffix("...") for kind in CONCEPT_INPUTS]
     kinds += ["cameras"] if paths.cameras else []
     shards = {"tuned": paths.tuned_shards, "untuned": paths.untuned_shards}
+    concepts = inputs.read_concepts(names, {kind: getattr(paths, kind) for kind in kinds}, shards)
+    datasets = {concept.concept: concept.dataset for concept in stage.concepts}
     return inputs.RunFiles(
         metrics=inputs.read_metrics(paths.metrics),
         copies=read_frame(paths.copies),
@@ -89,11 +92,7 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
         card=read_json(paths.model_card),
         sidecars=[read_json(path) for path in paths.sidecars],
         hashes={path.name: file_to_sha256(path) for path in hashed},
-        concepts=inputs.read_concepts(
-            names,
-            {kind: getattr(paths, kind) for kind in kinds},
-            shards,
-        ),
+        concepts=inputs.with_decoder_costs(concepts, datasets, paths.decoder_costs),
         class_images=inputs.read_class_images(paths.class_images),
         sampling={name: read_shard_times(folders) for name, folders in shards.items()},
     )

@@ -22,6 +22,8 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     """Draw the shard beside its place, then rename it."""
     from tqdm import tqdm
 
+    from pipeline_lib.models.decoders import DECODER_CARD, with_decoder
+    from pipeline_lib.models.denoising import ready_to_draw
     from pipeline_lib.models.loading import load_model
     from pipeline_lib.sampling.manifests import SHARD_TIME
     from pipeline_lib.sampling.shards import draw_shard
@@ -30,9 +32,12 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     sweep(paths.shard.parent, paths.shard.name)
     camera = read_camera(settings, paths.camera)
     base = paths.base[0] if paths.base else None
-    model = load_model(paths.model, settings.sampler.precision, base=base)
+    model = ready_to_draw(load_model(paths.model, settings.sampler.precision, base=base))
     stated = settings.model_dump(exclude={"first", "count"})
     inputs = {"model": paths.model} | ({"camera": paths.camera[0]} if camera else {})
+    for decoder in paths.decoders[:1]:
+        model = with_decoder(model, decoder)
+        inputs["decoder"] = decoder / DECODER_CARD
     hashes = {name: file_to_sha256(path) for name, path in inputs.items()}
     origin = provenance("sample", stated, **hashes)
     computed = {"device": str(model.device), "precision": model.precision}
@@ -67,6 +72,8 @@ if __name__ == "__main__":
         {
             "model": "description of a base model (.json) or brightbooth.json of a trained one",
             "base...": "description of the base model (.json), if the trained model is a LoRA",
+            "decoders...": "folder of the decoder tuned to the image set's dataset, none for the "
+            "model's own",
             "camera...": "camera noise to give back (.json), none if `camera_noise` is `none`",
             "shard": "folder of images to write",
         },

@@ -1,14 +1,16 @@
 """Tune the decoder of a base model's autoencoder to a dataset's training tiles, resumably.
 
-The encoder stays as it is, and so do all latents and what is trained on them. The weights of the
-least error on validation tiles are kept, the base model's own among them. Held-out tiles are not
-read here. SIGTERM saves at the end of the step and exits with 75: run the same command again.
+The encoder stays as it is, and so do all latents and what is trained on them. Which step's weights
+go on is judged on validation tiles, and the base model's own stay where tuning did not better them.
+Held-out tiles are not read here. SIGTERM saves at the end of the step and exits with 75: run the
+same command again.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,6 @@ from pipeline_lib.training.state import (
 from pipeline_lib.versions import RESULT_VERSION
 
 if TYPE_CHECKING:
-    from pipeline_lib.decoder.choice import BestWeights
     from pipeline_lib.decoder.objective import TunedDecoder
     from pipeline_lib.decoder.tiles import EncodedTiles
     from pipeline_lib.training.trainer import Trainer
@@ -48,12 +49,10 @@ PATHS = {
     "history": "log to write (.csv)",
     "previews": "pictures to write (.png)",
 }
-BASE_LOSSES = "base.json"  # of the state folder
 
 
 def tune_decoder(stage: DecoderStage, paths: argparse.Namespace) -> None:
     """Tune, or go on, or take what an equal training left; then write the outputs."""
-    from pipeline_lib.decoder.choice import BestWeights
     from pipeline_lib.decoder.tiles import decoder_fingerprint
 
     train, validation = read_tiles(stage, paths)
@@ -66,7 +65,6 @@ def tune_decoder(stage: DecoderStage, paths: argparse.Namespace) -> None:
         if is_finished(folder):
             logging.info("already tuned: taking the decoder from %s", folder)
             clear(folder)
-            BestWeights(folder).clear()
         else:
             train_decoder(stage, paths.model, train, validation, folder)
         card = make_card(stage, len(train.grey), fingerprint, folder)
@@ -103,37 +101,36 @@ def read_tiles(stage: DecoderStage, paths: argparse.Namespace) -> list[EncodedTi
 def train_decoder(
     stage: DecoderStage, model: Path, train: EncodedTiles, validation: EncodedTiles, folder: Path
 ) -> None:
-    """Train to the end, write the chosen weights into the state folder, and clear the rest."""
-    from pipeline_lib.decoder.choice import BestWeights, put_in_place
-    from pipeline_lib.models.decoders import AUTOENCODER
+    """Train to the end, write the chosen decoder into the state folder, and clear the rest."""
+    from pipeline_lib.decoder.choice import put_chosen_in_place
+    from pipeline_lib.models.decoders import AUTOENCODER, encoder_to_sha256
     from pipeline_lib.training.running import run_training
 
-    best = BestWeights(folder)
-    trainer = make_trainer(stage, model, train, validation, folder, best)
-    objective: TunedDecoder = trainer.objective
-    if not (folder / BASE_LOSSES).exists():
-        write_json(folder / BASE_LOSSES, objective.judge())
+    trainer = make_trainer(stage, model, train, validation, folder)
     run_training(trainer, folder, f"decoder, {stage.dataset}")
-    chosen = put_in_place(trainer, best)
+    objective: TunedDecoder = trainer.objective
+    chosen = put_chosen_in_place(objective, trainer.average.averages, folder)
+    logging.info("%s", chosen.in_words())
     with atomic_path(folder / MODEL) as beside:
         objective.autoencoder.save_pretrained(beside / AUTOENCODER)
-    write_json(folder / DESCRIPTION, describe(trainer, folder, chosen))
+    said = {
+        "encoder": encoder_to_sha256(objective.autoencoder),
+        **{"checkpoint": asdict(chosen.choice), "before": chosen.before, "after": chosen.after},
+        "made_with": {
+            "device": str(trainer.accelerator.device),
+            "precision": read_json(folder / BEGUN)["precision"],
+        },
+    }
+    write_json(folder / DESCRIPTION, said)
     mark_finished(folder)
-    best.clear()
 
 
 def make_trainer(
-    stage: DecoderStage,
-    model: Path,
-    train: EncodedTiles,
-    validation: EncodedTiles,
-    folder: Path,
-    best: BestWeights,
+    stage: DecoderStage, model: Path, train: EncodedTiles, validation: EncodedTiles, folder: Path
 ) -> Trainer:
     """Load the autoencoder and make the loop's trainer of its decoder."""
     import torch
 
-    from pipeline_lib.decoder.choice import steps_made
     from pipeline_lib.decoder.objective import TunedDecoder, settings_to_course
     from pipeline_lib.models.decoders import load_autoencoder
     from pipeline_lib.models.loading import default_device, precision_to_dtype
@@ -144,36 +141,8 @@ def make_trainer(
     wanted = str(precision_to_dtype(settings.precision, device)).removeprefix("torch.")
     dtype = getattr(torch, begun_with(folder, wanted))
     autoencoder = load_autoencoder(Path(read_json(model)["folder"]), device)
-    begun = steps_made(folder)
-    objective = TunedDecoder(autoencoder, train, validation, settings, best, begun)
-    course = settings_to_course(settings, device)
-    return Trainer(objective, course, make_accelerator(dtype, device))
-
-
-def describe(trainer: Trainer, folder: Path, chosen: int) -> dict[str, Any]:
-    """Return what decoder.json says that follows from the training alone."""
-    from pipeline_lib.decoder.objective import VALIDATED
-    from pipeline_lib.models.decoders import encoder_to_sha256
-
-    before, after = read_json(folder / BASE_LOSSES), trainer.objective.losses()
-    if VALIDATED in after:
-        logging.info(
-            "kept the weights of step %d: loss on validation tiles %.5f, the base model's %.5f",
-            *(chosen, after[VALIDATED], before[VALIDATED]),
-        )
-    else:
-        logging.warning("no validation tiles: kept the averaged weights of the last step unjudged")
-    return {
-        "encoder": encoder_to_sha256(trainer.objective.autoencoder),
-        "chosen_step": chosen,
-        "judged": VALIDATED in after,
-        "before": before,
-        "after": after,
-        "made_with": {
-            "device": str(trainer.accelerator.device),
-            "precision": read_json(folder / BEGUN)["precision"],
-        },
-    }
+    objective = TunedDecoder(autoencoder, train, validation, settings)
+    return Trainer(objective, settings_to_course(settings, device), make_accelerator(dtype, device))
 
 
 def make_card(

@@ -11,12 +11,12 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch.nn import functional
 
-from pipeline_lib.decoder.choice import BestWeights
 from pipeline_lib.decoder.crops import Crops, draw_crops
 from pipeline_lib.decoder.tiles import EncodedTiles
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.settings import DecoderSettings
 from pipeline_lib.training.course import Course
+from pipeline_lib.training.judgement import Judgement, values_to_score
 from pipeline_lib.training.objective import Losses, Mends, WeightGroup
 
 JUDGED_TILES, SHOWN_TILES = 64, 4
@@ -33,6 +33,7 @@ def settings_to_course(settings: DecoderSettings, device: torch.device) -> Cours
         gradient_clip=settings.gradient_clip,
         ema_decay=settings.ema_decay,
         checkpoint_every=settings.judge_every,
+        keep_best=True,
         preview_every=settings.steps,
         read_every=1 if device.type == "cpu" else READ_EVERY_ON_GPU,
     )
@@ -49,10 +50,11 @@ class TunedDecoder:
         In order. Validation tiles are judged by and never trained on; there may be none.
     settings : DecoderSettings
         How.
-    best : BestWeights
-        Is offered the averaged weights whenever they are judged on validation tiles.
-    begun : int
-        Steps that were made before, of a training that goes on.
+
+    Attributes
+    ----------
+    base : dict of Tensor
+        The decoder's weights before any step.
     """
 
     columns = ("loss", "absolute", "squared", "train_loss", "validation_loss")
@@ -63,22 +65,19 @@ class TunedDecoder:
         train: EncodedTiles,
         validation: EncodedTiles,
         settings: DecoderSettings,
-        best: BestWeights,
-        begun: int = 0,
     ) -> None:
-        self.autoencoder, self.settings, self.best = autoencoder, settings, best
-        self.train = train
+        self.autoencoder, self.settings, self.train = autoencoder, settings, train
         self.judged = {
             f"{role}_loss": tiles.chosen(even_choice(len(tiles.grey), JUDGED_TILES))
             for role, tiles in (("train", train), ("validation", validation))
             if len(tiles.grey)
         }
-        self.done = begun
         autoencoder.requires_grad_(False).eval()
         autoencoder.decoder.requires_grad_(True)
         if settings.gradient_checkpointing:
             autoencoder.enable_gradient_checkpointing()
         weights = {f"decoder.{name}": one for name, one in autoencoder.decoder.named_parameters()}
+        self.base = {name: weight.detach().clone() for name, weight in weights.items()}
         self.groups: Mapping[str, WeightGroup] = {
             "decoder": WeightGroup(
                 weights, settings.learning_rate, settings.optimizer, weight_decay=0.0
@@ -100,7 +99,6 @@ class TunedDecoder:
     def step_to_pieces(self, step: int) -> Sequence[Crops]:
         """Return the crops of a step in pieces."""
         ours = self.settings
-        self.done = step + 1
         crops = draw_crops(self.train, ours.seed, step, ours.batch_size, ours.crop)
         return crops.pieces(ours.accumulation)
 
@@ -124,12 +122,11 @@ class TunedDecoder:
         given = torch.from_numpy(latents).to(self.autoencoder.device)
         return self.autoencoder.decode(given).sample.float()
 
-    def judge(self) -> dict[str, float]:
-        """Return the losses of whole tiles, and offer the weights as the best."""
-        losses = self.losses()
-        if VALIDATED in losses:
-            self.best.offer(losses[VALIDATED], self.done, self.groups["decoder"].weights)
-        return losses
+    def judge(self) -> Judgement:
+        """Return the losses of whole tiles; those of validation tiles are the score."""
+        each = self._tile_losses()
+        score = values_to_score(each[VALIDATED]) if VALIDATED in each else None
+        return Judgement(_means(each), score)
 
     def losses(self) -> dict[str, float]:
         """Return the mean loss of whole tiles in float32.
@@ -139,16 +136,22 @@ class TunedDecoder:
         dict
             ``train_loss`` and, if there are validation tiles, ``validation_loss``.
         """
-        return {name: self._whole_loss(tiles) for name, tiles in self.judged.items()}
+        return _means(self._tile_losses())
 
-    def _whole_loss(self, tiles: EncodedTiles) -> float:
-        """Return the mean loss of tiles, each given back from the mean of its latents."""
+    def _tile_losses(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the loss of each judged tile, given back from the mean of its latents."""
         with self._exactly():
-            each = [
-                self._errors(Crops(tiles.grey[one : one + 1], tiles.mean[one : one + 1, 0]))
-                for one in range(len(tiles.grey))
-            ]
-        return float(torch.stack([losses["loss"] for losses in each]).mean())
+            return {
+                name: torch.stack([self._tile_loss(tiles, one) for one in range(len(tiles.grey))])
+                .cpu()
+                .numpy()
+                for name, tiles in self.judged.items()
+            }
+
+    def _tile_loss(self, tiles: EncodedTiles, number: int) -> torch.Tensor:
+        """Return the loss of one tile."""
+        only = slice(number, number + 1)
+        return self._errors(Crops(tiles.grey[only], tiles.mean[only, 0]))["loss"]
 
     @contextmanager
     def _exactly(self) -> Iterator[None]:
@@ -164,3 +167,8 @@ class TunedDecoder:
             decoded = [self._decode(mean).mean(1)[0].cpu() for mean in shown.mean]
         grey = torch.stack(decoded).add(1).mul(127.5).round().clamp(0, 255)
         return {"tiles": shown.grey, "given-back": grey.byte().numpy()}
+
+
+def _means(values: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, float]:
+    """Return the mean of each."""
+    return {name: float(each.mean(dtype=np.float64)) for name, each in values.items()}

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline_lib.dreambooth.decoder_export import add_decoders, decoders_to_loading
 from pipeline_lib.dreambooth.lora import has_adapters, model_to_adapters
 from pipeline_lib.dreambooth.lora_export import (
     kohya_file_name,
@@ -38,7 +39,7 @@ Brightbooth. Its pictures are synthetic.
 - Base model: {base}. Its terms also bind this model: {licence}.
 - Training: {trained}, {steps} steps of {batch_size} subject images, learning rate
   {learning_rate:g} (text encoder {text_encoder_learning_rate:g}), prior weight {prior_weight:g};
-  the averaged weights are what is exported.
+  {exported}.
 - Every setting, the hashes of what went in and the package versions: `brightbooth.json`.
 
 Not for diagnosis, and not evidence of anything about cells: the pictures show what the training
@@ -108,7 +109,9 @@ def write_weights(model: BaseModel, folder: Path, base: str) -> dict[str, Any]:
     }
 
 
-def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+def write_card(
+    folder: Path, card: Mapping[str, Any], decoders: Mapping[str, Path] | None = None
+) -> None:
     """Write what is said of exported weights, for programs and for people.
 
     Parameters
@@ -118,11 +121,16 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     card : mapping
         JSON-able: what `write_weights` returned, and ``name``, ``base``, ``concepts``,
         ``settings``, ``provenance`` and so on; hashes of the files are added.
+    decoders : mapping, optional
+        Folders of tuned decoders by concept, which are added to the weights.
     """
+    if decoders:
+        card = {**card, "decoders": add_decoders(folder, decoders, list(card["concepts"]))}
     kohya = folder / kohya_file_name(card["name"])
     if (folder / KOHYA_FILE).exists():
         (folder / KOHYA_FILE).replace(kohya)
-    text = card_to_text(card, _loading(card, kohya))
+    loading = "\n\n".join([_loading(card, kohya), *decoders_to_loading(card)])
+    text = card_to_text(card, loading)
     (folder / README).write_text(text, encoding="utf-8")
     said = {**card, "folder": ".", "synthetic": True, "files": folder_to_sha256(folder)}
     write_json(folder / CARD, said)
@@ -237,8 +245,15 @@ def card_to_text(card: Mapping[str, Any], loading: str) -> str:
         rows="\n".join(rows),
         loading=loading,
         trained=_trained_words(training),
+        exported=_exported_words(card.get("checkpoint")),
         **training,
     )
+
+
+def _exported_words(checkpoint: Mapping[str, Any] | None) -> str:
+    """Say which weights are exported."""
+    chosen = f" of step {checkpoint['step']} of {checkpoint['last']}" if checkpoint else ""
+    return f"the averaged weights{chosen} are what is exported"
 
 
 def _trained_words(training: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pipeline_lib.dreambooth.training_data import check_captions, concept_to_prompt
 from pipeline_lib.files import value_to_sha256
-from pipeline_lib.settings import SHAPE_NO_WEIGHT, TrainedConcept, TrainingSettings
+from pipeline_lib.settings import JUDGING, SHAPE_NO_WEIGHT, TrainedConcept, TrainingSettings
 
 Array = npt.NDArray[Any]
 ROLES = ("train", "validation")
@@ -129,6 +129,7 @@ def training_fingerprint(
     base_files: Mapping[str, str],
     concepts: Sequence[ConceptInputs],
     priors: Mapping[str, Array],
+    judged_by: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return all that shapes the weights of a trained model, JSON-able.
 
@@ -142,6 +143,8 @@ def training_fingerprint(
         In order.
     priors : mapping
         Class latents by class prompt; only those that a concept asks for count.
+    judged_by : mapping, optional
+        SHA-256 of what judges the training by name; it counts where the best step is kept.
 
     Returns
     -------
@@ -149,8 +152,11 @@ def training_fingerprint(
         Equal for equal trainings.
     """
     asked = {one.concept.class_prompt for one in concepts}
+    chosen = settings.keep == "best"
+    left_out = SHAPE_NO_WEIGHT if chosen else SHAPE_NO_WEIGHT | JUDGING
     return {
-        "settings": settings.model_dump(mode="json", exclude=set(SHAPE_NO_WEIGHT)),
+        "settings": settings.model_dump(mode="json", exclude=set(left_out)),
+        **({"judged_by": dict(judged_by or {})} if chosen else {}),
         "model": {name: sha for name, sha in base_files.items() if not name.endswith(TEXTS)},
         "concepts": [one.fingerprint() for one in concepts],
         "priors": {

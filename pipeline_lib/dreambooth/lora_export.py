@@ -5,6 +5,7 @@ Both hold alpha / rank multiplied in, so that every program takes them at their 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,23 @@ def write_kohya_file(adapters: Adapters, path: Path, model: BaseModel, base: str
     }
     tensors = adapters_to_kohya(adapters, model)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
+    _sort_metadata(path)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Write the metadata of a safetensors file in the order of their names.
+
+    The library writes them in another order every time: equal adapters would be other files.
+    """
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) > length:
+            raise RuntimeError(f"the header of {path} grew from {length} to {len(text)} bytes")
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def base_version(description: ModelDescription) -> dict[str, str]:

@@ -8,6 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pipeline_lib.dreambooth.judgement import (
+    COLUMNS,
+    Drawing,
+    PictureJudge,
+    Yardsticks,
+    bin_columns,
+    errors_to_bins,
+)
 from pipeline_lib.dreambooth.losses import (
     dreambooth_loss,
     minimum_snr_weights,
@@ -20,23 +28,23 @@ from pipeline_lib.dreambooth.schedule import STAGE
 from pipeline_lib.dreambooth.training_data import Batch, TrainingData, make_batch, noise_like
 from pipeline_lib.dreambooth.weights import TEXT_ENCODER, parts_to_groups, trained_weights
 from pipeline_lib.models.conditioning import PromptEmbedding, encode_training_prompts
-from pipeline_lib.models.denoising import draw_batches, predict
+from pipeline_lib.models.denoising import predict
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
 from pipeline_lib.randomness import key_of
-from pipeline_lib.settings import SamplerSettings, TrainingSettings
+from pipeline_lib.settings import TrainingSettings
 from pipeline_lib.training.course import Course
+from pipeline_lib.training.judgement import Judgement
 from pipeline_lib.training.objective import Losses, Mends, WeightGroup
 
 FIXED_SAMPLES, FIXED_BATCH = 32, 16
-PREVIEW_SAMPLER = SamplerSettings(steps=10, guidance=3.0)
 LOSSES = ("loss", "subject_loss", "prior_loss")
-JUDGED = ("train_loss", "validation_loss")
 READ_EVERY_ON_GPU = 10
 
 
-def settings_to_course(settings: TrainingSettings, device: torch.device) -> Course:
-    """Return the course of the training loop that the settings ask for."""
+def settings_to_course(
+    settings: TrainingSettings, device: torch.device, pictures_judged: bool = False
+) -> Course:
+    """Return the course that the settings ask for; pictures are judged before it begins, too."""
     return Course(
         steps=settings.steps,
         warmup_steps=settings.warmup_steps,
@@ -45,6 +53,9 @@ def settings_to_course(settings: TrainingSettings, device: torch.device) -> Cour
         ema_decay=settings.ema_decay,
         checkpoint_every=settings.checkpoint_every,
         preview_every=settings.preview_every,
+        judge_every=settings.judge_every,
+        judge_start=pictures_judged,
+        keep_best=settings.keep == "best",
         read_every=1 if device.type == "cpu" else READ_EVERY_ON_GPU,
     )
 
@@ -60,6 +71,10 @@ class DreamBooth:
         What it is trained on.
     settings : TrainingSettings
         How.
+    dtype : torch.dtype
+        What the training computes in.
+    yardsticks : Yardsticks, optional
+        By which its pictures are judged, beside losses.
 
     Raises
     ------
@@ -67,9 +82,16 @@ class DreamBooth:
         If a prompt is too long for the text encoder.
     """
 
-    columns = (*LOSSES, *JUDGED)
+    columns = (*LOSSES, *COLUMNS)
 
-    def __init__(self, model: BaseModel, data: TrainingData, settings: TrainingSettings) -> None:
+    def __init__(
+        self,
+        model: BaseModel,
+        data: TrainingData,
+        settings: TrainingSettings,
+        dtype: torch.dtype = torch.float32,
+        yardsticks: Yardsticks | None = None,
+    ) -> None:
         self.model, self.data, self.settings = model, data, settings
         self.schedule = noise_schedule(model.scheduler_config)
         self.timesteps = places_to_timesteps(self.schedule, settings.timesteps)
@@ -80,6 +102,13 @@ class DreamBooth:
         with torch.no_grad():  # also refuses prompts that are too long before anything is trained
             embedding = encode_training_prompts(model, data.prompts)
         self._frozen_embedding = None if TEXT_ENCODER in self.groups else embedding
+        self.drawing = Drawing(model, self.size, settings.seed, settings.preview_guidance, dtype)
+        prompts = {subject.name: subject.prompt for subject in data.subjects}
+        self._picture_judge = (
+            None
+            if yardsticks is None
+            else PictureJudge(self.drawing, prompts, yardsticks, settings.judge_count)
+        )
 
     @property
     def batch_sizes(self) -> tuple[int, int]:
@@ -154,7 +183,23 @@ class DreamBooth:
         target = training_target(self.schedule, batch.latents, batch.noise, batch.timesteps)
         return prediction, target
 
-    def judge(self) -> dict[str, float]:
+    def judge(self) -> Judgement:
+        """Return losses on fixed samples and, where there are yardsticks, what these say.
+
+        Returns
+        -------
+        Judgement
+            `preview_count` of its pictures, shared out among the concepts, are kept as previews.
+        """
+        losses = self.fixed_losses()
+        if self._picture_judge is None:
+            return Judgement(losses)
+        said = self._picture_judge.judge()
+        shown = {name: stack[: self._previews_each] for name, stack in said.pictures.items()}
+        return Judgement(losses | said.figures, said.score, shown)
+
+    @torch.no_grad()
+    def fixed_losses(self) -> dict[str, float]:
         """Return the loss on fixed samples of training and validation tiles.
 
         Each has the same time steps, spread evenly, and the same noise at every call and for both
@@ -164,29 +209,27 @@ class DreamBooth:
         -------
         dict
             ``train_loss`` and, if there are validation tiles, ``validation_loss``, means over the
-            concepts.
+            concepts; and each by quarter of the time steps, the least noise first.
         """
         stacks = {
             "train_loss": [subject.mean[:, 0] for subject in self.data.subjects],
             "validation_loss": [subject.validation for subject in self.data.subjects],
         }
         prompts = [self.data.prompts.index(subject.prompt) for subject in self.data.subjects]
-        return {
-            name: float(
-                np.mean(
-                    [
-                        self._fixed_loss(tiles, prompt)
-                        for tiles, prompt in zip(kinds, prompts, strict=True)
-                        if len(tiles)
-                    ]
-                )
-            )
-            for name, kinds in stacks.items()
-            if any(len(tiles) for tiles in kinds)
-        }
+        figures = {}
+        for name, kinds in stacks.items():
+            losses = [
+                self._fixed_losses(tiles, prompt)
+                for tiles, prompt in zip(kinds, prompts, strict=True)
+                if len(tiles)
+            ]
+            if losses:
+                means = np.mean(losses, axis=0).tolist()
+                figures |= dict(zip((name, *bin_columns(name)), means, strict=True))
+        return figures
 
-    def _fixed_loss(self, tiles: torch.Tensor, prompt: int) -> float:
-        """Return the loss on fixed samples of some tiles."""
+    def _fixed_losses(self, tiles: torch.Tensor, prompt: int) -> list[float]:
+        """Return the loss on fixed samples of some tiles, of all and by quarter."""
         spread = torch.arange(FIXED_SAMPLES, device=tiles.device)
         latents = tiles[spread * len(tiles) // FIXED_SAMPLES]
         keys = [key_of(STAGE, 0, "fixed noise", index) for index in range(FIXED_SAMPLES)]
@@ -199,11 +242,13 @@ class DreamBooth:
             prompts=torch.full_like(spread, prompt),
             subjects=FIXED_SAMPLES,
         )
-        errors = []
+        errors, places = [], []
         for piece in whole.pieces(FIXED_SAMPLES // FIXED_BATCH):
             prediction, target = self._predict(piece)
             errors.append((prediction - target).square().flatten(1).mean(1))
-        return float(torch.cat(errors).mean())
+            places.append(piece.timesteps / len(self.schedule))
+        every, at = (torch.cat(parts).double().cpu().numpy() for parts in (errors, places))
+        return [float(every.mean()), *errors_to_bins(every, at)]
 
     def draw_previews(self) -> dict[str, npt.NDArray[np.uint8]]:
         """Draw pictures of each concept, from keys that never change.
@@ -213,17 +258,12 @@ class DreamBooth:
         dict of ndarray
             Grey pictures (N, Y, X) by concept; `preview_count` is shared out among the concepts.
         """
-        count = max(1, self.settings.preview_count // len(self.data.subjects))
         return {
-            subject.name: self._draw(subject.name, subject.prompt, count)
+            subject.name: self.drawing.draw(subject.prompt, self._previews_each)
             for subject in self.data.subjects
         }
 
-    def _draw(self, name: str, prompt: str, count: int) -> npt.NDArray[np.uint8]:
-        """Draw pictures of one concept."""
-        keys = [key_of("preview", self.settings.seed, name, k) for k in range(count)]
-        batches = draw_batches(self.model, prompt, keys, PREVIEW_SAMPLER, self.size, count)
-        latents = torch.cat(list(batches))
-        # half precision would cost grey levels in the autoencoder
-        with torch.autocast(self.model.device.type, enabled=False):
-            return rgb_to_grey(latents_to_images(self.model, latents))
+    @property
+    def _previews_each(self) -> int:
+        """Return the number of previews of a concept."""
+        return max(1, self.settings.preview_count // len(self.data.subjects))

@@ -215,6 +215,13 @@ def concept_to_prompt(concept: TrainedConcept, identifier: str, caption: str = "
     return template_to_prompt(template, concept.modality, concept.noun, identifier, caption)
 
 
+def concept_to_class_prompt(concept: TrainedConcept) -> str:
+    """Return the prompt of a concept's class images, or its training prompt of the class alone."""
+    if concept.class_prompt:
+        return concept.class_prompt
+    return template_to_prompt(concept.training_prompt, concept.modality, concept.noun)
+
+
 def _tile_prompts(
     concept: TrainedConcept, identifier: str, captions: Sequence[str], tiles: int
 ) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def prepare_model(model: BaseModel, settings: TrainingSettings, dtype: torch.dty
     """
     if settings.method == "lora":  # only then no frozen weight is given out
         for part in (model.unet, *model.text_encoders):
-            part.to(dtype)
+            torch.nn.Module.to(part, dtype)  # the class's own warns of parts that it does not have
     if settings.gradient_checkpointing:
         model.unet.enable_gradient_checkpointing()
         for encoder in model.text_encoders if settings.text_encoder_learning_rate else ():

@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.evaluation.kept_band import KeptBand, images_to_band, images_to_band_noise
-from pipeline_lib.evaluation.registration import Places, cut_window, images_to_places, join_places
+from pipeline_lib.evaluation.registration import (
+    Places,
+    ReadyFields,
+    cut_window,
+    images_to_places,
+    join_places,
+)
 from pipeline_lib.imaging.views import View, apply_view
 from pipeline_lib.settings import UserError
 
@@ -96,7 +102,12 @@ def pictures_to_fields(pictures: Sequence[Images], band: KeptBand) -> TrainingFi
     return TrainingFields(tuple(pictures), band, kept, np.array(noise, float))
 
 
-def images_to_matches(images: Images, fields: TrainingFields, views: Sequence[View]) -> Matches:
+def images_to_matches(
+    images: Images,
+    fields: TrainingFields,
+    views: Sequence[View],
+    ready: ReadyFields | None = None,
+) -> Matches:
     """Find the place of the training fields that each image is likest, over all views and shifts.
 
     Parameters
@@ -107,6 +118,8 @@ def images_to_matches(images: Images, fields: TrainingFields, views: Sequence[Vi
         Of `pictures_to_fields`.
     views : sequence of View
         Flips and turns that count; the first is the identity.
+    ready : ReadyFields, optional
+        Of `registration.fields_to_ready` of the fields within the band, for repeated searches.
 
     Returns
     -------
@@ -135,7 +148,7 @@ def images_to_matches(images: Images, fields: TrainingFields, views: Sequence[Vi
     if not len(images):
         return join_matches([])
     places = images_to_places(
-        images, fields.kept, views, lambda part: images_to_band(part, fields.band)
+        images, fields.kept, views, lambda part: images_to_band(part, fields.band), ready
     )
     noise = np.stack([images_to_band_noise(images, fields.band), fields.noise[places.fields]], 1)
     # What is flat holds rounding at most, and no structure.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from skimage.transform import downscale_local_mean
 
 from pipeline_lib.evaluation.coarse_places import (
     FLAT_DEVIATION,
+    CoarseFields,
     coefficients_to_candidates,
     images_to_coefficients,
     pictures_to_coarse_fields,
@@ -97,11 +99,43 @@ def as_they_are(images: npt.NDArray[np.number]) -> Float32Array:
     return images.astype(np.float32)
 
 
+class ReadyFields(NamedTuple):
+    """Fields as images of one side are looked for in them."""
+
+    factor: int
+    rim: int
+    pyramids: Sequence[dict[int, Float32Array]]
+    coarse: CoarseFields
+
+
+def fields_to_ready(fields: Sequence[Float32Array], side: int) -> ReadyFields:
+    """Make fields ready to be searched for images of one side.
+
+    Parameters
+    ----------
+    fields : sequence of ndarray
+        (Y, X) each, at least side x side, at least one field.
+    side : int
+        Of the images in pixels, a multiple of 8, at least 32.
+
+    Returns
+    -------
+    ReadyFields
+        For `images_to_places`, as often as wanted.
+    """
+    factor = side_to_factor(side)
+    rim = side // OVERHANG // factor * factor
+    pyramids = [field_to_pyramid(np.pad(field, rim, mode="symmetric"), factor) for field in fields]
+    coarse = pictures_to_coarse_fields([one[factor] for one in pyramids], side // factor)
+    return ReadyFields(factor, rim, pyramids, coarse)
+
+
 def images_to_places(
     images: npt.NDArray[np.number],
     fields: Sequence[Float32Array],
     views: Sequence[View],
     prepare: Prepare = as_they_are,
+    ready: ReadyFields | None = None,
 ) -> Places:
     """Find where in some fields each image fits best.
 
@@ -116,6 +150,8 @@ def images_to_places(
     prepare : callable
         Brings some images into the form that they are compared in; called twice for each image, so
         that only few are in memory in that form.
+    ready : ReadyFields, optional
+        Of `fields_to_ready` of these fields and of the images' side, for whoever searches often.
 
     Returns
     -------
@@ -131,10 +167,7 @@ def images_to_places(
     surfaces are projected away from both sides. Fields are made ready once for all images.
     """
     side = images.shape[1]
-    factor = side_to_factor(side)
-    rim = side // OVERHANG // factor * factor
-    pyramids = [field_to_pyramid(np.pad(field, rim, mode="symmetric"), factor) for field in fields]
-    coarse = pictures_to_coarse_fields([one[factor] for one in pyramids], side // factor)
+    factor, rim, pyramids, coarse = ready or fields_to_ready(fields, side)
     step = max(1, PIXELS_AT_ONCE // side**2)
     parts = [images[first : first + step] for first in range(0, len(images), step)]
     described = [

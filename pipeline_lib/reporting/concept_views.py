@@ -14,6 +14,7 @@ from pipeline_lib.evaluation.spectra import images_to_mean_spectrum
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.reporting.answers import Answers
 from pipeline_lib.reporting.bars import metrics_to_bars
+from pipeline_lib.reporting.decoders import cost_to_table
 from pipeline_lib.reporting.figures import (
     distances_to_png,
     histograms_to_png,
@@ -135,6 +136,7 @@ def concept_to_view(
         camera=camera_to_sentence(files.camera),
         camera_curves=transfer_curves_to_png(files.camera["curves"]) if files.camera else b"",
         data=concept_to_tables(files, sidecars),
+        decoder=cost_to_table(files.decoder),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class ConceptFiles:
     train_table: pd.DataFrame
     holdout_table: pd.DataFrame
     camera: Mapping[str, Any] | None = None
+    decoder: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,31 @@ def read_concepts(
     return {
         name: _read_concept(name, {kind: paths[index] for kind, paths in lists.items()}, shards)
         for index, name in enumerate(names)
+    }
+
+
+def with_decoder_costs(
+    concepts: Mapping[str, ConceptFiles], datasets: Mapping[str, str], paths: Sequence[Path]
+) -> dict[str, ConceptFiles]:
+    """Give concepts what their tuned decoders cost.
+
+    Parameters
+    ----------
+    concepts : mapping
+        By name.
+    datasets : mapping
+        Dataset of each concept.
+    paths : sequence of Path
+        Figures of the datasets whose decoder was tuned (.json), in any order.
+
+    Returns
+    -------
+    dict
+        By name.
+    """
+    costs = {cost["dataset"]: cost for cost in map(read_json, paths)}
+    return {
+        name: replace(files, decoder=costs.get(datasets[name])) for name, files in concepts.items()
     }
 
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipeline_lib import __version__
 from pipeline_lib.reporting.answers import Answers
 from pipeline_lib.reporting.bars import Bar
+from pipeline_lib.reporting.judged import JudgedView
 from pipeline_lib.reporting.pictures import ScaleBar
 from pipeline_lib.reporting.tables import MetricRow, Table
 from pipeline_lib.reporting.verdicts import Verdict
@@ -70,6 +71,7 @@ class ConceptView:
     camera: str
     camera_curves: bytes
     data: Sequence[Table]
+    decoder: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class RunView:
     concepts: Sequence[ConceptView]
     confidence: str
     checkpoint: str
+    judged: JudgedView | None
     training: bytes
     previews: bytes
     class_images: Sequence[TileRow]

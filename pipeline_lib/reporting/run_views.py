@@ -19,6 +19,7 @@ from pipeline_lib.reporting.concept_views import concept_to_view, images_to_row
 from pipeline_lib.reporting.explanations import LIMITS, READING, data_to_limits
 from pipeline_lib.reporting.figures import training_to_png
 from pipeline_lib.reporting.inputs import RunFiles, Samples
+from pipeline_lib.reporting.judged import history_to_judged_view, training_to_checkpoint_note
 from pipeline_lib.reporting.methods import card_to_licences, level_to_words, run_to_methods
 from pipeline_lib.reporting.nearest import (
     Nearest,
@@ -36,7 +37,6 @@ from pipeline_lib.reporting.times import Took, history_to_took, times_to_table
 from pipeline_lib.reporting.typical import copies_to_typical, typical_to_sheet_rows
 from pipeline_lib.reporting.verdicts import (
     Verdict,
-    losses_to_checkpoint_note,
     metrics_to_verdict,
 )
 from pipeline_lib.settings import EvaluatedConcept, ReportStage
@@ -77,7 +77,7 @@ def run_to_verdicts(files: RunFiles, concepts: Sequence[EvaluatedConcept]) -> di
     dict
         Verdict by concept.
     """
-    note = losses_to_checkpoint_note(files.history["validation_loss"])
+    note = training_to_checkpoint_note(files.history, files.card)
     return {
         concept.concept: metrics_to_verdict(
             files.metrics,
@@ -142,7 +142,8 @@ def run_to_view(
         run=stage.run,
         concepts=concepts,
         confidence=level_to_words(stage.confidence),
-        checkpoint=losses_to_checkpoint_note(files.history["validation_loss"]),
+        checkpoint=training_to_checkpoint_note(files.history, files.card),
+        judged=history_to_judged_view(files.history, files.card),
         training=history_to_png(files.history),
         previews=files.previews,
         class_images=[

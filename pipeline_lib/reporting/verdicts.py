@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -416,27 +416,6 @@ def _unusable_to_warnings(unusable: Mapping[str, int]) -> list[str]:
     """Warn of synthetic images that are no pictures."""
     counts = [f"{count:,} {status}" for status, count in sorted(unusable.items()) if count]
     return [f"Some synthetic images are no pictures: {', '.join(counts)}."] if counts else []
-
-
-def losses_to_checkpoint_note(validation_losses: Sequence[float]) -> str:
-    """Say which checkpoint was used and what the choice rests on.
-
-    Parameters
-    ----------
-    validation_losses : sequence of float
-        The column ``validation_loss`` of training.csv, NaN where it was not measured.
-
-    Returns
-    -------
-    str
-        One sentence.
-    """
-    if any(math.isfinite(loss) for loss in validation_losses):
-        return (
-            "The last checkpoint was used. The validation loss was recorded, but not used to "
-            "choose."
-        )
-    return "The last checkpoint was used: no validation loss was recorded to choose one by."
 
 
 def verdicts_to_text(title: str, run: str, verdicts: Mapping[str, Verdict]) -> str:

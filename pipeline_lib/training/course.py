@@ -25,7 +25,14 @@ class Course:
     ema_decay : float
         Decay of the averaged weights, below 1; 0 makes them the weights themselves.
     checkpoint_every, preview_every : int
-        Steps between checkpoints (with what is judged), and between previews.
+        Steps between checkpoints, and between previews.
+    judge_every : int, optional
+        Steps between judgements; none judges with every checkpoint.
+    judge_start : bool
+        Whether the weights are judged before the first step, too.
+    keep_best : bool
+        Whether scores are kept, with the averaged weights of the best step, to choose one at the
+        end. Then a checkpoint is written before every judgement.
     threads : int
         Pieces of a step that are worked on at once, in threads of one core each; 1 works on them in
         turn with all cores.
@@ -41,12 +48,26 @@ class Course:
     ema_decay: float = 0.99
     checkpoint_every: int = 200
     preview_every: int = 200
+    judge_every: int | None = None
+    judge_start: bool = False
+    keep_best: bool = False
     threads: int = 1
     read_every: int = 1
 
     def is_due(self, done: int, every: int) -> bool:
         """Say whether something that is done every so many steps, and at the last, is due."""
         return done == self.steps or done % every == 0
+
+    def is_judged(self, done: int) -> bool:
+        """Say whether the weights are judged after so many steps."""
+        if not done:
+            return self.judge_start
+        return self.is_due(done, self.judge_every or self.checkpoint_every)
+
+    def is_saved(self, done: int) -> bool:
+        """Say whether a checkpoint is written after so many steps."""
+        wanted = self.is_due(done, self.checkpoint_every)
+        return wanted or (self.keep_best and self.is_judged(done))
 
 
 def step_to_share(step: int, course: Course) -> float:

@@ -17,6 +17,7 @@ from pipeline_lib.imaging.stacks import write_stack
 from pipeline_lib.settings import UserError
 from pipeline_lib.training.checkpoints import newest_checkpoint, write_checkpoint
 from pipeline_lib.training.history import History
+from pipeline_lib.training.judgement import Judgement, keep_score
 from pipeline_lib.training.state import (
     CHECKPOINTS,
     HISTORY,
@@ -96,6 +97,8 @@ def training_steps(trainer: Trainer, folder: Path, stop: StopRequest) -> Iterato
     with closing(History(folder / HISTORY, trainer.columns, begun.position)) as history:
         if begun.figures:
             _tell(trainer, history, begun.figures | _judge(trainer, folder, begun.step))
+        elif course.is_judged(0):
+            _tell(trainer, history, {"step": 0, "seconds": 0.0} | _judge(trainer, folder, 0))
         for step in range(begun.step, course.steps):
             rows = _guarded(trainer, step, folder, partial(trainer.make_step, step))
             stopping, done = stop.requested, step + 1
@@ -106,7 +109,7 @@ def training_steps(trainer: Trainer, folder: Path, stop: StopRequest) -> Iterato
             *earlier, figures = _numbered(rows, done, round(time.monotonic() - started, 3))
             for row in earlier:
                 _tell(trainer, history, row)
-            if stopping or course.is_due(done, course.checkpoint_every):
+            if stopping or course.is_saved(done):
                 # Before anything is judged or drawn: whatever fails there, these steps are saved.
                 state = {"history_position": history.flush(), "figures": figures}
                 saved = trainer.state() | state
@@ -135,16 +138,19 @@ def _judge(trainer: Trainer, folder: Path, done: int) -> Figures:
 
     Neither shapes the model: where one fails, the training says so and goes on.
     """
-    course, figures = trainer.course, {}
-    if course.is_due(done, course.checkpoint_every):
+    course, said = trainer.course, Judgement({})
+    if course.is_judged(done):
         with _warning_of("judgement", done):
-            figures = trainer.judge()
-    if course.is_due(done, course.preview_every):
+            said = trainer.judge()
+            if said.score is not None and course.keep_best and done:
+                keep_score(folder, done, said.score, trainer.average.averages)
+    due = done and course.is_due(done, course.preview_every)
+    if said.pictures or due:
         with _warning_of("previews", done):
-            for name, pictures in trainer.draw_previews().items():
+            for name, pictures in (said.pictures or trainer.draw_previews()).items():
                 write_stack(preview_path(folder, done, name), pictures)
             write_previews_sheet(folder, folder / SHEET)
-    return figures
+    return said.figures
 
 
 @contextmanager

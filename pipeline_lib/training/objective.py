@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from pipeline_lib.training.judgement import Judgement
+
 Weights = dict[str, nn.Parameter]
 Losses = dict[str, torch.Tensor]
 OptimizerName = Literal["adamw", "adamw_8bit", "muon"]
@@ -84,8 +86,8 @@ class Objective(Protocol):
         """Return the scalar losses of a piece; the one called ``loss`` is minimised."""
         ...
 
-    def judge(self) -> dict[str, float]:
-        """Return figures of how far the training is."""
+    def judge(self) -> dict[str, float] | Judgement:
+        """Return figures of how far the training is; with a score where steps can be compared."""
         ...
 
     def draw_previews(self) -> dict[str, npt.NDArray[np.uint8]]:

@@ -24,6 +24,7 @@ from pipeline_lib.files import (
 )
 from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
 from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.training.judgement import forget_scores
 
 CHECKPOINTS, PREVIEWS, MODEL = "checkpoints", "previews", "model"
 HISTORY, FINISHED, SHEET = "history.csv", "finished.json", "previews.png"
@@ -106,6 +107,7 @@ def clear(folder: Path) -> None:
     """
     if (folder / CHECKPOINTS).exists():
         shutil.rmtree(folder / CHECKPOINTS)
+    forget_scores(folder)
 
 
 def is_finished(folder: Path) -> bool:

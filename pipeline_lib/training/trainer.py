@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from pipeline_lib.training.averages import MovingAverage
 from pipeline_lib.training.course import Course, step_to_share
+from pipeline_lib.training.judgement import Judgement
 from pipeline_lib.training.objective import LOSS, Losses, Objective, group_weights
 from pipeline_lib.training.optimizers import (
     group_to_optimizer,
@@ -104,8 +105,8 @@ class Trainer:
     def _is_read_after(self, done: int) -> bool:
         """Say whether the figures have to be known after so many steps: what saves needs them."""
         course = self.course
-        due = (course.read_every, course.checkpoint_every, course.preview_every)
-        return any(course.is_due(done, every) for every in due)
+        due = any(course.is_due(done, every) for every in (course.read_every, course.preview_every))
+        return due or course.is_saved(done) or course.is_judged(done)
 
     def read(self) -> list[dict[str, float]]:
         """Wait for the figures of the steps that were not read yet, check and return them."""
@@ -184,10 +185,11 @@ class Trainer:
             weight.grad = None
 
     @torch.no_grad()
-    def judge(self) -> dict[str, float]:
-        """Return the objective's figures of the averaged weights."""
+    def judge(self) -> Judgement:
+        """Return what the objective says of the averaged weights."""
         with self.average.applied(), self.accelerator.autocast():
-            return self.objective.judge()
+            said = self.objective.judge()
+        return said if isinstance(said, Judgement) else Judgement(said)
 
     @torch.no_grad()
     def draw_previews(self) -> dict[str, npt.NDArray[np.uint8]]:

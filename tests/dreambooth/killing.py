@@ -1,12 +1,14 @@
 """Kill trainings at random moments and compare what they end with.
 
-``python -m tests.dreambooth.killing WORKBENCH OUT ROUNDS``. All trainings are forks of one process
+``python -m tests.dreambooth.killing WORKBENCH OUT ROUNDS TRAINING``, the last one settings of the
+training as JSON. All trainings are forks of one process
 that has imported everything and has used no threads, so that a round takes seconds.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import random
 import shutil
@@ -25,14 +27,14 @@ KILLS = 2
 THREADS = 2
 
 
-def train_in_fork(bench: Workbench, out: Path) -> int:
+def train_in_fork(bench: Workbench, out: Path, training: dict[str, Any]) -> int:
     """Start a training that saves at every step, and return its process."""
     child = os.fork()
     if child:
         return child
     try:
         torch.set_num_threads(THREADS)
-        stage = bench.stage(steps=6, checkpoint_every=1, preview_every=3)
+        stage = bench.stage(**{"steps": 6, "checkpoint_every": 1, "preview_every": 3} | training)
         load_script("finetune").finetune(stage, bench.paths(out))
     except BaseException:
         import traceback
@@ -42,10 +44,10 @@ def train_in_fork(bench: Workbench, out: Path) -> int:
     os._exit(0)
 
 
-def finish(bench: Workbench, out: Path) -> float:
+def finish(bench: Workbench, out: Path, training: dict[str, Any]) -> float:
     """Train to the end and return the seconds it took."""
     started = time.monotonic()
-    _, status = os.waitpid(train_in_fork(bench, out), 0)
+    _, status = os.waitpid(train_in_fork(bench, out, training), 0)
     if status:
         raise SystemExit(f"a training failed with status {status}")
     return time.monotonic() - started
@@ -63,11 +65,13 @@ def outcome(bench: Workbench, out: Path) -> dict[str, Any]:
     }
 
 
-def kill_some_times(bench: Workbench, out: Path, seconds: float, chance: random.Random) -> None:
+def kill_some_times(
+    bench: Workbench, out: Path, training: dict[str, Any], seconds: float, chance: random.Random
+) -> None:
     """Start and kill until a training was cut `KILLS` times; one that ends first starts anew."""
     cut = 0
     while cut < KILLS:
-        child = train_in_fork(bench, out)
+        child = train_in_fork(bench, out, training)
         time.sleep(chance.uniform(0.2, 0.9) * seconds)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
@@ -77,20 +81,21 @@ def kill_some_times(bench: Workbench, out: Path, seconds: float, chance: random.
             cut, seconds = 0, 0.8 * seconds
 
 
-def main(folder: Path, out: Path, rounds: int) -> None:
+def main(folder: Path, out: Path, rounds: int, training: dict[str, Any]) -> None:
     """Compare each round with an unbroken training."""
+    import peft  # noqa: F401
     import transformers.models.clip.modeling_clip  # noqa: F401
 
     import pipeline_lib.dreambooth.export
     import pipeline_lib.training.loop  # noqa: F401
 
     bench = Workbench(folder)
-    seconds = finish(bench, out / "unbroken")
+    seconds = finish(bench, out / "unbroken", training)
     expected = outcome(bench, out / "unbroken")
     for number in range(rounds):
         place = out / f"round-{number}"
-        kill_some_times(bench, place, seconds, random.Random(time.time_ns()))
-        finish(bench, place)
+        kill_some_times(bench, place, training, seconds, random.Random(time.time_ns()))
+        finish(bench, place, training)
         same = outcome(bench, place) == expected
         print(f"round {number}: {'equal' if same else 'DIFFERENT'}", flush=True)
         if not same:
@@ -98,4 +103,4 @@ def main(folder: Path, out: Path, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4]))

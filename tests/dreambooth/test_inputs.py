@@ -12,7 +12,13 @@ from pipeline_lib.dreambooth.inputs import (
     concepts_in_order,
     training_fingerprint,
 )
-from pipeline_lib.settings import SHAPE_NO_WEIGHT, TrainedConcept, TrainingSettings, UserError
+from pipeline_lib.settings import (
+    JUDGING,
+    SHAPE_NO_WEIGHT,
+    TrainedConcept,
+    TrainingSettings,
+    UserError,
+)
 
 CLASS_PROMPT = "an image of cells"
 TILES = 4
@@ -64,6 +70,16 @@ def fingerprint(
 def test_what_shapes_no_weight_is_not_in_it(changed: dict[str, Any]) -> None:
     assert set(changed) <= SHAPE_NO_WEIGHT
     assert fingerprint(**changed) == fingerprint()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"judge_every": 7}, {"judge_count": 9}, {"judge_by": "x"}, {"preview_guidance": 2}]
+)
+def test_what_judges_is_in_it_only_where_the_best_is_kept(changed: dict[str, Any]) -> None:
+    assert set(changed) <= JUDGING
+    assert fingerprint(**changed) == fingerprint()
+    best = fingerprint(keep="best")
+    assert best != fingerprint() and fingerprint(keep="best", **changed) != best
 
 
 @pytest.mark.parametrize(

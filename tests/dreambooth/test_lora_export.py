@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from pipeline_lib.dreambooth import lora_export
 from pipeline_lib.dreambooth.export import export_model
 from pipeline_lib.dreambooth.lora_export import base_version, layer_to_original
 from pipeline_lib.files import folder_to_sha256, read_json
@@ -243,3 +244,17 @@ def test_a_model_without_adapters_is_exported_whole(tmp_path) -> None:
     assert "Training: all weights" in text
     assert "StableDiffusionPipeline.from_pretrained(FOLDER)" in text
     load_model(tmp_path / "model/brightbooth.json", device="cpu")
+
+
+def test_equal_adapters_are_equal_files(tmp_path: Path) -> None:
+    metadata = {f"ss_{letter}": letter for letter in "hgfedcba"}
+    contents = set()
+    for number in range(8):
+        path = tmp_path / f"{number}.safetensors"
+        save_file({"b": torch.ones(3), "a": torch.zeros(2, 2)}, path, metadata)
+        lora_export._sort_metadata(path)
+        contents.add(path.read_bytes())
+        with safe_open(path, "pt") as file:
+            assert file.metadata() == metadata
+            assert file.get_tensor("b").tolist() == [1.0, 1.0, 1.0]
+    assert len(contents) == 1

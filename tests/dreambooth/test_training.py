@@ -3,8 +3,6 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,7 +30,8 @@ def make_trainer(bench: Workbench, folder: Path, **training: object) -> Trainer:
     stage, paths = bench.stage(**training), bench.paths(folder)
     concepts = finetune_script.read_concepts(stage, paths)
     priors = finetune_script.read_priors(stage, paths.priors)
-    return finetune_script.make_trainer(stage, paths.model, concepts, priors, folder)
+    judged_by = finetune_script.read_judges(paths, stage)
+    return finetune_script.make_trainer(stage, paths, concepts, priors, folder, judged_by)
 
 
 def history_without_seconds(path: Path) -> list[dict[str, str]]:
@@ -152,7 +151,7 @@ def test_a_kill_while_previews_are_drawn_loses_no_step(bench: Workbench, tmp_pat
 
 def test_both_parts_learn_and_the_loss_falls(bench: Workbench, tmp_path: Path) -> None:
     trainer = make_trainer(
-        bench, tmp_path, steps=24, batch_size=4, checkpoint_every=12, preview_every=99
+        bench, tmp_path, steps=24, batch_size=4, judge_every=12, preview_every=99
     )
     before = {name: weight.detach().clone() for name, weight in trainer.weights.items()}
     run_to(trainer, tmp_path)
@@ -527,21 +526,3 @@ def test_all_architectures_train_and_load_as_plain_pipelines(
         card["concepts"]["edge"]["prompt"], num_inference_steps=2, height=64, width=64
     ).images[0]
     assert np.asarray(picture).std() > 0
-
-
-@pytest.mark.parametrize("rounds", [2, pytest.param(12, marks=pytest.mark.long)])
-def test_killed_at_random_moments_it_ends_the_same(
-    workbenches: Callable[[str], Workbench], tmp_path: Path, rounds: int
-) -> None:
-    """The embedded base model, at the rule's two threads."""
-    root, folder = Path(__file__).parents[2], workbenches("embedded").folder
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.dreambooth.killing", folder, tmp_path, str(rounds)],
-        cwd=root,
-        env={**os.environ, "OMP_NUM_THREADS": "2"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert finished.stdout.count("equal") == rounds

@@ -40,9 +40,20 @@ TRAINING = {
     "text_encoder_learning_rate": 1e-3,
     "warmup_steps": 2,
     "checkpoint_every": 2,
+    "judge_every": 2,
     "preview_every": 4,
     "preview_count": 1,
     "precision": "float32",
+}
+NO_JUDGE: dict[str, list[Path]] = {
+    "judge": [],
+    "train_tiles": [],
+    "train_tables": [],
+    "validation_tiles": [],
+    "validation_tables": [],
+    "train_regions": [],
+    "splits": [],
+    "train_roundtrips": [],
 }
 
 
@@ -97,6 +108,8 @@ class Workbench:
             "latents": [self.latents],
             "priors": self.priors,
             "tables": [],
+            "decoders": [],
+            **NO_JUDGE,
             "state": out / "state",
             "trained": out / "model",
             "history": out / "training.csv",

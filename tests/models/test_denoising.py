@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from pipeline_lib.models.conditioning import encode_prompts
-from pipeline_lib.models.denoising import draw_batches, predict
+from pipeline_lib.models.denoising import draw_batches, predict, ready_to_draw
+from pipeline_lib.models.loading import load_model
 from pipeline_lib.models.pictures import latents_to_images
 from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler
 from pipeline_lib.randomness import key_of, keys_to_noise
@@ -115,3 +116,17 @@ def test_spacing_changes_the_picture_and_not_the_number_of_steps(toy_model):
     )
     assert sum(seen) == 4
     assert (plain - spaced).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("architecture", ["tiny", "sdxl"])
+def test_weights_laid_out_for_drawing_draw_the_same(toy_card, toy_model, architecture):
+    keys, sampler = some_keys(3), sampler_of("dpm++")
+    plain = toy_model(architecture)
+    ready = ready_to_draw(load_model(toy_card(architecture), device="cpu"))
+    assert ready.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    assert ready.vae.decoder.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    ours, theirs = (
+        latents_to_images(model, drawn(model, keys, sampler, 3)).astype(int)
+        for model in (ready, plain)
+    )
+    assert np.abs(ours - theirs).max() <= 1

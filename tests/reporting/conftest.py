@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from pipeline_lib.dreambooth.objective import DreamBooth
+from pipeline_lib.evaluation.decoder_costs import before_and_after
 from pipeline_lib.files import write_json
 from pipeline_lib.imaging.stacks import read_stack, write_planes, write_stack
 from pipeline_lib.imaging.writing import write_image
@@ -314,7 +315,16 @@ def write_run(folder, concepts=("cells",), title="Report"):
         "confidence": 0.9,
     }
     lists["class_images"] = [write_class_images(folder / "shard-0000.tif")]
+    lists["decoder_costs"] = [write_decoder_cost(folder / "cost.json", concepts[0])]
     return RunOnDisk(settings, {**singles, **lists})
+
+
+def write_decoder_cost(path, dataset):
+    """Write what a tuned decoder costs beside the base model's own."""
+    tiles = draw_images(4, 5)
+    costs = before_and_after(tiles, tiles // 2, tiles // 2 + tiles // 4)
+    path.write_text(json.dumps(costs | {"dataset": dataset}))
+    return path
 
 
 def write_class_images(path, prompt="a microscopy image of cells", seconds=30.0):

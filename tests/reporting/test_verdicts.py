@@ -11,7 +11,6 @@ from pipeline_lib.reporting.verdicts import (
     differences_to_nearness,
     distances_to_sentences,
     fields_to_decide,
-    losses_to_checkpoint_note,
     metrics_to_extractor,
     metrics_to_verdict,
     sets_to_headline,
@@ -193,11 +192,6 @@ def test_warnings_of_flags_and_small_sets():
     ]
     (warning,) = sets_to_warnings(sets(tuned=0.1))
     assert "No interval" in warning
-
-
-def test_checkpoint_note():
-    assert "no validation loss" in losses_to_checkpoint_note([np.nan, np.nan])
-    assert "not used to choose" in losses_to_checkpoint_note([np.nan, 0.2])
 
 
 def test_verdict_of_a_table():

@@ -34,3 +34,13 @@ def test_a_share_that_ends_with_the_warm_up_is_the_usual_cosine() -> None:
 def test_what_is_due_every_so_many_steps_is_due_at_the_last() -> None:
     course = Course(steps=7)
     assert [done for done in range(1, 8) if course.is_due(done, 3)] == [3, 6, 7]
+
+
+def test_judgements_come_with_checkpoints_unless_they_have_steps_of_their_own() -> None:
+    course = Course(steps=10, checkpoint_every=4)
+    assert [n for n in range(11) if course.is_judged(n)] == [4, 8, 10]
+    own = Course(steps=10, checkpoint_every=4, judge_every=3, judge_start=True)
+    assert [n for n in range(11) if own.is_judged(n)] == [0, 3, 6, 9, 10]
+    assert [n for n in range(1, 11) if own.is_saved(n)] == [4, 8, 10]
+    kept = Course(steps=10, checkpoint_every=4, judge_every=3, keep_best=True)
+    assert [n for n in range(1, 11) if kept.is_saved(n)] == [3, 4, 6, 8, 9, 10]

@@ -31,6 +31,11 @@ def test_a_learning_rate_reruns_training_and_what_follows(workspace: Workspace) 
     assert planned["sample"] == 6
 
 
+def test_another_extractor_of_the_evaluation_trains_nothing_anew(workspace: Workspace) -> None:
+    workspace.config["evaluation"]["extractors"] = ["toy"]
+    assert {"finetune", "sample", "fetch_extractor"}.isdisjoint(workspace.planned())
+
+
 def test_without_camera_noise_no_camera_is_measured(workspace: Workspace, fresh: Workspace) -> None:
     assert fresh.planned()["camera"] == 2
     workspace.config["sampling"]["camera_noise"] = "none"
