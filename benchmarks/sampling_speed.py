@@ -53,7 +53,7 @@ def main() -> int:
     load, threads = os.getloadavg()[0], torch.get_num_threads()
     print(f"load of the last minute: {load:.1f} on {os.cpu_count()} processors; {threads} threads")
     with tempfile.TemporaryDirectory() as folder:
-        return print_figures(measure(Path(folder), 3 if arguments.quick else 6, arguments.quick))
+        return print_figures(measure(Path(folder), 3 if arguments.quick else 4, arguments.quick))
 
 
 def parse_arguments() -> argparse.Namespace:

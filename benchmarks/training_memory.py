@@ -114,9 +114,7 @@ def compute(folder: Path, batch: int) -> Iterator[Figure]:
             whole = TrainingSettings(batch_size=batch, **settings)
             model = folder_to_meta_model(folder / name)
             memory = training_memory(model, whole, size, torch.bfloat16)
-            parts = ", ".join(
-                f"{part} {getattr(memory, part) / GB:.1f}" for part in memory._fields
-            )
+            parts = ", ".join(f"{part} {getattr(memory, part) / GB:.1f}" for part in memory._fields)
             what = f"{name}, {size} px, {mode}: GB"
             bar = BARS.get((name, mode))
             value = memory.total / GB

@@ -28,8 +28,8 @@ from transformers.models.clip.modeling_clip import (
 )
 
 from pipeline_lib.dreambooth.weights import trained_weights
-from pipeline_lib.models.architecture import folder_to_description
 from pipeline_lib.files import read_json
+from pipeline_lib.models.architecture import folder_to_description
 from pipeline_lib.models.conditioning import PromptEmbedding, added_conditions
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.settings import TrainingSettings
@@ -146,7 +146,8 @@ def _activations(
     kept = KeptTensors(model)
     with kept.counted(), _as_on_a_gpu(model.unet.dtype):
         embedding = _encode(model, batch, trained="text_encoder" in parts)
-        latents = torch.empty(batch, *model.latent_shape(size), device="meta", dtype=model.unet.dtype)
+        shape = (batch, *model.latent_shape(size))
+        latents = torch.empty(shape, device="meta", dtype=model.unet.dtype)
         model.unet(
             latents,
             torch.empty(batch, device="meta"),
