@@ -58,8 +58,6 @@ CAMERA_NOISE = CONFIGURATION.sampling.camera_noise == "measured"
 TUNED_DATASETS = [
     name for name, dataset in CONFIGURATION.datasets.items() if dataset.autoencoder == "tuned"
 ]
-DECODERS_OPTION = " --decoders {input.decoders:q}" if TUNED_DATASETS else ""
-COSTS_OPTION = " --decoder-costs {input.decoder_costs:q}" if TUNED_DATASETS else ""
 
 
 wildcard_constraints:
@@ -88,6 +86,17 @@ def as_json(stage):
 def input_arguments(name):
     """Return a params function that passes the named input's paths as arguments."""
     return lambda wildcards, input: as_arguments(_listed(getattr(input, name)))
+
+
+def tuned_option(option, name):
+    """Return a params function that passes the named input's paths where a decoder is tuned.
+
+    Elsewhere no command knows of tuned decoders.
+    """
+    arguments = input_arguments(name)
+    return lambda wildcards, input: (
+        f"{option} {arguments(wildcards, input)}" if TUNED_DATASETS else ""
+    )
 
 
 def as_arguments(paths):

@@ -77,6 +77,7 @@ rule report:
         tuned_shards=input_arguments("tuned_shards"),
         untuned_shards=input_arguments("untuned_shards"),
         class_images=input_arguments("class_images"),
+        decoder_costs=tuned_option("--decoder-costs", "decoder_costs"),
         version=RESULT_VERSION["report"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/report.py --settings {params.settings:q}'
@@ -93,7 +94,7 @@ rule report:
         " --roundtrips {input.roundtrips:q} --cameras {input.cameras:q}"
         " --class-images {params.class_images}"
         " --page {output.page:q} --sheet {output.sheet:q}"
-        " --verdict {output.verdict:q} --log {log:q}" + COSTS_OPTION
+        " --verdict {output.verdict:q} {params.decoder_costs} --log {log:q}"
 
 
 rule study:

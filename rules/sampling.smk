@@ -28,8 +28,9 @@ rule sample:
         model=lambda wildcards, input: (
             input.model if input.model.endswith(".json") else f"{input.model}/brightbooth.json"
         ),
+        decoders=tuned_option("--decoders", "decoders"),
         version=RESULT_VERSION["sample"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/sample.py --settings {params.settings:q} --model {params.model:q}'
         " --base {input.base:q} --camera {input.camera:q} --shard {output.shard:q}"
-        " --batch-size {resources.batch_size} --log {log:q}" + DECODERS_OPTION
+        " --batch-size {resources.batch_size} {params.decoders} --log {log:q}"

@@ -199,6 +199,7 @@ rule finetune:
         latents=input_arguments("latents"),
         priors=input_arguments("priors"),
         tables=input_arguments("tables"),
+        decoders=tuned_option("--decoders", "decoders"),
         version=RESULT_VERSION["finetune"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/finetune.py --settings {params.settings:q} --model {input.model:q}'
@@ -210,4 +211,4 @@ rule finetune:
         " --train-regions {input.train_regions:q} --splits {input.splits:q}"
         " --train-roundtrips {input.train_roundtrips:q} --state work/finetune"
         " --trained {output.trained:q} --history {output.history:q}"
-        " --previews {output.previews:q} --log {log:q}" + DECODERS_OPTION
+        " --previews {output.previews:q} {params.decoders} --log {log:q}"

@@ -20,7 +20,7 @@ from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import atomic_path, provenance, read_json, value_to_sha256, write_json
 from pipeline_lib.settings import FinetuneStage, UserError
 from pipeline_lib.training.checkpoints import exclusive, training_key
-from pipeline_lib.training.publishing import place_order, publishing
+from pipeline_lib.training.publishing import ORDERS, place_order, publishing
 from pipeline_lib.training.state import (
     BEGUN,
     DESCRIPTION,
@@ -84,7 +84,7 @@ def finetune(stage: FinetuneStage, paths: argparse.Namespace) -> None:
     folder = paths.state / key
     decoders = concepts_to_decoders(stage.concepts, paths.decoders)
     order = value_to_sha256([key, decoders_to_sha256(decoders)]) if decoders else key
-    place_order(paths.trained, order)
+    place_order(paths.state.with_name(ORDERS), paths.trained, order)
     with exclusive(folder):
         if is_finished(folder):
             logging.info("already trained: taking the model from %s", folder)
@@ -92,7 +92,7 @@ def finetune(stage: FinetuneStage, paths: argparse.Namespace) -> None:
         else:
             train(stage, paths, concepts, priors, folder, judged_by)
         card = make_card(stage, concepts, fingerprint | {"model": files}, folder)
-        with publishing(paths.trained, order, folder):
+        with publishing(paths.state.with_name(ORDERS), paths.trained, order, folder):
             finish = partial(write_card, card=card, decoders=decoders)
             give_out(folder, paths.trained, paths.history, paths.previews, finish)
 

@@ -21,7 +21,7 @@ from pipeline_lib.imaging.stacks import read_stack
 from pipeline_lib.imaging.views import View, modality_to_views
 from pipeline_lib.settings import DecoderStage, UserError
 from pipeline_lib.training.checkpoints import exclusive, training_key
-from pipeline_lib.training.publishing import place_order, publishing
+from pipeline_lib.training.publishing import ORDERS, place_order, publishing
 from pipeline_lib.training.state import (
     BEGUN,
     DESCRIPTION,
@@ -60,7 +60,7 @@ def tune_decoder(stage: DecoderStage, paths: argparse.Namespace) -> None:
     fingerprint = decoder_fingerprint(stage.decoder, files, train, validation)
     key = training_key(fingerprint, RESULT_VERSION["tune_decoder"])
     folder = paths.state / key
-    place_order(paths.tuned, key)
+    place_order(paths.state.with_name(ORDERS), paths.tuned, key)
     with exclusive(folder):
         if is_finished(folder):
             logging.info("already tuned: taking the decoder from %s", folder)
@@ -68,7 +68,7 @@ def tune_decoder(stage: DecoderStage, paths: argparse.Namespace) -> None:
         else:
             train_decoder(stage, paths.model, train, validation, folder)
         card = make_card(stage, len(train.grey), fingerprint, folder)
-        with publishing(paths.tuned, key, folder):
+        with publishing(paths.state.with_name(ORDERS), paths.tuned, key, folder):
             finish = partial(write_card, card=card)
             give_out(folder, paths.tuned, paths.history, paths.previews, finish)
 

@@ -1,8 +1,8 @@
 """Outputs that belong to what was asked for last, whoever finishes last.
 
 A job that outlives its workflow, with settings that were changed since, must not put its result
-over the one that was asked for after it. Every job leaves its order beside the output, and gives
-nothing out once another order lies there.
+over the one that was asked for after it. Every job leaves its order in a folder of orders, by the
+output's path, and gives nothing out once another order lies there.
 """
 
 from __future__ import annotations
@@ -13,32 +13,38 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline_lib.files import read_json, write_json
+from pipeline_lib.files import read_json, value_to_sha256, write_json
 from pipeline_lib.settings import UserError
 
 LOCK_SECONDS = 600
+DIGITS = 32
+ORDERS = "orders"
 
 
-def place_order(output: Path, key: str) -> None:
+def place_order(orders: Path, output: Path, key: str) -> None:
     """Record that an output is wanted with a key; what was asked for before no longer is.
 
     Parameters
     ----------
+    orders : Path
+        Folder of the orders.
     output : Path
         File or folder that will be written.
     key : str
         Of the training.
     """
-    with _lock(output):
-        write_json(_order(output), {"key": key})
+    with _lock(orders, output):
+        write_json(_order(orders, output), {"key": key})
 
 
 @contextmanager
-def publishing(output: Path, key: str, kept: Path) -> Iterator[None]:
+def publishing(orders: Path, output: Path, key: str, kept: Path) -> Iterator[None]:
     """Hold the right to write an output, if it is still wanted with this key.
 
     Parameters
     ----------
+    orders : Path
+        Folder of the orders.
     output : Path
         File or folder to write.
     key : str
@@ -51,8 +57,8 @@ def publishing(output: Path, key: str, kept: Path) -> Iterator[None]:
     UserError
         If another key was asked for since.
     """
-    with _lock(output):
-        if read_json(_order(output))["key"] != key:
+    with _lock(orders, output):
+        if read_json(_order(orders, output))["key"] != key:
             raise UserError(
                 f"{output} was asked for with other settings or inputs while this job ran, and is "
                 f"left to that job. What this one made is kept in {kept}: run again with the old "
@@ -61,12 +67,12 @@ def publishing(output: Path, key: str, kept: Path) -> Iterator[None]:
         yield
 
 
-def _order(output: Path) -> Path:
-    """Return where the order of an output is kept, hidden beside it."""
-    return output.with_name(f".{output.name}.order.json")
+def _order(orders: Path, output: Path) -> Path:
+    """Return the file of an output's order."""
+    return orders / f"{value_to_sha256(str(output.resolve()))[:DIGITS]}.json"
 
 
-def _lock(output: Path) -> FileLock:
+def _lock(orders: Path, output: Path) -> FileLock:
     """Return the lock of an output's order."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(output.with_name(f".{output.name}.lock"), timeout=LOCK_SECONDS)
+    orders.mkdir(parents=True, exist_ok=True)
+    return FileLock(_order(orders, output).with_suffix(".lock"), timeout=LOCK_SECONDS)

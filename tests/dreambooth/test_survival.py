@@ -46,8 +46,20 @@ def test_the_embedded_model_ends_the_same_after_kills(
     kill_and_compare(workbenches("embedded"), tmp_path, rounds)
 
 
-@pytest.mark.parametrize("training", [{}, LORA], ids=["full", "lora"])
-@pytest.mark.parametrize("architecture", ["sd15", "sd21", "sdxl"])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    ("architecture", "training"),
+    [
+        pytest.param("sd15", {}, id="sd15-full", marks=LONG),
+        pytest.param("sd21", {}, id="sd21-full", marks=LONG),
+        pytest.param("sdxl", {}, id="sdxl-full"),
+        pytest.param("sd15", LORA, id="sd15-lora"),
+        pytest.param("sd21", LORA, id="sd21-lora", marks=LONG),
+        pytest.param("sdxl", LORA, id="sdxl-lora", marks=LONG),
+    ],
+)
 def test_killed_twice_it_draws_the_same_picture_by_plain_diffusers(
     workbenches: Callable[[str], Workbench],
     tmp_path: Path,
