@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -19,16 +18,14 @@ from typing import TYPE_CHECKING, Any
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import atomic_path, provenance, read_json, value_to_sha256, write_json
 from pipeline_lib.settings import FinetuneStage, UserError
-from pipeline_lib.training.checkpoints import exclusive, training_key
-from pipeline_lib.training.publishing import ORDERS, place_order, publishing
+from pipeline_lib.training.checkpoints import training_key
+from pipeline_lib.training.publishing import train_once
 from pipeline_lib.training.state import (
-    BEGUN,
     DESCRIPTION,
     MODEL,
     begun_with,
-    clear,
     give_out,
-    is_finished,
+    made_with,
     mark_finished,
 )
 from pipeline_lib.versions import RESULT_VERSION
@@ -81,20 +78,22 @@ def finetune(stage: FinetuneStage, paths: argparse.Namespace) -> None:
         stage.training, files, concepts, priors, judges_to_sha256(judged_by, paths.judge)
     )
     key = training_key(fingerprint, RESULT_VERSION["finetune"])
-    folder = paths.state / key
     decoders = concepts_to_decoders(stage.concepts, paths.decoders)
     order = value_to_sha256([key, decoders_to_sha256(decoders)]) if decoders else key
-    place_order(paths.state.with_name(ORDERS), paths.trained, order)
-    with exclusive(folder):
-        if is_finished(folder):
-            logging.info("already trained: taking the model from %s", folder)
-            clear(folder)
-        else:
-            train(stage, paths, concepts, priors, folder, judged_by)
+
+    def give(folder: Path) -> None:
         card = make_card(stage, concepts, fingerprint | {"model": files}, folder)
-        with publishing(paths.state.with_name(ORDERS), paths.trained, order, folder):
-            finish = partial(write_card, card=card, decoders=decoders)
-            give_out(folder, paths.trained, paths.history, paths.previews, finish)
+        finish = partial(write_card, card=card, decoders=decoders)
+        give_out(folder, paths.trained, paths.history, paths.previews, finish)
+
+    train_once(
+        paths.state,
+        key,
+        paths.trained,
+        lambda folder: train(stage, paths, concepts, priors, folder, judged_by),
+        give,
+        order,
+    )
 
 
 def read_concepts(stage: FinetuneStage, paths: argparse.Namespace) -> tuple[ConceptInputs, ...]:
@@ -200,11 +199,7 @@ def train(
         trainer.average.load(averages)
     with atomic_path(folder / MODEL) as beside, trainer.average.applied():
         description = write_weights(trainer.objective.model, beside, stage.base)
-    made_with = {
-        "device": str(trainer.accelerator.device),
-        "precision": read_json(folder / BEGUN)["precision"],
-    }
-    told = {"model": description, "made_with": made_with}
+    told = {"model": description, "made_with": made_with(folder, trainer.accelerator.device)}
     if stage.training.keep == "best":
         told["checkpoint"] = asdict(choice)
     write_json(folder / DESCRIPTION, told)
@@ -220,8 +215,6 @@ def make_trainer(
     judged_by: Mapping[str, RealTiles],
 ) -> Trainer:
     """Load the model, check that all fits it, and make the loop's trainer of it."""
-    import torch
-
     from pipeline_lib.dreambooth.assignment import check_identifiers
     from pipeline_lib.dreambooth.objective import DreamBooth, settings_to_course
     from pipeline_lib.dreambooth.training_data import assemble
@@ -234,8 +227,7 @@ def make_trainer(
     said = {word for one in concepts for word in one.captions}
     tokens = [one.identifier for one in concepts]
     check_identifiers([one.concept for one in concepts], tokens, base.tokenizers, said)
-    wanted = str(precision_to_dtype(settings.precision, base.device)).removeprefix("torch.")
-    dtype = getattr(torch, begun_with(folder, wanted))
+    dtype = begun_with(folder, precision_to_dtype(settings.precision, base.device))
     tracked = folder if settings.tensorboard else None
     accelerator = make_accelerator(dtype, base.device, tracked)
     prepare_model(base, settings, dtype)

@@ -20,16 +20,14 @@ from pipeline_lib.files import atomic_path, folder_to_sha256, provenance, read_j
 from pipeline_lib.imaging.stacks import read_stack
 from pipeline_lib.imaging.views import View, modality_to_views
 from pipeline_lib.settings import DecoderStage, UserError
-from pipeline_lib.training.checkpoints import exclusive, training_key
-from pipeline_lib.training.publishing import ORDERS, place_order, publishing
+from pipeline_lib.training.checkpoints import training_key
+from pipeline_lib.training.publishing import train_once
 from pipeline_lib.training.state import (
-    BEGUN,
     DESCRIPTION,
     MODEL,
     begun_with,
-    clear,
     give_out,
-    is_finished,
+    made_with,
     mark_finished,
 )
 from pipeline_lib.versions import RESULT_VERSION
@@ -59,18 +57,19 @@ def tune_decoder(stage: DecoderStage, paths: argparse.Namespace) -> None:
     files = read_json(paths.model)["files"]
     fingerprint = decoder_fingerprint(stage.decoder, files, train, validation)
     key = training_key(fingerprint, RESULT_VERSION["tune_decoder"])
-    folder = paths.state / key
-    place_order(paths.state.with_name(ORDERS), paths.tuned, key)
-    with exclusive(folder):
-        if is_finished(folder):
-            logging.info("already tuned: taking the decoder from %s", folder)
-            clear(folder)
-        else:
-            train_decoder(stage, paths.model, train, validation, folder)
+
+    def give(folder: Path) -> None:
         card = make_card(stage, len(train.grey), fingerprint, folder)
-        with publishing(paths.state.with_name(ORDERS), paths.tuned, key, folder):
-            finish = partial(write_card, card=card)
-            give_out(folder, paths.tuned, paths.history, paths.previews, finish)
+        finish = partial(write_card, card=card)
+        give_out(folder, paths.tuned, paths.history, paths.previews, finish)
+
+    train_once(
+        paths.state,
+        key,
+        paths.tuned,
+        lambda folder: train_decoder(stage, paths.model, train, validation, folder),
+        give,
+    )
 
 
 def read_tiles(stage: DecoderStage, paths: argparse.Namespace) -> list[EncodedTiles]:
@@ -116,10 +115,7 @@ def train_decoder(
     said = {
         "encoder": encoder_to_sha256(objective.autoencoder),
         **{"checkpoint": asdict(chosen.choice), "before": chosen.before, "after": chosen.after},
-        "made_with": {
-            "device": str(trainer.accelerator.device),
-            "precision": read_json(folder / BEGUN)["precision"],
-        },
+        "made_with": made_with(folder, trainer.accelerator.device),
     }
     write_json(folder / DESCRIPTION, said)
     mark_finished(folder)
@@ -129,8 +125,6 @@ def make_trainer(
     stage: DecoderStage, model: Path, train: EncodedTiles, validation: EncodedTiles, folder: Path
 ) -> Trainer:
     """Load the autoencoder and make the loop's trainer of its decoder."""
-    import torch
-
     from pipeline_lib.decoder.objective import TunedDecoder, settings_to_course
     from pipeline_lib.models.decoders import load_autoencoder
     from pipeline_lib.models.loading import default_device, precision_to_dtype
@@ -138,8 +132,7 @@ def make_trainer(
     from pipeline_lib.training.trainer import Trainer
 
     settings, device = stage.decoder, default_device()
-    wanted = str(precision_to_dtype(settings.precision, device)).removeprefix("torch.")
-    dtype = getattr(torch, begun_with(folder, wanted))
+    dtype = begun_with(folder, precision_to_dtype(settings.precision, device))
     autoencoder = load_autoencoder(Path(read_json(model)["folder"]), device)
     objective = TunedDecoder(autoencoder, train, validation, settings)
     return Trainer(objective, settings_to_course(settings, device), make_accelerator(dtype, device))
@@ -151,7 +144,7 @@ def make_card(
     """Return what decoder.json says."""
     settings = stage.model_dump(mode="json")
     told = read_json(folder / DESCRIPTION)
-    made_with = told.pop("made_with")
+    how = told.pop("made_with")
     return {
         **told,
         "base": stage.base,
@@ -161,7 +154,7 @@ def make_card(
             **provenance("tune_decoder", settings),
             "inputs": inputs,
             "version": RESULT_VERSION["tune_decoder"],
-            **made_with,
+            **how,
         },
     }
 

@@ -15,12 +15,11 @@ from pipeline_lib.decoder.crops import Crops, draw_crops
 from pipeline_lib.decoder.tiles import EncodedTiles
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.settings import DecoderSettings
-from pipeline_lib.training.course import Course
+from pipeline_lib.training.course import Course, read_every_on
 from pipeline_lib.training.judgement import Judgement, values_to_score
 from pipeline_lib.training.objective import Losses, Mends, WeightGroup
 
 JUDGED_TILES, SHOWN_TILES = 64, 4
-READ_EVERY_ON_GPU = 10
 VALIDATED = "validation_loss"
 
 
@@ -35,7 +34,7 @@ def settings_to_course(settings: DecoderSettings, device: torch.device) -> Cours
         checkpoint_every=settings.judge_every,
         keep_best=True,
         preview_every=settings.steps,
-        read_every=1 if device.type == "cpu" else READ_EVERY_ON_GPU,
+        read_every=read_every_on(device.type),
     )
 
 

@@ -68,11 +68,6 @@ KOHYA_LOADING = """\
   the prompt."""
 
 
-def export_model(model: BaseModel, folder: Path, card: Mapping[str, Any]) -> None:
-    """Write what was trained, with its card: `write_weights`, then `write_card`."""
-    write_card(folder, {**write_weights(model, folder, card["base"]), **card})
-
-
 def write_weights(model: BaseModel, folder: Path, base: str) -> dict[str, Any]:
     """Write what was trained as safetensors, without safety checker.
 

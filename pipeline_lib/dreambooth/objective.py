@@ -32,13 +32,12 @@ from pipeline_lib.models.denoising import predict
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.randomness import key_of
 from pipeline_lib.settings import TrainingSettings
-from pipeline_lib.training.course import Course
+from pipeline_lib.training.course import Course, read_every_on
 from pipeline_lib.training.judgement import Judgement
 from pipeline_lib.training.objective import Losses, Mends, WeightGroup
 
 FIXED_SAMPLES, FIXED_BATCH = 32, 16
 LOSSES = ("loss", "subject_loss", "prior_loss")
-READ_EVERY_ON_GPU = 10
 
 
 def settings_to_course(
@@ -56,7 +55,7 @@ def settings_to_course(
         judge_every=settings.judge_every,
         judge_start=pictures_judged,
         keep_best=settings.keep == "best",
-        read_every=1 if device.type == "cpu" else READ_EVERY_ON_GPU,
+        read_every=read_every_on(device.type),
     )
 
 

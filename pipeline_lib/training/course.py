@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+READ_EVERY_ON_GPU = 10
+
 
 @dataclass(frozen=True)
 class Course:
@@ -68,6 +70,11 @@ class Course:
         """Say whether a checkpoint is written after so many steps."""
         wanted = self.is_due(done, self.checkpoint_every)
         return wanted or (self.keep_best and self.is_judged(done))
+
+
+def read_every_on(device_type: str) -> int:
+    """Return how many steps' figures are read at once on a kind of device."""
+    return 1 if device_type == "cpu" else READ_EVERY_ON_GPU
 
 
 def step_to_share(step: int, course: Course) -> float:

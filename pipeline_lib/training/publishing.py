@@ -7,7 +7,8 @@ output's path, and gives nothing out once another order lies there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,10 +16,54 @@ from filelock import FileLock
 
 from pipeline_lib.files import read_json, value_to_sha256, write_json
 from pipeline_lib.settings import UserError
+from pipeline_lib.training.checkpoints import exclusive
+from pipeline_lib.training.state import clear, is_finished
 
 LOCK_SECONDS = 600
 DIGITS = 32
 ORDERS = "orders"
+
+
+def train_once(
+    states: Path,
+    key: str,
+    output: Path,
+    train: Callable[[Path], None],
+    give: Callable[[Path], None],
+    order: str | None = None,
+) -> None:
+    """Train, or go on, or take what an equal training left; then write its outputs.
+
+    Parameters
+    ----------
+    states : Path
+        Folder of the trainings' states; that of the orders stands beside it.
+    key : str
+        Of the training, the name of its state folder.
+    output : Path
+        The file or folder by which the order is known.
+    train : callable
+        Trains to the end in the state folder, and marks it finished.
+    give : callable
+        Writes the outputs of a finished training, from its state folder.
+    order : str, optional
+        What the outputs are asked for with, where that is more than the key.
+
+    Raises
+    ------
+    UserError
+        If another process trains there, or other outputs were asked for since.
+    """
+    folder, orders = states / key, states.with_name(ORDERS)
+    place_order(orders, output, order or key)
+    with exclusive(folder):
+        if is_finished(folder):
+            logging.info("already trained: taking it from %s", folder)
+            clear(folder)
+        else:
+            train(folder)
+        with publishing(orders, output, order or key, folder):
+            give(folder)
 
 
 def place_order(orders: Path, output: Path, key: str) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,9 @@ from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_p
 from pipeline_lib.imaging.stacks import read_stack
 from pipeline_lib.training.judgement import forget_scores
 
+if TYPE_CHECKING:
+    import torch
+
 CHECKPOINTS, PREVIEWS, MODEL = "checkpoints", "previews", "model"
 HISTORY, FINISHED, SHEET = "history.csv", "finished.json", "previews.png"
 BEGUN, DESCRIPTION = "begun.json", "description.json"
@@ -36,24 +40,31 @@ def preview_path(folder: Path, step: int, concept: str) -> Path:
     return folder / PREVIEWS / f"step-{step:08d}-{concept}.tif"
 
 
-def begun_with(folder: Path, precision: str) -> str:
+def begun_with(folder: Path, dtype: torch.dtype) -> torch.dtype:
     """Return the precision that a training began with, wherever it goes on.
 
     Parameters
     ----------
     folder : Path
         State folder.
-    precision : str
+    dtype : torch.dtype
         What this machine would take; kept if the training begins.
 
     Returns
     -------
-    str
+    torch.dtype
         The kept one: a training that changes its precision half-way is neither.
     """
+    import torch
+
     if not (folder / BEGUN).exists():
-        write_json(folder / BEGUN, {"precision": precision})
-    return read_json(folder / BEGUN)["precision"]
+        write_json(folder / BEGUN, {"precision": str(dtype).removeprefix("torch.")})
+    return getattr(torch, read_json(folder / BEGUN)["precision"])
+
+
+def made_with(folder: Path, device: torch.device) -> dict[str, str]:
+    """Return on what, and in which precision, a training was made, for a model's card."""
+    return {"device": str(device), **read_json(folder / BEGUN)}
 
 
 def previews_to_sheet(folder: Path) -> npt.NDArray[np.uint8]:

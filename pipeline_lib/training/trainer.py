@@ -57,7 +57,7 @@ class Trainer:
         }
         self.average = MovingAverage(self.weights, course.ema_decay)
         self._pool = one_core_threads(course.threads) if course.threads > 1 else None
-        self._unread: list[tuple[int, dict[str, torch.Tensor]]] = []
+        self._unread: list[tuple[int, Losses, dict[str, float]]] = []
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -94,13 +94,11 @@ class Trainer:
         rates = self._set_rates(step)
         losses = self._accumulate(step)
         figures = {**losses, NORM: self._clip()}
-        at_once = self.course.read_every == 1
-        if at_once:
-            self._check(step, figures)
+        self._unread.append((step, figures, rates))
+        rows = self.read() if self.course.read_every == 1 else []
         self._update()
         self.average.update(step)
-        self._unread.append((step, {**figures, **rates}))
-        return self.read() if at_once or self._is_read_after(step + 1) else []
+        return rows + self.read() if self._is_read_after(step + 1) else rows
 
     def _is_read_after(self, done: int) -> bool:
         """Say whether the figures have to be known after so many steps: what saves needs them."""
@@ -111,14 +109,20 @@ class Trainer:
     def read(self) -> list[dict[str, float]]:
         """Wait for the figures of the steps that were not read yet, check and return them."""
         unread, self._unread = self._unread, []
-        for step, figures in unread:
-            self._check(step, figures)
-        return [{name: float(value) for name, value in figures.items()} for _, figures in unread]
+        if not unread:
+            return []
+        values = torch.stack([torch.stack([*figures.values()]) for _, figures, _ in unread])
+        rows = []
+        for (step, figures, rates), row in zip(unread, values.tolist(), strict=True):
+            told = dict(zip(figures, row, strict=True))
+            self._check(step, told)
+            rows.append(told | rates)
+        return rows
 
-    def _check(self, step: int, figures: Mapping[str, torch.Tensor | float]) -> None:
+    def _check(self, step: int, figures: Mapping[str, float]) -> None:
         """Raise DivergenceError unless loss and, where no scaler sees to it, norm are finite."""
         watched = (LOSS,) if self.accelerator.scaler else (LOSS, NORM)
-        values = [float(figures[name]) for name in watched]
+        values = [figures[name] for name in watched]
         if np.isfinite(values).all():
             return
         self._forget_gradients()

@@ -31,6 +31,7 @@ from pipeline_lib.training.judgement import Score, read_scores
 from pipeline_lib.training.loop import training_steps
 from pipeline_lib.training.stopping import StopRequest
 from pipeline_lib.training.trainer import Trainer
+from tests.dreambooth import workbench
 from tests.dreambooth.judged import judging_paths
 from tests.dreambooth.workbench import CONCEPT, Workbench, load_script
 
@@ -42,10 +43,7 @@ OBLIQUE = CONCEPT | {"modality": "oblique"}  # never turned: copies are found in
 def make_trainer(bench: Workbench, folder: Path, **training: Any) -> Trainer:
     stage = bench.stage([OBLIQUE], **(JUDGED | training))
     paths = bench.paths(folder, **judging_paths(bench, folder / "judge"))
-    concepts = finetune_script.read_concepts(stage, paths)
-    priors = finetune_script.read_priors(stage, paths.priors)
-    judged_by = finetune_script.read_judges(paths, stage)
-    return finetune_script.make_trainer(stage, paths, concepts, priors, folder, judged_by)
+    return workbench.make_trainer(stage, paths, folder)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from pipeline_lib.dreambooth import lora_export
-from pipeline_lib.dreambooth.export import export_model
+from pipeline_lib.dreambooth.export import write_card, write_weights
 from pipeline_lib.dreambooth.lora_export import base_version, layer_to_original
 from pipeline_lib.files import folder_to_sha256, read_json
 from pipeline_lib.models.adapters import ADAPTER_FILE
@@ -60,6 +60,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Export
         return Exported(model, base, folder)
 
     return build
+
+
+def export_model(model: BaseModel, folder: Path, card: dict[str, Any]) -> None:
+    write_card(folder, {**write_weights(model, folder, card["base"]), **card})
 
 
 def make_card(base: Path, **own: Any) -> dict[str, Any]:

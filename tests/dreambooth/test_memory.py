@@ -10,6 +10,7 @@ import torch
 from pipeline_lib.dreambooth.memory import TrainingMemory, folder_to_meta_model, training_memory
 from pipeline_lib.settings import TrainingSettings
 from pipeline_lib.training.trainer import Trainer
+from tests.dreambooth import workbench
 from tests.dreambooth.workbench import SIZE, Workbench, load_script
 from tests.toy_models import build_toy_model
 
@@ -22,10 +23,7 @@ def computed(base: Path, dtype: torch.dtype = torch.float32, **settings: Any) ->
 
 
 def make_trainer(bench: Workbench, folder: Path, **training: Any) -> Trainer:
-    stage, paths = bench.stage(**training), bench.paths(folder)
-    concepts = finetune_script.read_concepts(stage, paths)
-    priors = finetune_script.read_priors(stage, paths.priors)
-    return finetune_script.make_trainer(stage, paths, concepts, priors, folder, {})
+    return workbench.make_trainer(bench.stage(**training), bench.paths(folder), folder)
 
 
 def kept_by_a_step(trainer: Trainer) -> int:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,17 +22,14 @@ from pipeline_lib.training.loop import training_steps
 from pipeline_lib.training.state import CHECKPOINTS, is_finished
 from pipeline_lib.training.stopping import StoppedError, StopRequest
 from pipeline_lib.training.trainer import Trainer
+from tests.dreambooth import workbench
 from tests.dreambooth.workbench import CONCEPT, Workbench, load_script
 
 finetune_script = load_script("finetune")
 
 
-def make_trainer(bench: Workbench, folder: Path, **training: object) -> Trainer:
-    stage, paths = bench.stage(**training), bench.paths(folder)
-    concepts = finetune_script.read_concepts(stage, paths)
-    priors = finetune_script.read_priors(stage, paths.priors)
-    judged_by = finetune_script.read_judges(paths, stage)
-    return finetune_script.make_trainer(stage, paths, concepts, priors, folder, judged_by)
+def make_trainer(bench: Workbench, folder: Path, **training: Any) -> Trainer:
+    return workbench.make_trainer(bench.stage(**training), bench.paths(folder), folder)
 
 
 def history_without_seconds(path: Path) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 from pipeline_lib.files import folder_to_sha256, write_json
 from pipeline_lib.imaging.stacks import write_stack
 from pipeline_lib.settings import FinetuneStage, LatentsStage
+from pipeline_lib.training.trainer import Trainer
 from tests.toy_models import build_toy_model
 
 EMBEDDED = Path(__file__).parents[2] / "resources" / "base_models" / "brightfield-tiny"
@@ -154,3 +155,12 @@ def make_latents(folder: Path, modality: str = "brightfield") -> None:
     }
     paths = Namespace(batch_size=None, **{key: folder / name for key, name in names.items()})
     load_script("latents").latents(LatentsStage(modality=modality, batch_size=4), paths)
+
+
+def make_trainer(stage: FinetuneStage, paths: Namespace, folder: Path) -> Trainer:
+    """Return the trainer that the finetune script would train."""
+    script = load_script("finetune")
+    concepts = script.read_concepts(stage, paths)
+    priors = script.read_priors(stage, paths.priors)
+    judged_by = script.read_judges(paths, stage)
+    return script.make_trainer(stage, paths, concepts, priors, folder, judged_by)
