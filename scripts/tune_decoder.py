@@ -69,6 +69,7 @@ def tune_decoder(stage: DecoderStage, paths: argparse.Namespace) -> None:
         paths.tuned,
         lambda folder: train_decoder(stage, paths.model, train, validation, folder),
         give,
+        done="tuned",
     )
 
 

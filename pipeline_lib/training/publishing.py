@@ -31,6 +31,7 @@ def train_once(
     train: Callable[[Path], None],
     give: Callable[[Path], None],
     order: str | None = None,
+    done: str = "trained",
 ) -> None:
     """Train, or go on, or take what an equal training left; then write its outputs.
 
@@ -48,6 +49,8 @@ def train_once(
         Writes the outputs of a finished training, from its state folder.
     order : str, optional
         What the outputs are asked for with, where that is more than the key.
+    done : str
+        What was done to the model, for the log.
 
     Raises
     ------
@@ -58,7 +61,7 @@ def train_once(
     place_order(orders, output, order or key)
     with exclusive(folder):
         if is_finished(folder):
-            logging.info("already trained: taking it from %s", folder)
+            logging.info("already %s: taking it from %s", done, folder)
             clear(folder)
         else:
             train(folder)
