@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,84 @@ from pipeline_lib.settings import UserError
 
 MARK = "brightbooth"
 CLASSIC_TIFF_BYTES = 2**32 - 2**25
+COMPRESSION = "zstd"
+
+
+class PlaneSource(Protocol):
+    """Planes of one size and type that can be had one by one: an array, a stack on disk, a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the number of planes and the sides of each."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Return the type of a pixel."""
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        """Give one plane after another."""
+
+
+class OpenStack:
+    """A stack on disk whose planes are read when they are asked for.
+
+    Holds no file open and no pixels. ``stack[2]`` reads a plane, ``stack[2, 10:20]`` a part of it,
+    and a loop over it has one plane in memory at a time.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        (N, Y, X) or (N, Y, X, 3).
+    dtype : dtype
+        Type of a pixel.
+    """
+
+    def __init__(self, path: Path | str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.path, self.shape, self.dtype = Path(path), shape, dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        with tifffile.TiffFile(self.path) as tiff:
+            for number in range(len(self)):
+                yield tiff.pages[number].asarray()
+
+    def __getitem__(self, index: int | tuple[Any, ...]) -> npt.NDArray[Any]:
+        """Return a plane, or a part of it where slices of its axes follow its number."""
+        number, *inner = index if isinstance(index, tuple) else (index,)
+        number = range(len(self))[number]
+        with tifffile.TiffFile(self.path) as tiff:
+            return tiff.pages[number].asarray()[tuple(inner)]
+
+
+def open_stack(path: Path | str) -> OpenStack:
+    """Return the stack that `write_stack` wrote, to be read plane by plane.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+
+    Returns
+    -------
+    OpenStack
+        Its shape and type, and its planes on demand.
+
+    Raises
+    ------
+    UserError
+        If the file is none of the project's stacks.
+    """
+    with tifffile.TiffFile(path) as tiff:
+        planes, page = _description(tiff, path)["planes"], tiff.pages.first
+        return OpenStack(path, (planes, *page.shape), page.dtype)
 
 
 def write_stack(
-    path: Path | str, stack: npt.NDArray[Any], metadata: dict[str, Any] | None = None
+    path: Path | str, stack: PlaneSource, metadata: dict[str, Any] | None = None
 ) -> None:
     """Write a stack atomically, each plane a page, compressed without loss.
 
@@ -27,9 +102,9 @@ def write_stack(
     ----------
     path : Path or str
         File to write.
-    stack : ndarray
-        Grey planes (N, Y, X) or colour planes (N, Y, X, 3). N may be 0: TIFF has no such thing, so
-        that the file then holds one blank page, and says so in its description.
+    stack : ndarray or other source of planes
+        Grey planes (N, Y, X) or colour planes (N, Y, X, 3), taken one by one. N may be 0: TIFF has
+        no such thing, so that the file then holds one blank page, and says so in its description.
     metadata : dict, optional
         JSON-able values kept in the file's description.
 
@@ -38,17 +113,21 @@ def write_stack(
     UserError
         If the stack has another number of axes.
     """
-    if stack.ndim not in (3, 4) or (stack.ndim == 4 and stack.shape[-1] != 3):
-        raise UserError(f"a stack needs axes N,Y,X or N,Y,X,3, found the shape {stack.shape}")
-    pages = stack if len(stack) else np.zeros((1, *stack.shape[1:]), stack.dtype)
-    description = json.dumps({MARK: {"planes": len(stack), "metadata": metadata or {}}})
+    shape, dtype = stack.shape, np.dtype(stack.dtype)
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[-1] != 3):
+        raise UserError(f"a stack needs axes N,Y,X or N,Y,X,3, found the shape {shape}")
+    pages = iter(stack) if shape[0] else iter(np.zeros((1, *shape[1:]), dtype))
+    description = json.dumps({MARK: {"planes": shape[0], "metadata": metadata or {}}})
     with atomic_path(path) as beside:
         tifffile.imwrite(
             beside,
             pages,
-            photometric="rgb" if stack.ndim == 4 else "minisblack",
-            compression="zlib",
-            predictor=stack.dtype.kind in "iu",
+            shape=(max(shape[0], 1), *shape[1:]),
+            dtype=dtype,
+            bigtiff=math.prod(shape) * dtype.itemsize > CLASSIC_TIFF_BYTES,
+            photometric="rgb" if len(shape) == 4 else "minisblack",
+            compression=COMPRESSION,
+            predictor=dtype.kind in "iu",
             metadata=None,
             description=description,
         )
@@ -99,7 +178,7 @@ def write_planes(path: Path | str, planes: Sequence[npt.NDArray[Any]]) -> None:
             tiff.write(
                 plane,
                 photometric="minisblack",
-                compression="zlib",
+                compression=COMPRESSION,
                 predictor=plane.dtype.kind in "iu",
                 metadata=None,
                 description="" if number else description,

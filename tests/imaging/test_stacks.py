@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipeline_lib.imaging.stacks import (
+    open_stack,
     read_planes,
     read_stack,
     read_stack_metadata,
@@ -67,3 +70,47 @@ def test_planes_of_any_sizes_come_back(tmp_path, shapes):
     assert len(back) == len(planes)
     for one, other in zip(back, planes, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 9), (1, 8, 9), (4, 8, 9), (3, 8, 9, 3)])
+def test_a_stack_is_read_plane_by_plane(tmp_path, shape):
+    stack = np.random.default_rng(0).integers(0, 4000, shape).astype("uint16")
+    write_stack(tmp_path / "a.tif", stack)
+    opened = open_stack(tmp_path / "a.tif")
+    assert (opened.shape, opened.dtype, len(opened)) == (shape, np.uint16, shape[0])
+    assert len(list(opened)) == shape[0]
+    for number, plane in enumerate(opened):
+        np.testing.assert_array_equal(plane, stack[number])
+        np.testing.assert_array_equal(opened[number], stack[number])
+        np.testing.assert_array_equal(opened[number, 2:5, 1:], stack[number, 2:5, 1:])
+    with pytest.raises(IndexError):
+        opened[shape[0]]
+
+
+def test_a_stack_on_disk_is_written_anew_one_plane_at_a_time(tmp_path):
+    stack = np.random.default_rng(0).integers(0, 4000, (5, 16, 24)).astype("int16")
+    write_stack(tmp_path / "a.tif", stack)
+    write_stack(tmp_path / "b.tif", open_stack(tmp_path / "a.tif"))
+    np.testing.assert_array_equal(read_stack(tmp_path / "b.tif"), stack)
+
+
+def test_only_a_stack_of_this_workflow_is_opened(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((2, 8, 8), "uint8"))
+    with pytest.raises(UserError, match="not a stack of this workflow"):
+        open_stack(tmp_path / "a.tif")
+
+
+def test_memory_grows_neither_with_writing_nor_with_reading_many_planes(tmp_path):
+    class Planes:
+        shape, dtype = (40, 256, 512), np.dtype("uint16")
+
+        def __iter__(self):
+            return (np.full(self.shape[1:], number, self.dtype) for number in range(40))
+
+    tracemalloc.start()
+    write_stack(tmp_path / "a.tif", Planes())
+    means = [int(plane.mean()) for plane in open_stack(tmp_path / "a.tif")]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert means == list(range(40))
+    assert peak < 8 * 256 * 512 * 2
