@@ -19,6 +19,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline_lib.command_line import validation_to_message
+from pipeline_lib.imaging.matching import pattern_to_files
 from pipeline_lib.imaging.sources import path_to_source
 from pipeline_lib.imaging.splitting import box_to_text, boxes_overlap
 from pipeline_lib.settings import (
@@ -290,15 +291,12 @@ def resolve_data_folder(data_folder: str, root: Path) -> Path:
 
 def _match_files(row: Row[SampleRow], folder: Path) -> list[str]:
     """Return the files a row means, relative to the data folder, sorted, hidden ones left out."""
-    # Path.glob refuses absolute patterns, which a sheet may hold.
-    found = sorted(glob.glob(row.value.path, root_dir=folder, recursive=True))  # noqa: PTH207
-    files = [name for name in found if (folder / name).is_file()]
-    if not files:
+    try:
+        return pattern_to_files(row.value.path, folder)
+    except UserError as error:
         raise UserError(
-            f"{row.where}: path: no file matches `{row.value.path}` in {folder}; correct the cell "
-            "or `data_folder` in the configuration"
-        )
-    return files
+            f"{row.where}: path: {error}; correct the cell or `data_folder` in the configuration"
+        ) from None
 
 
 def _row_to_source(row: Row[SampleRow], concept: Concept, folder: Path, relative: str) -> Source:
@@ -516,16 +514,14 @@ def _prior_files(
 
 def _real_images(prior: str, pattern: str, folder: Path) -> tuple[Path, ...]:
     """Return the files that a prior's `images` means, sorted, hidden ones left out."""
-    inner = f"{pattern}/*" if (folder / pattern).is_dir() else pattern
-    # Path.glob refuses absolute patterns, which a configuration may hold.
-    found = sorted(glob.glob(inner, root_dir=folder, recursive=True))  # noqa: PTH207
-    paths = tuple(folder / name for name in found if (folder / name).is_file())
-    if not paths:
+    inner = f"{glob.escape(pattern)}/*" if (folder / pattern).is_dir() else pattern
+    try:
+        return tuple(folder / name for name in pattern_to_files(inner, folder))
+    except UserError as error:
         raise UserError(
-            f"configuration: priors.{prior}.images: no file matches `{pattern}` in {folder}; "
-            "correct it, or leave it out to have the base model draw the class"
-        )
-    return paths
+            f"configuration: priors.{prior}.images: {error}; correct it, or leave it out to have "
+            "the base model draw the class"
+        ) from None
 
 
 def _run_identifiers(row: Row[RunRow], count: int) -> list[str]:
