@@ -47,6 +47,22 @@ def test_words_around_a_caption_stay(before: str, after: str, caption: str, sepa
     assert not re.search(r"[{},;]|  $", without_caption(template).replace("{subject}", ""))
 
 
+@pytest.mark.parametrize("article", ["a", "an"])
+@pytest.mark.parametrize(
+    ("modality", "words"),
+    [
+        ("oblique", "an oblique"),
+        ("brightfield", "a brightfield"),
+        ("phase_contrast", "a phase contrast"),
+        ("dic", "a dic"),
+    ],
+)
+def test_an_article_agrees_with_the_light(article: str, modality: str, words: str) -> None:
+    template = f"{article} {{modality}} image of a {{subject}}"
+    assert template_to_prompt(template, modality, "egg", "zx") == f"{words} image of a zx egg"
+    assert template_to_prompt("a {{modality}} {subject}", modality, "egg") == "a {modality} egg"
+
+
 def test_only_training_prompts_take_captions() -> None:
     template = "{subject}, {caption}"
     assert Concept(training_prompt=template).training_prompt == template

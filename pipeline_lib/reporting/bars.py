@@ -88,6 +88,8 @@ class Bar:
         What stands at 0 and at 1, with its number.
     mark : Mark or None
         None where there is no scale.
+    beyond : str
+        That the value lies beyond an end, empty where it does not.
     words : str
         All of it in a sentence, for those who do not see the bar.
     """
@@ -98,6 +100,7 @@ class Bar:
     interval: str
     ends: tuple[str, str]
     mark: Mark | None
+    beyond: str
     words: str
 
 
@@ -157,13 +160,24 @@ def sets_to_bar(name: str, sets: Mapping[str, Measured]) -> Bar:
     if name == COPY_SHARE:
         ends = (ends[0], "a tenth")
     if "tuned" not in sets:
-        return Bar(label, unit, "", "", ends, None, f"{label} ({unit}): not measured.")
+        return Bar(label, unit, "", "", ends, None, "", f"{label} ({unit}): not measured.")
     cell = measured_to_cell(sets["tuned"])
     position = sets_to_position(name, sets)
     mark = None if position is None else position_to_mark(position)
     words = f"{label} ({unit}): {cell.value}" + (f", {cell.interval}" if cell.interval else "")
-    words += f"; on a scale from {ends[0]} to {ends[1]}." if mark else "; no scale."
-    return Bar(label, unit, cell.value, cell.interval, ends, mark, words)
+    beyond = position_to_words(name, position)
+    words += f"; on a scale from {ends[0]} to {ends[1]}" if mark else "; no scale"
+    words += f": {beyond}." if beyond else "."
+    return Bar(label, unit, cell.value, cell.interval, ends, mark, beyond, words)
+
+
+def position_to_words(name: str, position: Position | None) -> str:
+    """Say that a value lies beyond an end of its bar, where it does; its chance is not weighed."""
+    if position is None or name == COPY_SHARE:
+        return ""
+    if position.value > 1:
+        return "farther off than untuned"
+    return "nearer than real training tiles" if position.value < 0 else ""
 
 
 def _end(words: str, measured: Measured | None) -> str:

@@ -172,12 +172,16 @@ def _distance_sentence(
     extractor = next((name for name in named if name), "")
     if not extractor:
         return ""
-    return (
+    said = (
         "The kernel distance is the unbiased squared maximum mean discrepancy with the kernel "
         "(x\u00b7y / D + 1)\u00b3 (Binkowski et al. 2018; Gretton et al. 2012) of features of "
-        f"{extractor_to_words(extractor).citation}, without pairs of one field; intervals in "
-        f"brackets are jackknife intervals over fields ({level_to_words(confidence)})."
+        f"{extractor_to_words(extractor).citation}, without pairs of one field"
     )
+    with_intervals = metrics[(metrics["metric"] == HEADLINE_METRIC) & metrics["low"].notna()]
+    if with_intervals.empty:
+        return f"{said}; the images come from too few fields for intervals."
+    level = level_to_words(confidence)
+    return f"{said}; intervals in brackets are jackknife intervals over fields ({level})."
 
 
 def card_to_licences(card: Mapping[str, Any]) -> Table:

@@ -291,7 +291,7 @@ def _more_fields(difference: Measured, margin: float) -> str:
             return "no interval could be given; the notes of the table say why."
         return (
             f"a verdict needs {MINIMUM_UNITS} independent fields in training and {MINIMUM_UNITS} "
-            f"held out, and one of them has {fields}."
+            f"held out; the side with fewer has {fields}."
         )
     more = fields_to_decide(difference, margin)
     if more is None:

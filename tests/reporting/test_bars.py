@@ -84,3 +84,18 @@ def test_six_numbers_whatever_was_measured():
 def test_a_ratio_says_that_1_is_best():
     bar = sets_to_bar("object_count_ratio", sets(Measured(1.2), 1.0, 4.0))
     assert "best at 1" in bar.unit and "best at 1" in bar.words
+
+
+@pytest.mark.parametrize(
+    ("tuned", "words"),
+    [(0.6, "farther off than untuned"), (0.3, ""), (0.05, "nearer than real training tiles")],
+)
+def test_what_lies_beyond_an_end_is_said_in_words(tuned, words):
+    bar = sets_to_bar("kernel_distance", sets(Measured(tuned), 0.1, 0.5))
+    assert bar.beyond == words
+    assert bar.words.endswith(f"{words}." if words else "0.5.")
+
+
+def test_more_copies_than_a_tenth_are_not_measured_by_the_untuned_base():
+    shares = {"tuned": Measured(0.2), "floor": Measured(0.0), "untuned": Measured(0.0)}
+    assert sets_to_bar("copy_share", shares).beyond == ""

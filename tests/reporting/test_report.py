@@ -277,8 +277,20 @@ def test_times_that_were_not_recorded_are_said(tmp_path):
 
 def test_the_level_of_the_intervals_is_the_one_used(page):
     assert page.text.count("its 90 % interval") == 2
-    assert "jackknife intervals over fields (90 %)." in page.text
     assert "95 %" not in page.text
+
+
+def test_methods_speak_of_intervals_only_where_there_are_some(tmp_path, page):
+    brackets = "intervals in brackets are jackknife intervals over fields (90 %)."
+    assert brackets not in page.text
+    assert "the images come from too few fields for intervals." in page.text
+    run = write_run(tmp_path / "demo")
+    metrics = read_frame(run.paths["metrics"])
+    distance = metrics["metric"] == "kernel_distance"
+    metrics.loc[distance, ["low", "high"]] = [0.01, 0.2]
+    metrics.to_csv(run.paths["metrics"], index=False)
+    call_script("report", run.settings, run.paths)
+    assert brackets in read_page(run.paths["page"]).text
 
 
 def test_settings_of_the_training_stand_once(page):
