@@ -52,16 +52,24 @@ class ReadingSettings(Settings):
     """How a raw file becomes a stack of planes; cells of samples.tsv overrule it row by row."""
 
     axes: str | None = Field(
-        None, description="Axes of the file where its metadata do not say, one letter each: TZCYX."
+        None,
+        description="Axes of the file where its metadata do not say, one letter each: TRZCYX (R: positions).",
     )
     channel: str | int | None = Field(
         None, description="Name or index of the channel; needed where a file has more than one."
     )
     z: str | int = Field(
         "only",
-        description="Focal plane: an index, `middle`, or `only` (refuse a file with several).",
+        description="Focal plane: an index, `middle`, `only` (refuse a file with several); `max`, "
+        "`min` or `mean` over all of them; or `best_focus`, also with an offset in planes or "
+        "micrometres: `best_focus+2`, `best_focus-1.5um`.",
     )
     t: str | int = Field("all", description="Time points: an index or `all`.")
+    position: str | int | None = Field(
+        None,
+        description="Name or index of the position; needed where a file has more than one, a row "
+        "of the sheet for each.",
+    )
     pixel_size_um: float | None = Field(
         None, gt=0, description="Width of a pixel in micrometres where the file does not say."
     )
@@ -817,7 +825,10 @@ class SampleRow(Settings):
     concept: Slug = Field(..., description="Name of the concept.")
     path: str = Field(..., min_length=1, description="File or glob, relative to data_folder.")
     group: str | None = Field(
-        None, description="Well, plate, day or position; members share a role. Default: the file."
+        None,
+        description="Well, plate, day or position; members share a role. Empty: what the file's "
+        "name tells, so that time points, focal planes and channels of one position stay together, "
+        "else the file.",
     )
     role: Role = Field("auto", description="What the field is for.")
     region: str | None = Field(
@@ -829,6 +840,7 @@ class SampleRow(Settings):
     channel: str | None = Field(None, description="As in the concept's `reading`.")
     z: str | None = Field(None, description="As in the concept's `reading`.")
     t: str | None = Field(None, description="As in the concept's `reading`.")
+    position: str | None = Field(None, description="As in the concept's `reading`.")
     pixel_size_um: float | None = Field(None, gt=0, description="As in the concept's `reading`.")
     caption: str | None = Field(
         None,
@@ -877,6 +889,7 @@ class SourceRegion(Settings):
         None, description="y0, y1, x0, x1 in pixels; none means all."
     )
     group: str = Field(..., description="Members of a group share a role.")
+    group_proposed: bool = Field(False, description="The file's name, no person, proposed it.")
     role: Role = Field(..., description="What it is for.")
     caption: str | None = Field(None, description="Words about it.")
 
@@ -1143,6 +1156,7 @@ def checked_template(template: str, words: tuple[str, ...]) -> str:
 
 
 CAPTION = re.compile(r"^\{caption\}[\s,;:]*|[\s,;:]*[(\[]?(?<!\{)\{caption\}(?!\})[)\]]?")
+MODALITY_ARTICLE = re.compile(r"\ban? \{modality\}")
 
 
 def takes_caption(template: str) -> bool:
@@ -1182,10 +1196,13 @@ def template_to_prompt(
     Returns
     -------
     str
-        The prompt, for example ``a brightfield microscopy image of zqx cells``.
+        The prompt, for example ``a brightfield microscopy image of zqx cells``; an article before
+        ``{modality}`` agrees with it, ``an oblique``.
     """
     subject = f"{identifier} {noun}".strip()
     told = template if caption else without_caption(template)
+    article = "an" if modality == "oblique" else "a"
+    told = MODALITY_ARTICLE.sub(f"{article} {{modality}}", told)
     return told.format(subject=subject, modality=modality.replace("_", " "), caption=caption)
 
 
