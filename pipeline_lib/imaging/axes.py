@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -145,13 +145,28 @@ def select_planes(
     """
     lengths = dict(zip(layout.axes, layout.shape, strict=True))
     names = channels if len(channels) == lengths.get("C", 1) else ()
-    chosen = {
-        "T": _time_points(lengths.get("T", 1), reading.t),
-        "Z": [_focal_plane(lengths.get("Z", 1), reading.z)],
-        "C": [_channel(lengths.get("C", 1), names, reading.channel)],
-    }
+    chosen = _all_or_refused(
+        {
+            "T": lambda: _time_points(lengths.get("T", 1), reading.t),
+            "Z": lambda: [_focal_plane(lengths.get("Z", 1), reading.z)],
+            "C": lambda: [_channel(lengths.get("C", 1), names, reading.channel)],
+        }
+    )
     kept = {axis: indices for axis, indices in chosen.items() if axis in lengths}
     return tuple(dict(zip(kept, index, strict=True)) for index in product(*kept.values()))
+
+
+def _all_or_refused(choices: Mapping[str, Callable[[], list[int]]]) -> dict[str, list[int]]:
+    """Return what was chosen on every axis, or refuse all choices that are missing at once."""
+    chosen, refusals = {}, []
+    for axis, choose in choices.items():
+        try:
+            chosen[axis] = choose()
+        except UserError as error:
+            refusals.append(str(error))
+    if refusals:
+        raise UserError("; also, ".join(refusals))
+    return chosen
 
 
 def _time_points(length: int, wanted: str | int) -> list[int]:

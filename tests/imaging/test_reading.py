@@ -168,6 +168,13 @@ def test_choices_that_do_not_exist(tmp_path, settings, message):
     assert message in refused(path, **settings)
 
 
+def test_all_missing_choices_are_told_together(tmp_path):
+    path = save(tmp_path / "a.tif", counts(2, 3, 4, *SIDE), ome=True, metadata={"axes": "TZCYX"})
+    refusal = refused(path, t=7)
+    for words in ("has 2 time points", "3 focal planes; say which", "4 channels, without names"):
+        assert words in refusal
+
+
 @pytest.mark.parametrize("settings", [{"z": 3}, {"t": 1}, {"channel": "oblique"}])
 def test_a_choice_on_an_axis_that_the_file_lacks(tmp_path, settings):
     assert f"`{next(iter(settings))}` is" in refused(
