@@ -19,9 +19,16 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline_lib.command_line import validation_to_message
+from pipeline_lib.imaging.group_names import paths_to_groups
 from pipeline_lib.imaging.matching import pattern_to_files
 from pipeline_lib.imaging.sources import path_to_source
-from pipeline_lib.imaging.splitting import box_to_text, boxes_overlap
+from pipeline_lib.imaging.splitting import (
+    box_to_text,
+    boxes_overlap,
+    refuse_missing_roles,
+    regions_to_roles,
+)
+from pipeline_lib.leaks import PlacedRegion, refuse_two_names, refuse_two_sides
 from pipeline_lib.settings import (
     BaseModelEntry,
     Concept,
@@ -46,6 +53,10 @@ PACKAGE_FOLDER = "package:"
 STUDY_PAGE = "study"
 UNTUNED = "base-"
 AUTO = "auto"  # in the place of an identifier: the weakest that is measured for the noun
+PROPOSED_GROUP = (
+    " (without a `group`, files that their names take for one place of the specimen are one; give "
+    "each a word of its own in `group` if they are not)"
+)
 CLASS_IMAGES = "class"  # a tuned model's images of the class alone, in the place of a prompt's name
 
 
@@ -134,10 +145,12 @@ def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> 
     folders = root, workflow_folder
     bases = _load_registry("base_models", configuration.base_models, BaseModelEntry, folders)
     rows = read_sheet(root / configuration.samples, SampleRow)
-    sources, regions = _rows_to_sources(rows, configuration, root)
+    sources, placed = _rows_to_sources(rows, configuration, root)
+    regions = {name: tuple(one.region for one in found) for name, found in placed.items()}
     runs = _load_runs(configuration, bases, root)
     _check_bases_are_there(runs, bases, workflow_folder)
     _check_used_concepts(runs, configuration, regions)
+    _refuse_leaks(runs, configuration, placed)
     extractors, judges = _used_extractors(configuration, runs, folders)
     image_sets = _runs_to_image_sets(runs, configuration)
     files = _prior_files(runs, configuration, sources, root)
@@ -237,19 +250,24 @@ def headline_extractor(extractors: Mapping[str, ExtractorEntry]) -> str:
 
 def _rows_to_sources(
     rows: Iterable[Row[SampleRow]], configuration: Configuration, root: Path
-) -> tuple[dict[str, dict[str, Source]], dict[str, tuple[SourceRegion, ...]]]:
+) -> tuple[dict[str, dict[str, Source]], dict[str, list[PlacedRegion]]]:
     """Resolve the sheet's globs to sources and regions, by concept."""
     folder = resolve_data_folder(configuration.data_folder, root)
     sources: dict[str, dict[str, Source]] = {name: {} for name in configuration.concepts}
     regions: dict[str, list[SourceRegion]] = {name: [] for name in configuration.concepts}
+    placed: dict[str, list[PlacedRegion]] = {name: [] for name in configuration.concepts}
     for row in rows:
+        name = row.value.concept
         concept = look_up(row.value.concept, configuration.concepts, "concept", row.where)
         for relative in _match_files(row, folder):
             source = _row_to_source(row, concept, folder, relative)
             _add_source(sources[row.value.concept], source, row.where)
             region = _row_to_region(row.value, source.name, relative)
-            _add_region(regions[row.value.concept], region, row.where, relative)
-    return sources, {name: tuple(found) for name, found in regions.items()}
+            _add_region(regions[name], region, row.where, relative)
+            placed[name].append(PlacedRegion(name, row.where, source.path, region))
+    for found in placed.values():
+        refuse_two_names(found)
+    return sources, placed
 
 
 def resolve_data_folder(data_folder: str, root: Path) -> Path:
@@ -322,11 +340,12 @@ def _add_source(sources: dict[str, Source], source: Source, where: str) -> None:
 
 
 def _row_to_region(row: SampleRow, source: str, relative: str) -> SourceRegion:
-    """Return the region a row means; its group is the file unless the row says otherwise."""
+    """Return the region a row means; without a group of its own, the file's name proposes one."""
     return SourceRegion(
         source=source,
         region=parse_region(row.region) if row.region else None,
-        group=row.group or relative,
+        group=row.group or paths_to_groups([relative])[relative],
+        group_proposed=row.group is None,
         role=row.role,
         caption=row.caption,
     )
@@ -348,6 +367,7 @@ def _add_region(
             raise UserError(
                 f"{where}: role: group `{region.group}` has role {earlier.role} in an earlier row "
                 f"and {region.role} here; a group stays together"
+                + (PROPOSED_GROUP if region.group_proposed else "")
             )
     regions.append(region)
 
@@ -581,6 +601,35 @@ def _check_used_concepts(
                         f"{configuration.samples}: concept `{trained.concept}` (run `{run.name}`) "
                         f"has no row with role {role} or auto; add files for it"
                     )
+
+
+def _refuse_leaks(
+    runs: Mapping[str, Run],
+    configuration: Configuration,
+    placed: Mapping[str, list[PlacedRegion]],
+) -> None:
+    """Refuse datasets that cannot be shared out, and runs whose concepts share what is held out."""
+    roles: dict[str, tuple[str, ...]] = {}
+    for run in runs.values():
+        for one in run.concepts:
+            if one.dataset not in roles:
+                listed = [region.region for region in placed[one.concept]]
+                roles[one.dataset] = _dataset_roles(one.dataset, listed, configuration)
+        regions = [region for one in run.concepts for region in placed[one.concept]]
+        drawn = [role for one in run.concepts for role in roles[one.dataset]]
+        refuse_two_sides(run.name, regions, drawn)
+
+
+def _dataset_roles(
+    dataset: str, regions: list[SourceRegion], configuration: Configuration
+) -> tuple[str, ...]:
+    """Return the roles that a dataset's split will give; refuse what it would refuse."""
+    try:
+        roles = regions_to_roles(regions, configuration.datasets[dataset].split)
+        refuse_missing_roles(roles)
+    except UserError as error:
+        raise UserError(f"{configuration.samples}: dataset `{dataset}`: {error}") from None
+    return roles
 
 
 def image_folder(dataset: str, prompt_name: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 RESULT_VERSION = {
     "ingest": 1,
     "quality": 1,
-    "split": 1,
+    "split": 2,
     "tiles": 2,
     "fetch": 1,
     "fetch_extractor": 1,

@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
+from pipeline_lib.imaging.group_names import groups_to_words
 from pipeline_lib.settings import ROLES, SourceRegion, SplitSettings, UserError
 
 TRAIN, VALIDATION, HOLDOUT = ROLES
 AUTO = "auto"
 FEW_GROUPS = 4
+SHOWN = 3
 LEAST_GROUPS_FOR_VALIDATION = 3
 
 
@@ -96,11 +98,14 @@ def fields_to_split(
         for plane in range(shapes[region.source][0])
         if (region.source, plane) in usable
     ]
-    _refuse_empty_roles(rows, roles)
+    refuse_missing_roles(roles)
+    _refuse_empty_roles(rows)
     chosen = _choose_training_planes(rows, training_planes, settings.seed)
     sources = {role: {row.source for row in chosen if row.role == role} for role in ROLES}
     one_field = len(set.union(*sources.values())) == 1
-    return Split(tuple(chosen), one_field, _warnings(chosen, one_field))
+    proposed = {region.source: region.group for region in regions if region.group_proposed}
+    words = [groups_to_words(proposed), *_warnings(chosen, one_field)]
+    return Split(tuple(chosen), one_field, tuple(filter(None, words)))
 
 
 # --- regions -------------------------------------------------------------------------------------
@@ -273,20 +278,24 @@ def _choose_training_planes(
 # --- what is refused and warned of ---------------------------------------------------------------
 
 
-def _refuse_empty_roles(rows: Sequence[SplitRow], roles: Sequence[str]) -> None:
-    """Refuse a split without training or hold-out planes."""
+def refuse_missing_roles(roles: Sequence[str]) -> None:
+    """Refuse roles without training or hold-out."""
     for role in (TRAIN, HOLDOUT):
-        if any(row.role == role for row in rows):
-            continue
-        if role in roles:
+        if role not in roles:
+            raise UserError(
+                f"no field has the role {role}; name some in `role` of samples.tsv, or raise its "
+                "share in `split` of the dataset and leave `role` empty for at least two groups"
+            )
+
+
+def _refuse_empty_roles(rows: Sequence[SplitRow]) -> None:
+    """Refuse a split of whose training or hold-out planes none is left."""
+    for role in (TRAIN, HOLDOUT):
+        if not any(row.role == role for row in rows):
             raise UserError(
                 f"the quality check refused every plane with the role {role}; see quality.tsv for "
                 "reasons and mends, or set `accept` to yes in samples.tsv"
             )
-        raise UserError(
-            f"no field has the role {role}; name some in `role` of samples.tsv, or raise its share "
-            "in `split` of the dataset and leave `role` empty for at least two groups"
-        )
 
 
 def _warnings(rows: Sequence[SplitRow], one_field: bool) -> tuple[str, ...]:
@@ -294,13 +303,15 @@ def _warnings(rows: Sequence[SplitRow], one_field: bool) -> tuple[str, ...]:
     found = []
     groups = {role: {row.group for row in rows if row.role == role} for role in ROLES}
     total = len(set.union(*groups.values()))
-    shared = set.intersection(groups[TRAIN], groups[HOLDOUT])
+    cut = _cut_sources(rows)
     if one_field:
         found.append("one field: differences cannot be told from chance; image a second position")
-    elif shared:
+    elif cut:
+        shown = ", ".join(cut[:SHOWN]) + (f" and {len(cut) - SHOWN} more" if cut[SHOWN:] else "")
         found.append(
-            f"{len(shared)} groups are cut into training and held-out regions, which are not "
-            "independent; hold whole groups out if there are enough"
+            f"fields are cut into regions of several roles or groups: {shown}; regions of one "
+            "field share light and neighbours and are not independent, so that scores look better "
+            "than they are; give whole fields one role and one group if there are enough"
         )
     elif total < FEW_GROUPS:
         found.append(
@@ -310,6 +321,14 @@ def _warnings(rows: Sequence[SplitRow], one_field: bool) -> tuple[str, ...]:
     if not groups[VALIDATION]:
         found.append("no validation fields: the last checkpoint will be used")
     return tuple(found)
+
+
+def _cut_sources(rows: Sequence[SplitRow]) -> list[str]:
+    """Return the sources whose regions have several roles or groups."""
+    sides: dict[str, set[tuple[str, str]]] = {}
+    for row in rows:
+        sides.setdefault(row.source, set()).add((row.role, row.group))
+    return sorted(source for source, found in sides.items() if len(found) > 1)
 
 
 def split_to_table(split: Split) -> list[dict[str, Any]]:

@@ -208,7 +208,15 @@ def test_all_regions_of_a_chosen_plane_train():
                 for name in "ab"
                 for role, box in (("train", (0, 9, 0, 9)), ("holdout", (10, 19, 0, 9)))
             ],
-            "2 groups are cut into training and held-out regions",
+            "fields are cut into regions of several roles or groups: a, b; regions of one",
+        ),
+        (
+            [
+                region("a", "train", "g1", (0, 9, 0, 9)),
+                region("a", "train", "g2", (10, 19, 0, 9)),
+                *(region(name, "holdout") for name in "bcd"),
+            ],
+            "fields are cut into regions of several roles or groups: a; regions of one",
         ),
         ([region("a", "train"), region("b", "holdout")], "the last checkpoint will be used"),
     ],
@@ -267,3 +275,14 @@ def test_a_role_that_the_quality_check_emptied():
 def test_more_training_planes_than_there_are():
     with pytest.raises(UserError, match="`training_planes` is 3, but there are 2 planes"):
         split([region("a", "train"), region("b", "holdout")], training_planes=3)
+
+
+def test_proposed_groups_are_written_down():
+    regions = [
+        region(f"s{number}", group=f"A0{number // 2}_t*.tif").model_copy(
+            update={"group_proposed": True}
+        )
+        for number in range(10)
+    ]
+    (told,) = split(regions).warnings
+    assert told.startswith("groups proposed from file names: A00_t*.tif (2 files), ")

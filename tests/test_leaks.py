@@ -1,0 +1,156 @@
+"""What stands on two sides of a run is refused before a job starts, with both rows."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline_lib.imaging.splitting import regions_to_roles
+from pipeline_lib.leaks import PlacedRegion, refuse_two_sides
+from pipeline_lib.settings import SourceRegion, SplitSettings, UserError
+from tests.test_study import RUNS, SAMPLES, Folder
+
+BOTH = RUNS + "both\ttoy\tround-64,long-64\tclass\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+def sheet(*rows):
+    """Return a sheet of (concept, path, group, role, region)."""
+    return SAMPLES + "".join("\t".join([*row, ""]) + "\n" for row in rows)
+
+
+def load(folder, *rows, runs=BOTH):
+    folder.samples, folder.runs = sheet(*rows), runs
+    return folder.load()
+
+
+OTHERS = [("round", "r2.tif", "", "holdout", ""), ("long", "l2.tif", "", "train", "")]
+
+
+@pytest.mark.parametrize("name", ["r1.tif", "link.tif", "hard.tif", "inner/r1.tif", "{}/r1.tif"])
+def test_a_file_in_two_concepts_of_a_run_has_one_side(folder, name):
+    data = folder.root / "data"
+    (data / "link.tif").symlink_to(data / "r1.tif")
+    os.link(data / "r1.tif", data / "hard.tif")
+    (data / "inner").symlink_to(data)
+    name = name.format(data)
+    rows = [("round", "r1.tif", "", "train", ""), ("long", name, "", "holdout", ""), *OTHERS]
+    message = (
+        r"samples\.tsv: the file \S+\.tif is train in concept `round` \(row 2\) and holdout in "
+        r"concept `long` \(row 3\), and run `both` .*give both rows one `role`"
+    )
+    with pytest.raises(UserError, match=message):
+        load(folder, *rows)
+    load(folder, *rows, runs=RUNS + "a\ttoy\tround-64\tclass\nb\ttoy\tlong-64\tclass\n")
+    rows[1] = ("long", name, "", "train", "")
+    load(folder, *rows, ("long", "l1.tif", "", "holdout", ""))
+
+
+@pytest.mark.parametrize("link", ["link.tif", "{}/r1.tif"])
+def test_a_concept_names_a_file_by_one_path(folder, link):
+    data = folder.root / "data"
+    (data / "link.tif").symlink_to(data / "r1.tif")
+    rows = [("round", "r1.tif", "", "train", ""), ("round", link.format(data), "", "holdout", "")]
+    with pytest.raises(UserError, match=r"row 3: path: .*is the same file as .*r1\.tif of row 2"):
+        load(folder, *rows, *OTHERS)
+
+
+def test_a_group_in_two_concepts_of_a_run_has_one_side(folder):
+    rows = [("round", "r1.tif", "A1", "train", ""), ("long", "l1.tif", "A1", "holdout", "")]
+    with pytest.raises(UserError, match=r"group 'A1' is train .*\(row 2\) and holdout .*\(row 3\)"):
+        load(folder, *rows, *OTHERS)
+
+
+def test_drawn_roles_count_too(folder):
+    """Seed and sheet draw them, so that they are known while planning."""
+    folder.config["datasets"]["round-64"]["split"] = {"validation": 0, "holdout": 0.5}
+    rows = [("round", "r1.tif", "A1", "auto", ""), ("round", "r2.tif", "B1", "auto", "")]
+    drawn = load(
+        folder, *rows, ("long", "l1.tif", "", "train", ""), (*OTHERS[1][:3], "holdout", "")
+    )
+    roles = regions_to_roles(drawn.regions["round"], drawn.configuration.datasets["round-64"].split)
+    other = {"train": "holdout", "holdout": "train"}
+    long = [("long", "l1.tif", "A1", other[roles[0]], ""), ("long", "l2.tif", "", roles[0], "")]
+    with pytest.raises(UserError, match=rf"{roles[0]} in concept `round` \(row 2, drawn\)"):
+        load(folder, *rows, *long)
+    long = [("long", "l1.tif", "A1", roles[0], ""), ("long", "l2.tif", "", other[roles[0]], "")]
+    load(folder, *rows, *long)
+
+
+ROLES = st.sampled_from(["train", "validation", "holdout", "auto"])
+PLACED = st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.sampled_from("ghij"), ROLES)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PLACED, min_size=2, max_size=8))
+def test_nothing_passes_on_two_sides(tmp_path_factory, rows):
+    folder = tmp_path_factory.getbasetemp()
+    placed, roles = [], []
+    for concept in "ab":
+        listed = [row for row in rows if row[0] == concept]
+        regions = [
+            SourceRegion(source=f"s{number}", group=group, role=role)
+            for _, number, group, role in listed
+        ]
+        try:
+            roles += regions_to_roles(regions, SplitSettings())
+        except UserError:
+            return
+        for region in regions:
+            path = folder / region.source
+            path.touch()
+            placed.append(PlacedRegion(concept, "samples.tsv: row 1", path, region))
+    sides: dict = {}
+    for one, role in zip(placed, roles, strict=True):
+        for key in (one.region.source, one.region.group):
+            sides.setdefault(key, {}).setdefault(one.concept, set()).add(role)
+    wrong = any(
+        len(found) == 2 and any(a != b for a in found["a"] for b in found["b"])
+        for found in sides.values()
+    )
+    if wrong:
+        with pytest.raises(UserError):
+            refuse_two_sides("run", placed, roles)
+    else:
+        refuse_two_sides("run", placed, roles)
+
+
+# --- groups --------------------------------------------------------------------------------------
+
+
+def add_files(folder, *names):
+    for name in names:
+        (folder.root / "data" / name).write_bytes(b"")
+
+
+def test_time_points_of_one_position_are_one_group_unless_the_sheet_says_so(folder):
+    add_files(folder, *(f"A0{well}_t{time}.tif" for well in (1, 2) for time in (1, 2)))
+    own = [("long", "l1.tif", "", "train", ""), ("long", "l2.tif", "", "holdout", "")]
+    regions = load(folder, ("round", "A0*.tif", "", "auto", ""), *own).regions["round"]
+    assert [one.group for one in regions] == ["A01_t*.tif"] * 2 + ["A02_t*.tif"] * 2
+    assert all(one.group_proposed for one in regions)
+    regions = load(folder, ("round", "A0*.tif", "mine", "train", ""), OTHERS[0], *own).regions
+    assert {one.group for one in regions["round"]} == {"mine", "r2.tif"}
+    assert not regions["round"][0].group_proposed
+    rows = [("round", "A01_t1.tif", "", "train", ""), ("round", "A01_t2.tif", "", "holdout", "")]
+    with pytest.raises(UserError, match=r"row 3: role: group `A01_t\*\.tif`.*give each a word"):
+        load(folder, *rows, *own)
+
+
+def test_one_drawn_group_is_refused_while_planning(folder):
+    own = [("long", "l1.tif", "", "train", ""), ("long", "l2.tif", "", "holdout", "")]
+    with pytest.raises(UserError, match=r"dataset `round-64`: there is one group only, 'well'"):
+        load(folder, ("round", "r*.tif", "well", "auto", ""), *own)
+
+
+def test_a_share_of_nothing_is_refused_while_planning(folder):
+    folder.config["datasets"]["round-64"]["split"] = {"holdout": 0}
+    with pytest.raises(UserError, match="dataset `round-64`: no field has the role holdout"):
+        folder.load()
