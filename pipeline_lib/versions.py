@@ -28,7 +28,7 @@ RESULT_VERSION = {
     "features": 3,
     "metrics": 5,
     "release": 2,
-    "report": 7,
+    "report": 8,
     "study": 4,
     "survey": 2,
 }

@@ -32,8 +32,8 @@ from pipeline_lib.reporting.pages import ConceptView, PairView, TileRow
 from pipeline_lib.reporting.pictures import (
     SEED,
     ScaleBar,
+    concept_to_scale_bar,
     concept_to_sheet_rows,
-    sizes_to_scale_bar,
 )
 from pipeline_lib.reporting.tables import (
     Table,
@@ -98,7 +98,7 @@ def concept_to_view(
     """
     curves = _curve_images(files)
     lines = metrics_to_rows(metrics, name)
-    scale = _scale_bar(files)
+    scale = concept_to_scale_bar(files)
     return ConceptView(
         name=name,
         verdict=verdict,
@@ -181,12 +181,6 @@ def _choice_sentence(files: ConceptFiles, shown: int) -> str:
         f"first {shown} by index, which began from random noise{_noise_words(files, shown)}. All "
         f"rows have the same grey scale, none is stretched. Tiles are {size}{scale}."
     )
-
-
-def _scale_bar(files: ConceptFiles) -> ScaleBar | None:
-    """Choose the bar that says how large things are."""
-    sizes = pd.concat([files.train_table["pixel_size_um"], files.holdout_table["pixel_size_um"]])
-    return sizes_to_scale_bar(sizes, files.train.shape[2])
 
 
 def _scale_sentence(scale: ScaleBar | None) -> str:

@@ -85,6 +85,7 @@ class RunView:
     checkpoint: str
     judged: JudgedView | None
     training: bytes
+    quarters: bytes | None
     previews: bytes
     class_images: Sequence[TileRow]
     times: Table

@@ -16,6 +16,7 @@ Images = npt.NDArray[np.uint8]
 SEED = 0
 LONGEST_SHARE = 0.4
 ROUND_STEPS = (5, 2, 1)
+BAR_MARGIN, BAR_HEIGHT = 0.06, 0.03  # shares of a picture's side
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,13 @@ def concept_to_sheet_rows(name: str, files: ConceptFiles, shown: int) -> list[tu
     ]
 
 
+def concept_to_scale_bar(files: ConceptFiles) -> ScaleBar | None:
+    """Choose the bar that says how large a concept's things are, none without one pixel size."""
+    tables = (files.train_table, files.holdout_table)
+    sizes = [size for table in tables for size in table["pixel_size_um"]]
+    return sizes_to_scale_bar(sizes, files.train.shape[2])
+
+
 def sizes_to_scale_bar(pixel_sizes_um: Iterable[float], width: int) -> ScaleBar | None:
     """Choose a bar of 1, 2 or 5 times a power of ten micrometres.
 
@@ -98,3 +106,29 @@ def sizes_to_scale_bar(pixel_sizes_um: Iterable[float], width: int) -> ScaleBar 
     length = next(step * power for step in ROUND_STEPS if step * power <= longest or step == 1)
     words = f"{length:g} µm" if length >= 1 else f"{1000 * length:g} nm"
     return ScaleBar(round(100 * length / (width * size), 2), words)
+
+
+def draw_scale_bar(images: Images, scale: ScaleBar) -> Images:
+    """Draw a bar into the lower left corner of the first picture of a row.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (N, Y, X)
+        Pictures; they are left as they are.
+    scale : ScaleBar
+        Its length.
+
+    Returns
+    -------
+    ndarray of uint8, shape (N, Y, X)
+        A copy, the bar white within a black line.
+    """
+    drawn = images.copy()
+    rows, columns = images.shape[1:]
+    margin = max(2, round(BAR_MARGIN * columns))
+    height = max(2, round(BAR_HEIGHT * rows))
+    length = max(1, round(scale.percent / 100 * columns))
+    bottom, right = rows - margin, margin + length
+    drawn[:1, bottom - height - 1 : bottom + 1, margin - 1 : right + 1] = 0
+    drawn[:1, bottom - height : bottom, margin:right] = 255
+    return drawn

@@ -31,7 +31,13 @@ from pipeline_lib.reporting.nearest import (
 )
 from pipeline_lib.reporting.objects import tables_to_found
 from pipeline_lib.reporting.pages import ConceptView, RunView
-from pipeline_lib.reporting.pictures import concept_to_sheet_rows
+from pipeline_lib.reporting.pictures import (
+    ScaleBar,
+    concept_to_scale_bar,
+    concept_to_sheet_rows,
+    draw_scale_bar,
+)
+from pipeline_lib.reporting.quarters import history_to_quarters_png
 from pipeline_lib.reporting.tables import Table, value_to_rows
 from pipeline_lib.reporting.times import Took, history_to_took, times_to_table
 from pipeline_lib.reporting.typical import copies_to_typical, typical_to_sheet_rows
@@ -41,6 +47,7 @@ from pipeline_lib.reporting.verdicts import (
 )
 from pipeline_lib.settings import EvaluatedConcept, ReportStage
 
+SheetRows = list[tuple[str, npt.NDArray[np.uint8]]]
 LOSSES = {
     "subject_loss": "subject",
     "prior_loss": "prior images",
@@ -90,7 +97,7 @@ def run_to_verdicts(files: RunFiles, concepts: Sequence[EvaluatedConcept]) -> di
     }
 
 
-def run_to_sheet_rows(files: RunFiles, shown: int) -> list[tuple[str, npt.NDArray[np.uint8]]]:
+def run_to_sheet_rows(files: RunFiles, shown: int) -> SheetRows:
     """Choose the rows of the run's contact sheet.
 
     Parameters
@@ -103,15 +110,26 @@ def run_to_sheet_rows(files: RunFiles, shown: int) -> list[tuple[str, npt.NDArra
     Returns
     -------
     list of (str, ndarray)
-        Labels and stacks; labels name the concept where there are several.
+        Labels and stacks; labels name the concept where there are several. The first picture of a
+        row has the scale bar, where one pixel size is known.
     """
     several = len(files.concepts) > 1
     rows = []
     for name, own in files.concepts.items():
         typical = copies_to_typical(files.copies, name, own.tuned.manifest)
         chosen = [*concept_to_sheet_rows(name, own, shown), *typical_to_sheet_rows(typical)]
-        rows += [(f"{name}: {label}" if several else label, images) for label, images in chosen]
+        marked = _with_scale(chosen, concept_to_scale_bar(own))
+        rows += [(f"{name}: {label}" if several else label, images) for label, images in marked]
     return rows
+
+
+def _with_scale(rows: SheetRows, scale: ScaleBar | None) -> SheetRows:
+    """Draw a concept's scale bar into each row, and say how long it is in the first label."""
+    if scale is None:
+        return rows
+    (first, images), *others = rows
+    labelled = [(f"{first} (bar: {scale.words})", images), *others]
+    return [(label, draw_scale_bar(images, scale)) for label, images in labelled]
 
 
 def run_to_view(
@@ -145,6 +163,7 @@ def run_to_view(
         checkpoint=training_to_checkpoint_note(files.history, files.card),
         judged=history_to_judged_view(files.history, files.card),
         training=history_to_png(files.history),
+        quarters=history_to_quarters_png(files.history),
         previews=files.previews,
         class_images=[
             images_to_row(f"\u201c{one.prompt}\u201d", one.first) for one in files.class_images

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from pipeline_lib.reporting.inputs import ConceptFiles, Samples
 from pipeline_lib.reporting.pictures import (
+    ScaleBar,
     concept_to_sheet_rows,
+    draw_scale_bar,
     seeded_choice,
     sizes_to_scale_bar,
 )
@@ -62,3 +64,20 @@ def test_scale_bars_are_round_and_fit(size, width):
 @pytest.mark.parametrize("sizes", [[], [float("nan")], [0.5, float("nan")], [0.5, 0.6], [0.0]])
 def test_without_one_known_pixel_size_there_is_no_bar(sizes):
     assert sizes_to_scale_bar(sizes, 64) is None
+
+
+@pytest.mark.parametrize(("side", "percent"), [(64, 40.0), (128, 31.25), (128, 16.0), (512, 20.0)])
+def test_a_drawn_bar_is_as_long_as_it_says_and_stands_in_the_first_picture_alone(side, percent):
+    images = np.full((3, side, side), 100, np.uint8)
+    drawn = draw_scale_bar(images, ScaleBar(percent, "20 µm"))
+    assert (images == 100).all() and (drawn[1:] == 100).all()
+    white = np.argwhere(drawn[0] == 255)
+    assert np.ptp(white[:, 1]) + 1 == pytest.approx(percent / 100 * side, abs=0.5)
+    assert white[:, 0].min() > side / 2 and white[:, 0].max() < side - 2
+    frame = drawn[0][white[:, 0].min() - 1 : white[:, 0].max() + 2, white[:, 1].min() - 1]
+    assert (frame == 0).all()
+
+
+def test_a_row_without_pictures_needs_no_bar():
+    none = np.zeros((0, 64, 64), np.uint8)
+    assert draw_scale_bar(none, ScaleBar(20, "20 µm")).shape == none.shape

@@ -200,8 +200,8 @@ def test_verdict_of_a_table():
     )
     assert verdict.headline == (
         "Too few images to say how near to real ones the synthetic images are: a verdict needs 5 "
-        "independent fields in training and 5 held out; the side with fewer has 1 field. Fine-tuning "
-        "seems to have brought them nearer, but this may be chance."
+        "independent fields in training and 5 held out; the side with fewer has 1 field. "
+        "Fine-tuning seems to have brought them nearer, but this may be chance."
     )
     assert "Kernel distance (EfficientNet-Lite0) of 200" in verdict.sentences[0]
     assert verdict.warnings == (
