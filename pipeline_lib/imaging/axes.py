@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from pipeline_lib.settings import ReadingSettings, UserError
 
-KNOWN = "TZCYXS"
+KNOWN = "TZCRYXS"
 PLANE_AXES = "YXS"
-SELECTED = "TZC"
-NAMES = {"T": "time points", "Z": "focal planes", "C": "channels"}
-KEYS = {"T": "t", "Z": "z", "C": "channel"}
+SELECTED = "TZCR"
+NAMES = {"T": "time points", "Z": "focal planes", "C": "channels", "R": "positions"}
+KEYS = {"T": "t", "Z": "z", "C": "channel", "R": "position"}
+FOCAL_WORD = re.compile(r"max|min|mean|best_focus(?:([+-]\d+)|([+-]\d+(?:\.\d+)?)[uµ]m)?")
+WHERE = {"C": " or of the concept's `reading`", "R": ", in a row for each that is wanted"}
+FOCAL_CHOICES = (
+    "`only`, `middle`, `max`, `min`, `mean`, `best_focus`, also with an offset as in "
+    "`best_focus+2` or `best_focus-1.5um`, or an index"
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class Layout:
     Attributes
     ----------
     axes : str
-        A letter of TZCYXS for every axis.
+        A letter of TZCRYXS for every axis, R being positions.
     shape : tuple of int
         Lengths.
     warnings : tuple of str
@@ -120,8 +128,11 @@ def _check_fit(found: str, shape: tuple[int, ...], letters: str) -> None:
 
 
 def select_planes(
-    layout: Layout, channels: Sequence[str], reading: ReadingSettings
-) -> tuple[dict[str, int], ...]:
+    layout: Layout,
+    channels: Sequence[str],
+    reading: ReadingSettings,
+    positions: Sequence[str] = (),
+) -> tuple[dict[str, int | str], ...]:
     """Return the wanted planes.
 
     Parameters
@@ -131,12 +142,15 @@ def select_planes(
     channels : sequence of str
         Names of the channels where the file has them, else empty.
     reading : ReadingSettings
-        What is wanted of channels, focal planes and time points.
+        What is wanted of channels, focal planes, time points and positions.
+    positions : sequence of str
+        Names of the positions where the file has them, else empty.
 
     Returns
     -------
     tuple of dict
-        For each plane, in order of time, its index on every axis among T, Z and C of the file.
+        For each plane, in order of time, its index on every axis among T, Z, C and R of the file;
+        of Z the word that stands for several where these are to be reduced to one.
 
     Raises
     ------
@@ -145,18 +159,20 @@ def select_planes(
     """
     lengths = dict(zip(layout.axes, layout.shape, strict=True))
     names = channels if len(channels) == lengths.get("C", 1) else ()
+    places = positions if len(positions) == lengths.get("R", 1) else ()
     chosen = _all_or_refused(
         {
             "T": lambda: _time_points(lengths.get("T", 1), reading.t),
             "Z": lambda: [_focal_plane(lengths.get("Z", 1), reading.z)],
-            "C": lambda: [_channel(lengths.get("C", 1), names, reading.channel)],
+            "C": lambda: [_named("C", lengths.get("C", 1), names, reading.channel)],
+            "R": lambda: [_named("R", lengths.get("R", 1), places, reading.position)],
         }
     )
     kept = {axis: indices for axis, indices in chosen.items() if axis in lengths}
     return tuple(dict(zip(kept, index, strict=True)) for index in product(*kept.values()))
 
 
-def _all_or_refused(choices: Mapping[str, Callable[[], list[int]]]) -> dict[str, list[int]]:
+def _all_or_refused(choices: Mapping[str, Callable[[], list[Any]]]) -> dict[str, list[Any]]:
     """Return what was chosen on every axis, or refuse all choices that are missing at once."""
     chosen, refusals = {}, []
     for axis, choose in choices.items():
@@ -176,38 +192,42 @@ def _time_points(length: int, wanted: str | int) -> list[int]:
     return [_index("T", length, wanted, "`all` or an index")]
 
 
-def _focal_plane(length: int, wanted: str | int) -> int:
-    """Return the wanted focal plane."""
+def _focal_plane(length: int, wanted: str | int) -> int | str:
+    """Return the wanted focal plane, or the word that reduces all of them to one."""
     if wanted == "middle":
         return length // 2
     if wanted == "only":
         if length > 1:
             raise UserError(
                 f"the file has {length} focal planes; say which in `z` of samples.tsv or of the "
-                f"concept's `reading`: an index from 0 to {length - 1}, or `middle`"
+                f"concept's `reading`: an index from 0 to {length - 1}, `middle`, `max`, `min`, "
+                "`mean` or `best_focus`"
             )
         return 0
-    return _index("Z", length, wanted, "`only`, `middle` or an index")
+    if FOCAL_WORD.fullmatch(str(wanted)):
+        return str(wanted)
+    return _index("Z", length, wanted, FOCAL_CHOICES)
 
 
-def _channel(length: int, names: Sequence[str], wanted: str | int | None) -> int:
-    """Return the wanted channel; names come before indices."""
+def _named(axis: str, length: int, names: Sequence[str], wanted: str | int | None) -> int:
+    """Return the wanted channel or position; names come before indices."""
+    key, what = KEYS[axis], NAMES[axis]
     if wanted is None:
         if length > 1:
             raise UserError(
-                f"the file has {length} channels, {_listed(names)}; name one in `channel` of "
-                "samples.tsv or of the concept's `reading`"
+                f"the file has {length} {what}, {_listed(names)}; name one in `{key}` of "
+                f"samples.tsv{WHERE[axis]}"
             )
         return 0
     if wanted in names:
         if list(names).count(str(wanted)) > 1:
-            raise UserError(f"several channels are named {wanted!r}; give an index in `channel`")
+            raise UserError(f"several {what} are named {wanted!r}; give an index in `{key}`")
         return list(names).index(str(wanted))
-    return _index("C", length, wanted, f"an index or one of the channels, {_listed(names)}")
+    return _index(axis, length, wanted, f"an index or one of the {what}, {_listed(names)}")
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Return the channels' names, or that there are none."""
+    """Return names, or that there are none."""
     return "named " + ", ".join(names) if names else "without names"
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pipeline_lib.settings import UserError
 
 LUMINANCE = (0.2125, 0.7154, 0.0721)
+LUMINANCE_STEPS = 256  # of a colour table's range: what rounding of three channels may undo
 COLOUR_CHANNELS = 3
 
 
@@ -34,9 +35,95 @@ def invert_polarity(plane: npt.NDArray[Any], bits: int) -> npt.NDArray[Any]:
     return ~plane if plane.dtype.kind == "i" else -plane
 
 
-def apply_palette(plane: npt.NDArray[Any], palette: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the colours (Y, X, 3) of a plane of indices into a palette (3, n)."""
+def palette_is_display(palette: npt.NDArray[Any], imagej: bool) -> bool:
+    """Tell whether a colour table only says how grey values are shown, so that indices are counts.
+
+    Parameters
+    ----------
+    palette : ndarray
+        (3, n): red, green and blue of every index.
+    imagej : bool
+        Whether ImageJ wrote the file. It stores the look-up table that a person looked through:
+        rising or falling, and with ends of other colours where it marks saturated pixels (HiLo).
+
+    Returns
+    -------
+    bool
+        True for a ramp of grey or of a colour, none of whose three channels ever falls, and, in
+        files of ImageJ, for any table whose luminance has one direction between its ends.
+    """
+    used = palette[:, : 1 + int(np.flatnonzero(palette.any(axis=0)).max(initial=0))]
+    steps = np.diff(used.astype(np.int64))
+    if (steps >= 0).all():
+        return bool(steps.any())
+    inner = np.diff(np.array(LUMINANCE) @ palette[:, 1:-1])
+    tolerance = float(palette.max()) / LUMINANCE_STEPS
+    one_direction = (inner >= -tolerance).all() or (inner <= tolerance).all()
+    return imagej and bool(one_direction and np.abs(inner).max(initial=0) > 0)
+
+
+def apply_palette(
+    plane: npt.NDArray[Any], palette: npt.NDArray[Any], colour: Literal["refuse", "luminance"]
+) -> npt.NDArray[Any]:
+    """Return the colours of a plane of indices into a table that is no ramp.
+
+    Parameters
+    ----------
+    plane : ndarray
+        (Y, X) indices.
+    palette : ndarray
+        (3, n): red, green and blue of every index.
+    colour : str
+        Whether colours are wanted.
+
+    Returns
+    -------
+    ndarray
+        (Y, X, 3).
+
+    Raises
+    ------
+    UserError
+        If `colour` is ``refuse``: whether indices or colours are the picture is not known.
+    """
+    if colour == "refuse":
+        raise UserError(
+            "the image has a colour table that neither rises from dark to bright nor is one of "
+            "ImageJ's, so that it is unknown whether its values or its colours are the picture; in "
+            "Fiji choose Image > Lookup Tables > Grays and save it anew to use its values, or set "
+            "`reading: colour: luminance` of the concept to use its colours' luminance"
+        )
     return np.moveaxis(palette[:, plane], 0, -1)
+
+
+def narrow_integers(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return whole numbers of 64 bits in 32 bits; other planes as they are.
+
+    Parameters
+    ----------
+    plane : ndarray
+        Of any shape.
+
+    Returns
+    -------
+    ndarray
+        The same values.
+
+    Raises
+    ------
+    UserError
+        If 32 bits do not hold them.
+    """
+    if plane.dtype.kind not in "iu" or plane.dtype.itemsize <= np.dtype(np.int32).itemsize:
+        return plane
+    narrow = np.dtype(np.uint32 if plane.dtype.kind == "u" else np.int32)
+    limits = np.iinfo(narrow)
+    if plane.min() < limits.min or plane.max() > limits.max:
+        raise UserError(
+            f"the samples are of type {plane.dtype} and run from {plane.min()} to {plane.max()}, "
+            "more than 32 bits hold; save the file with 16 or 32 bits a sample"
+        )
+    return plane.astype(narrow)
 
 
 def drop_alpha(samples: npt.NDArray[Any], colours: int) -> tuple[npt.NDArray[Any], tuple[str, ...]]:

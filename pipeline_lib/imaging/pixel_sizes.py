@@ -25,7 +25,9 @@ MICROMETRES = {
     "in": 25400.0,
     "inch": 25400.0,
 }
+PRINTING_UNITS = ("in", "inch")  # ImageJ takes them from 72 dots an inch, where nobody measured
 AGREEMENT = 0.01
+PLAUSIBLE_UM = (0.02, 20.0)
 
 
 def tiff_to_pixel_size(tiff: tifffile.TiffFile) -> tuple[float | None, tuple[str, ...]]:
@@ -48,7 +50,7 @@ def tiff_to_pixel_size(tiff: tifffile.TiffFile) -> tuple[float | None, tuple[str
     """
     sides: tuple[float | None, float | None] = (None, None)
     if tiff.ome_metadata is not None:
-        sides = _ome_sides(tiff.ome_metadata)
+        sides = tuple(_ome_lengths(tiff.ome_metadata, "XY"))
     elif tiff.imagej_metadata is not None:
         sides = _imagej_sides(tiff)
     width, height = sides
@@ -57,26 +59,33 @@ def tiff_to_pixel_size(tiff: tifffile.TiffFile) -> tuple[float | None, tuple[str
     return width or height, ()
 
 
-def _ome_sides(xml: str) -> tuple[float | None, float | None]:
-    """Return width and height of a pixel by OME metadata."""
+def _ome_lengths(xml: str, axes: str) -> list[float | None]:
+    """Return the lengths of a voxel along some axes by OME metadata."""
     pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
     if pixels is None:
-        return None, None
-    width, height = (
-        _length(pixels.get(f"PhysicalSize{side}"), pixels.get(f"PhysicalSize{side}Unit", "um"))
-        for side in "XY"
-    )
-    return width, height
+        return [None] * len(axes)
+    return [
+        _length(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "um"))
+        for axis in axes
+    ]
 
 
 def _imagej_sides(tiff: tifffile.TiffFile) -> tuple[float | None, float | None]:
     """Return width and height of a pixel by ImageJ's unit and the resolution tags."""
-    unit = str((tiff.imagej_metadata or {}).get("unit", ""))
+    unit = str((tiff.imagej_metadata or {}).get("unit", "")).strip()
     page = tiff.pages.first
-    if unit.strip() == "" or "XResolution" not in page.tags:
+    if unit.lower() in ("", *PRINTING_UNITS) or "XResolution" not in page.tags:
         return None, None
     width, height = (_length(_inverted(density), unit) for density in page.resolution)
     return width, height
+
+
+def tiff_to_focal_step(tiff: tifffile.TiffFile) -> float | None:
+    """Return the distance of neighbouring focal planes in micrometres, None where it is unknown."""
+    if tiff.ome_metadata is not None:
+        return _ome_lengths(tiff.ome_metadata, "Z")[0]
+    meta = tiff.imagej_metadata or {}
+    return _length(meta.get("spacing"), str(meta.get("unit", "")))
 
 
 def _inverted(density: float) -> float | None:
@@ -108,7 +117,7 @@ def settle_pixel_size(
     float or None
         The file's, else the sheet's.
     tuple of str
-        A warning where none is known.
+        A warning where none is known, or no light microscope has such pixels.
 
     Raises
     ------
@@ -122,4 +131,10 @@ def settle_pixel_size(
         )
     if found is None and stated is None:
         return None, ("the pixel size is unknown; `pixel_size_um` in samples.tsv would say it",)
-    return (stated if found is None else found), ()
+    size = stated if found is None else found
+    if not PLAUSIBLE_UM[0] <= size <= PLAUSIBLE_UM[1]:
+        return size, (
+            f"a pixel would be {size:g} um wide, which is implausible: check the file's metadata "
+            "and `pixel_size_um`",
+        )
+    return size, ()

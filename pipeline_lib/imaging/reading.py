@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
-from pipeline_lib.imaging.axes import PLANE_AXES, Layout, select_planes, settle_axes
+from pipeline_lib.imaging.axes import Layout, select_planes, settle_axes
+from pipeline_lib.imaging.damage import refusing_damage
+from pipeline_lib.imaging.focus import FocalStack, reduce_focus
 from pipeline_lib.imaging.greys import (
     COLOUR_CHANNELS,
     apply_palette,
@@ -24,20 +21,25 @@ from pipeline_lib.imaging.greys import (
     drop_alpha,
     invert_polarity,
     mend_invalid,
+    narrow_integers,
     refuse_no_picture,
 )
-from pipeline_lib.imaging.pixel_sizes import settle_pixel_size, tiff_to_pixel_size
+from pipeline_lib.imaging.photographs import JPEG_MARK, PNG_MARK, read_photograph
+from pipeline_lib.imaging.pixel_sizes import (
+    settle_pixel_size,
+    tiff_to_focal_step,
+    tiff_to_pixel_size,
+)
+from pipeline_lib.imaging.stacks import PlaneSource
+from pipeline_lib.imaging.tiff_images import TiffImage, open_image
+from pipeline_lib.imaging.tiff_planes import series_to_reader
 from pipeline_lib.settings import ReadingSettings, UserError
 
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-PNG_MARK = b"\x89PNG"
-JPEG_MARK = b"\xff\xd8\xff"
-JPEG_END = b"\xff\xd9"
-GREY_KINDS = ("MINISBLACK", "MINISWHITE")
-COLOUR_KINDS = ("RGB", "YCBCR", "PALETTE")
-OPACITY = (1, 2)
-SamplesReader = Callable[[dict[str, int]], npt.NDArray[Any]]
-DAMAGE = ("series", "TiffPages", "Missing data")
+PALETTE_WARNING = "the file's colour table was taken for a way to show it: its indices were read"
+Index = Mapping[str, int]
+Wanted = dict[str, int | str]
+PlaneReader = Callable[[Index], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -46,26 +48,65 @@ class Field:
 
     Attributes
     ----------
-    planes : ndarray
+    planes : ndarray or other source of planes
         (N, Y, X) in camera counts.
-    indices : tuple of dict
-        Where in the file each plane stood: its index on the axes T, Z and C.
+    indices : sequence of dict
+        Where in the file each plane stood: its index on the axes T, Z, C and R, of Z what it was
+        reduced by where several became one.
     axes : str
         Axes of the file.
     shape : tuple of int
         Lengths of these axes.
     pixel_size_um : float or None
         Width of a pixel.
-    warnings : tuple of str
+    warnings : sequence of str
         What a person should know.
     """
 
-    planes: npt.NDArray[Any]
-    indices: tuple[dict[str, int], ...]
+    planes: PlaneSource
+    indices: Sequence[Mapping[str, int | str]]
     axes: str
     shape: tuple[int, ...]
     pixel_size_um: float | None
-    warnings: tuple[str, ...]
+    warnings: Sequence[str]
+
+
+class ReadPlanes:
+    """Planes that are read one by one when they are asked for, all of one size and type.
+
+    Parameters
+    ----------
+    indices : list of dict
+        What is wanted; an entry is replaced by what was found when its plane is read.
+    read : callable
+        From such an entry to the plane and to what was found.
+    """
+
+    def __init__(
+        self,
+        indices: list[Wanted],
+        read: Callable[[Wanted], tuple[npt.NDArray[Any], Wanted]],
+    ) -> None:
+        self._indices, self._read = indices, read
+        self._first = self._plane(0)
+        self.shape, self.dtype = (len(indices), *self._first.shape), self._first.dtype
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        yield self._first
+        for number in range(1, len(self._indices)):
+            plane = self._plane(number)
+            if plane.dtype != self.dtype:
+                raise UserError(
+                    f"plane {self._indices[number]} became {plane.dtype}, the first one "
+                    f"{self.dtype}: some are in colour, or hold larger numbers, and others not; "
+                    "list them in rows of their own by `t`"
+                )
+            yield plane
+
+    def _plane(self, number: int) -> npt.NDArray[Any]:
+        """Return a plane and note where it stood."""
+        plane, self._indices[number] = self._read(self._indices[number])
+        return plane
 
 
 def read_field(path: Path, reading: ReadingSettings) -> Field:
@@ -81,29 +122,74 @@ def read_field(path: Path, reading: ReadingSettings) -> Field:
     Returns
     -------
     Field
-        Its planes and what is known of them.
+        Its planes, all of them in memory, and what is known of them.
 
     Raises
     ------
     UserError
         If the file cannot be read rightly; the message names it and says what to do.
     """
+    with open_field(path, reading) as field:
+        planes = np.stack(list(field.planes))
+        return replace(
+            field, planes=planes, indices=tuple(field.indices), warnings=tuple(field.warnings)
+        )
+
+
+@contextmanager
+def open_field(path: Path, reading: ReadingSettings) -> Iterator[Field]:
+    """Open a raw file, to read the wanted planes one by one.
+
+    Parameters
+    ----------
+    path, reading
+        As for `read_field`.
+
+    Yields
+    ------
+    Field
+        What is known of it; indices and warnings are whole once all planes were read.
+
+    Raises
+    ------
+    UserError
+        As `read_field`, here or while planes are read.
+    """
     try:
-        return _path_to_field(path, reading)
+        mark = path_to_mark(path)
+        if mark in TIFF_MARKS:
+            with open_image(path) as image:
+                yield _image_to_field(image, reading)
+        else:
+            yield _photograph_to_field(path, mark, reading)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def _path_to_field(path: Path, reading: ReadingSettings) -> Field:
-    """Read a file by the kind that its first bytes tell."""
+def path_to_mark(path: Path) -> bytes:
+    """Return the first four bytes of a file, which tell its kind.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    bytes
+        Those of TIFF, PNG or JPEG.
+
+    Raises
+    ------
+    UserError
+        If it is empty or of another kind.
+    """
     with path.open("rb") as handle:
         mark = handle.read(4)
     if not mark:
         raise UserError("the file is empty; copy it again from the microscope")
-    if mark in TIFF_MARKS:
-        return _read_tiff(path, reading)
-    if mark == PNG_MARK or mark.startswith(JPEG_MARK):
-        return _read_photograph(path, mark, reading)
+    if mark in TIFF_MARKS or mark == PNG_MARK or mark.startswith(JPEG_MARK):
+        return mark
     raise UserError(
         "the file is neither TIFF nor PNG nor JPEG; export it as OME-TIFF, for example with Fiji "
         "and Bio-Formats"
@@ -113,188 +199,70 @@ def _path_to_field(path: Path, reading: ReadingSettings) -> Field:
 # --- TIFF ----------------------------------------------------------------------------------------
 
 
-def _read_tiff(path: Path, reading: ReadingSettings) -> Field:
-    """Read a TIFF file; whatever tifffile finds wrong with its structure is a refusal."""
-    try:
-        with _messages() as messages, tifffile.TiffFile(path) as tiff:
-            series = _only_series(tiff)
-            _refuse_damage(messages)
-            field = _series_to_field(tiff, series, reading)
-            _refuse_damage(messages)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"the file cannot be decoded ({type(error).__name__}: {error}); if Fiji opens it, save "
-            "it there as an uncompressed TIFF, else copy it again from the microscope"
-        ) from error
-    return field
-
-
-@contextmanager
-def _messages() -> Iterator[list[logging.LogRecord]]:
-    """Collect what tifffile says about a file while it is read."""
-    found: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = found.append  # type: ignore[method-assign]
-    logger = logging.getLogger("tifffile")
-    propagates, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield found
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagates
-
-
-def _refuse_damage(messages: Sequence[logging.LogRecord]) -> None:
-    """Refuse a file about which tifffile reported an error, or a gap in its structure."""
-    for record in messages:
-        text = record.getMessage()
-        if record.levelno >= logging.ERROR or any(word in text for word in DAMAGE):
-            raise UserError(
-                "the file is damaged, truncated, incomplete or contradicts its own metadata "
-                f"(tifffile: {text}); copy it again with all its companion files, or save it anew "
-                "in Fiji"
-            )
-
-
-def _only_series(tiff: tifffile.TiffFile) -> tifffile.TiffPageSeries:
-    """Return the one image of a file; reduced copies of it do not count."""
-    series = [one for one in tiff.series if not one.keyframe.is_reduced]
-    if len(series) != 1:
-        shapes = ", ".join(f"{one.axes} {one.shape}" for one in series[:6])
-        raise UserError(
-            f"the file holds {len(series)} images ({shapes}), one is needed; split it into one "
-            "file for each position, for example with Fiji"
-        )
-    return series[0]
-
-
-def _series_to_field(
-    tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, reading: ReadingSettings
-) -> Field:
-    """Read the wanted planes of a file's image."""
-    page = series.keyframe
-    _refuse_type(page)
-    layout = settle_axes(_tiff_axes(series), series.shape, reading.axes)
-    indices = select_planes(layout, _channel_names(tiff), reading)
-    planes, warnings = [], list(layout.warnings)
-    read = _samples_reader(series, layout)
-    for index in indices:
-        plane, found = _samples_to_plane(read(index), page, reading)
-        planes.append(plane)
-        warnings += found
-    found_size, size_warnings = tiff_to_pixel_size(tiff)
+def _image_to_field(image: TiffImage, reading: ReadingSettings) -> Field:
+    """Return the field of an open TIFF file."""
+    layout = settle_axes(image.axes, image.shape, reading.axes)
+    if reading.position is None and image.own_position is not None:
+        reading = reading.model_copy(update={"position": image.own_position})
+    indices = list(select_planes(layout, image.channels, reading, image.positions))
+    with refusing_damage():
+        found_size, size_warnings = tiff_to_pixel_size(image.tiff)
+        step = tiff_to_focal_step(image.tiff)
     size, unknown = settle_pixel_size(found_size, reading.pixel_size_um)
-    return Field(
-        np.stack(planes),
-        indices,
-        layout.axes,
-        layout.shape,
-        size,
-        tuple(dict.fromkeys([*warnings, *size_warnings, *unknown])),
-    )
+    warnings = [*layout.warnings, *size_warnings, *unknown]
+    warnings += [PALETTE_WARNING] if image.palette_is_display else []
+    read = _plane_reader(image, layout, reading, warnings)
+    planes = ReadPlanes(indices, _wanted_reader(layout, step, read))
+    return Field(planes, indices, layout.axes, layout.shape, size, warnings)
 
 
-def _refuse_type(page: tifffile.TiffPage) -> None:
-    """Refuse sample types that hold no grey picture."""
-    if page.bitspersample == 1:
-        raise UserError(
-            "the image has one bit a pixel: it is a mask, not a picture; take it out of samples.tsv"
-        )
-    if page.dtype is None or page.dtype.kind not in "iuf":
-        raise UserError(f"the samples are of type {page.dtype}; needed are whole or real numbers")
-    if page.photometric.name not in (*GREY_KINDS, *COLOUR_KINDS):
-        raise UserError(
-            f"the colours are coded as {page.photometric.name}; save the file as grey or RGB"
-        )
+def _wanted_reader(
+    layout: Layout, step_um: float | None, read: PlaneReader
+) -> Callable[[Wanted], tuple[npt.NDArray[Any], Wanted]]:
+    """Return what reads a wanted plane, be it one of the file or what several are reduced to."""
+    depth = dict(zip(layout.axes, layout.shape, strict=True)).get("Z", 1)
+
+    def read_wanted(wanted: Wanted) -> tuple[npt.NDArray[Any], Wanted]:
+        stack = FocalStack(depth, step_um, lambda z: read({**wanted, "Z": z}))
+        plane, found = reduce_focus(stack, wanted.get("Z", 0))
+        refuse_no_picture(plane)
+        return plane, {**wanted, "Z": found} if "Z" in wanted else wanted
+
+    return read_wanted
 
 
-def _tiff_axes(series: tifffile.TiffPageSeries) -> str:
-    """Return the axes by the file's metadata, samples that are neither colour nor opacity as Q."""
-    page = series.keyframe
-    colour = page.photometric.name in COLOUR_KINDS
-    opacity = all(int(extra) in OPACITY for extra in page.extrasamples)
-    if "S" in series.axes and not colour and not (page.extrasamples and opacity):
-        return series.axes.replace("S", "Q")
-    return series.axes
+def _plane_reader(
+    image: TiffImage, layout: Layout, reading: ReadingSettings, warnings: list[str]
+) -> PlaneReader:
+    """Return what reads one plane of grey and adds what is to be said of it."""
+    apart = len(image.series) > 1
+    inner = Layout(layout.axes[1:], layout.shape[1:]) if apart else layout
+    with refusing_damage():
+        readers = [series_to_reader(one, inner) for one in image.series]
 
-
-def _channel_names(tiff: tifffile.TiffFile) -> tuple[str, ...]:
-    """Return the names of the channels where OME metadata give them."""
-    if tiff.ome_metadata is None:
-        return ()
-    pixels = ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
-    channels = [] if pixels is None else pixels.findall("{*}Channel")
-    names = [channel.get("Name", "") for channel in channels]
-    return tuple(names) if any(names) else ()
-
-
-def _samples_reader(series: tifffile.TiffPageSeries, layout: Layout) -> SamplesReader:
-    """Return what reads one plane as (Y, X) or (Y, X, S), and no other where pages allow."""
-    inner = len(series.keyframe.shape)
-    outer_axes, outer_shape = layout.axes[:-inner], layout.shape[:-inner]
-    if len(series.pages) != math.prod(outer_shape) or set(outer_axes) & set(PLANE_AXES):
-        for page in series.pages:
-            _refuse_truncated(page)
-        whole = series.asarray()
-        return lambda index: _pick(whole, layout.axes, index)
-
-    def read(index: dict[str, int]) -> npt.NDArray[Any]:
-        position = [index[axis] for axis in outer_axes]
-        number = int(np.ravel_multi_index(position, outer_shape)) if position else 0
-        return _pick(_read_page(series.pages[number], index), layout.axes[-inner:], index)
+    def read(index: Index) -> npt.NDArray[Any]:
+        with refusing_damage():
+            samples = readers[index[layout.axes[0]] if apart else 0](index)
+        plane, found = _samples_to_plane(samples, image, reading)
+        warnings.extend(text for text in found if text not in warnings)
+        return plane
 
     return read
 
 
-def _pick(samples: npt.NDArray[Any], axes: str, index: dict[str, int]) -> npt.NDArray[Any]:
-    """Return a plane of an array, its axes in the order Y, X, S."""
-    taken = samples[tuple(index.get(axis, slice(None)) for axis in axes)]
-    left = [axis for axis in axes if axis in PLANE_AXES]
-    return taken.transpose([left.index(axis) for axis in PLANE_AXES if axis in left])
-
-
-def _read_page(
-    page: tifffile.TiffPage | tifffile.TiffFrame | None, index: dict[str, int]
-) -> npt.NDArray[Any]:
-    """Return the samples of a page, which may stand in another file of the same image."""
-    if page is None:
-        raise UserError(f"plane {index} is missing in the file, though its metadata promise it")
-    handle = page.parent.filehandle
-    closed = handle.closed
-    handle.open()
-    try:
-        _refuse_truncated(page)
-        return page.asarray()
-    finally:
-        if closed:
-            handle.close()
-
-
-def _refuse_truncated(page: tifffile.TiffPage | tifffile.TiffFrame) -> None:
-    """Refuse a page whose data lie beyond the end of the file, or were never written."""
-    size = page.parent.filehandle.size
-    spans = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-    if any(offset + count > size for offset, count in spans):
-        raise UserError("the file is truncated; copy it again from the microscope")
-    if any(count == 0 for _, count in spans):
-        raise UserError("parts of the image were never written; copy the file again")
-
-
 def _samples_to_plane(
-    samples: npt.NDArray[Any], page: tifffile.TiffPage, reading: ReadingSettings
+    samples: npt.NDArray[Any], image: TiffImage, reading: ReadingSettings
 ) -> tuple[npt.NDArray[Any], list[str]]:
     """Return a plane of grey and warnings from the samples of one plane of a TIFF file."""
+    page = image.keyframe
     kind = page.photometric.name
     if kind == "MINISWHITE":
         samples = invert_polarity(samples, page.bitspersample)
-    if kind == "PALETTE":
-        samples = apply_palette(samples, page.colormap)
+    if kind == "PALETTE" and image.shows_colour:
+        samples = apply_palette(samples, page.colormap, reading.colour)
     if samples.ndim == len("YX"):
         samples = samples[..., np.newaxis]
-    colours = COLOUR_CHANNELS if kind in COLOUR_KINDS else 1
+    colours = COLOUR_CHANNELS if image.shows_colour else 1
     return _colours_to_plane(samples, min(colours, samples.shape[-1]), reading)
 
 
@@ -305,37 +273,21 @@ def _colours_to_plane(
     visible, opacity_warnings = drop_alpha(samples, colours)
     grey = colours_to_grey(visible, reading.colour)
     plane, invalid_warnings = mend_invalid(grey, reading.invalid_share)
-    refuse_no_picture(plane)
-    native = plane.astype(plane.dtype.newbyteorder("="), copy=False)
+    native = narrow_integers(plane.astype(plane.dtype.newbyteorder("="), copy=False))
     return native, [*opacity_warnings, *invalid_warnings]
 
 
 # --- PNG and JPEG --------------------------------------------------------------------------------
 
 
-def _read_photograph(path: Path, mark: bytes, reading: ReadingSettings) -> Field:
-    """Read a PNG or JPEG file, which hold 8 or 16 bits and no scale."""
-    name = "PNG" if mark == PNG_MARK else "JPEG"
-    samples = _decode(path.read_bytes(), name)
-    if samples.ndim == len("YX"):
-        samples = samples[..., np.newaxis]
+def _photograph_to_field(path: Path, mark: bytes, reading: ReadingSettings) -> Field:
+    """Return the field of a PNG or JPEG file."""
+    samples, kind_warning = read_photograph(path, mark)
     colours = COLOUR_CHANNELS if samples.shape[-1] >= COLOUR_CHANNELS else 1
     layout = Layout("YX", samples.shape[:2])
     indices = select_planes(layout, (), reading)
     plane, warnings = _colours_to_plane(samples, colours, reading)
+    refuse_no_picture(plane)
     size, unknown = settle_pixel_size(None, reading.pixel_size_um)
-    reason = "lost detail to compression" if name == "JPEG" else "may have been a JPEG before"
-    warnings.insert(0, f"a {name} file is no camera data: it has no scale and {reason}")
-    return Field(plane[np.newaxis], indices, layout.axes, layout.shape, size, (*warnings, *unknown))
-
-
-def _decode(data: bytes, name: str) -> npt.NDArray[Any]:
-    """Return the samples of PNG or JPEG data, (Y, X) or (Y, X, S)."""
-    if name == "JPEG" and JPEG_END not in data[-64:]:
-        raise UserError("the JPEG file is truncated; copy it again")
-    try:
-        return imagecodecs.png_decode(data) if name == "PNG" else imagecodecs.jpeg_decode(data)
-    except Exception as error:
-        raise UserError(
-            f"the {name} file is damaged or truncated ({error}); copy it again"
-        ) from error
+    told = [kind_warning, *warnings, *unknown]
+    return Field(plane[np.newaxis], indices, layout.axes, layout.shape, size, told)

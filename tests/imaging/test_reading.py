@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import struct
 from pathlib import Path
 
@@ -157,7 +159,10 @@ def test_equal_channel_names_are_refused(tmp_path):
         ({"z": 0}, "the file has 4 channels, without names; name one in `channel`"),
         ({"channel": 0}, "the file has 2 focal planes; say which in `z`"),
         ({"channel": 0, "z": 9}, "`z` is 9, but the file has 2 focal planes"),
-        ({"channel": 0, "z": "best"}, "`z` is 'best'; it may be `only`, `middle` or an index"),
+        (
+            {"channel": 0, "z": "best"},
+            "`z` is 'best'; it may be `only`, `middle`, `max`, `min`, `mean`",
+        ),
         ({"channel": 0, "z": 0, "t": 3}, "`t` is 3, but the file has 3 time points"),
         ({"channel": 0, "z": 0, "t": "-1"}, "`t` is '-1'; it may be `all` or an index"),
     ],
@@ -204,8 +209,8 @@ def test_two_unknown_axes(tmp_path):
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        ("TYXX", "each letter of TZCYXS at most once"),
-        ("QYX", "each letter of TZCYXS at most once"),
+        ("TYXX", "each letter of TZCRYXS at most once"),
+        ("QYX", "each letter of TZCRYXS at most once"),
         ("TC", "it needs Y and X"),
         ("TCYX", "the file has 3 axes"),
         ("YTX", "put Y where the file has them"),
@@ -289,11 +294,71 @@ def test_an_ome_image_whose_other_file_is_missing(tmp_path):
     assert "incomplete" in refused(tmp_path / "t0.ome.tif")
 
 
-def test_several_positions_in_one_file_are_refused(tmp_path):
-    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as writer:
-        for seed in range(2):
-            writer.write(counts(*SIDE, seed=seed), photometric="minisblack", contiguous=False)
+def positions_file(path, shapes=(SIDE, SIDE), names=None):
+    """Write an OME-TIFF with an image for each shape and return the images."""
+    images = [counts(*shape, seed=seed) for seed, shape in enumerate(shapes)]
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for number, image in enumerate(images):
+            metadata = {"Name": names[number]} if names else {}
+            how = {"photometric": "minisblack", "contiguous": False}
+            writer.write(image, metadata={"axes": "ZTYX"[-image.ndim :], **metadata}, **how)
+    return images
+
+
+def test_positions_of_one_file_are_chosen_by_number_or_name(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    images = positions_file(path, [(4, *SIDE)] * 3, ["A1", "A2", "B7"])
+    assert "the file has 3 positions, named A1, A2, B7; name one in `position`" in refused(path)
+    for number, name in enumerate(["A1", "A2", "B7"]):
+        field = read(path, position=str(number))
+        np.testing.assert_array_equal(field.planes, images[number])
+        np.testing.assert_array_equal(read(path, position=name).planes, images[number])
+    assert field.indices == tuple({"R": 2, "T": t} for t in range(4))
+    assert "indices run from 0 to 2" in refused(path, position=3)
+
+
+def test_images_of_different_sizes_in_one_file_are_refused(tmp_path):
+    positions_file(tmp_path / "a.ome.tif", [SIDE, (20, 30)])
     assert "holds 2 images" in refused(tmp_path / "a.ome.tif")
+
+
+def micro_manager_stack(path, image, summary):
+    """Write a stack as Micro-Manager does: an index of the planes stands after a header."""
+    text = json.dumps({"MicroManagerVersion": "1.4", **summary}).encode()
+    body, rows, start = b"", [], 40 + len(text)
+    for index in np.ndindex(image.shape[:-2]):
+        plane = image[index].tobytes()
+        offset = start + len(body)
+        rows.append((*index[::-1], offset))
+        following = (
+            offset + 162 + len(plane) if index != tuple(n - 1 for n in image.shape[:-2]) else 0
+        )
+        tags = [
+            (254, 4, 0), (256, 4, image.shape[-1]), (257, 4, image.shape[-2]), (258, 3, 16),
+            (259, 3, 1), (262, 3, 1), (273, 4, offset + 162), (277, 3, 1),
+            (278, 4, image.shape[-2]), (279, 4, len(plane)), (284, 3, 1), (296, 3, 1),
+        ]  # fmt: skip
+        entries = b"".join(struct.pack("<HHII", code, kind, 1, value) for code, kind, value in tags)
+        entries += struct.pack("<HHI4s", 51123, 2, 3, b"{}")
+        body += struct.pack("<H", 13) + entries + struct.pack("<I", following) + plane
+    index_offset = start + len(body)
+    head = struct.pack("<2sHI", b"II", 42, start)
+    head += struct.pack("<8I", 54773648, index_offset, 0, 0, 0, 0, 2355492, len(text))
+    index = struct.pack("<II", 3453623, len(rows))
+    index += b"".join(struct.pack("<5I", *row) for row in rows)
+    path.write_bytes(head + text + body + index)
+    return path
+
+
+def test_positions_of_micro_manager_are_no_focal_planes(tmp_path):
+    image = counts(3, 2, 4, 1, *SIDE)  # R, T, Z, C: the index counts channels first
+    summary = {"Positions": 3, "Frames": 2, "Slices": 4, "Channels": 1, "TimeFirst": False}
+    stack = micro_manager_stack(tmp_path / "a_MMStack.ome.tif", image, summary)
+    message = refused(stack)
+    assert "the file has 3 positions" in message and "the file has 4 focal planes" in message
+    field = read(stack, position=2, z=1)
+    np.testing.assert_array_equal(field.planes, image[2, :, 1, 0])
+    assert field.indices == tuple({"R": 2, "T": t, "Z": 1} for t in range(2))
 
 
 # --- grey and colour -----------------------------------------------------------------------------
@@ -372,14 +437,68 @@ def test_a_stack_of_colour_planes(tmp_path):
     np.testing.assert_array_equal(read(path).planes, grey)
 
 
-def test_a_grey_palette_is_applied_and_a_coloured_one_is_refused(tmp_path):
+def ramp():
+    """Return a colour table of 256 greys."""
+    return np.stack([np.arange(256, dtype="uint16") * 256] * 3)
+
+
+def hilo():
+    """Return ImageJ's table that shows 0 in blue and 255 in red."""
+    table = ramp()
+    table[:, 0], table[:, 255] = (0, 0, 65280), (65280, 0, 0)
+    return table
+
+
+@pytest.mark.parametrize(
+    ("table", "imagej"),
+    [
+        (ramp(), False),
+        (ramp() * np.array([[0], [1], [0]], "uint16"), False),
+        (np.maximum(ramp(), 256) - 256, False),
+        (hilo(), True),
+        (ramp()[:, ::-1].copy(), True),
+    ],
+    ids=["greys", "greens", "greys that start at one", "HiLo", "inverted by ImageJ"],
+)
+def test_the_values_count_where_a_colour_table_only_shows_them(tmp_path, table, imagej):
+    image = 1 + counts(*SIDE, dtype="uint8") % 8
+    how = {"description": "ImageJ=1.53t\n", "metadata": None} if imagej else {}
+    path = save(tmp_path / "a.tif", image, photometric="palette", colormap=table, **how)
+    field = read(path)
+    np.testing.assert_array_equal(field.planes[0], image)
+    assert field.planes.dtype == np.uint8
+    assert any("its indices were read" in text for text in field.warnings)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [hilo(), ramp()[:, ::-1].copy(), np.random.default_rng(0).integers(0, 65535, (3, 256))],
+    ids=["HiLo, not of ImageJ", "falling, not of ImageJ", "any colours"],
+)
+def test_other_colour_tables_are_refused_or_give_their_luminance(tmp_path, table):
     image = counts(*SIDE, dtype="uint8")
-    ramp = np.stack([np.arange(256, dtype="uint16")[::-1] * 257] * 3)
-    path = save(tmp_path / "a.tif", image, photometric="palette", colormap=ramp)
-    np.testing.assert_array_equal(read(path).planes[0], (255 - image.astype("uint16")) * 257)
-    ramp[1] = 0
-    path = save(tmp_path / "b.tif", image, photometric="palette", colormap=ramp)
-    assert "true colour" in refused(path)
+    table = table.astype("uint16")
+    path = save(tmp_path / "a.tif", image, photometric="palette", colormap=table)
+    message = refused(path)
+    assert "Lookup Tables > Grays" in message and "colour: luminance" in message
+    expected = np.moveaxis(table[:, image], 0, -1) @ np.array([0.2125, 0.7154, 0.0721])
+    np.testing.assert_allclose(read(path, colour="luminance").planes[0], expected, rtol=1e-5)
+
+
+def test_quantised_colours_are_refused_though_imagej_wrote_them(tmp_path):
+    table = np.random.default_rng(0).integers(0, 65535, (3, 256)).astype("uint16")
+    how = {"description": "ImageJ=1.53t\n", "metadata": None, "photometric": "palette"}
+    path = save(tmp_path / "a.tif", counts(*SIDE, dtype="uint8"), colormap=table, **how)
+    assert "colour table" in refused(path)
+
+
+@pytest.mark.parametrize(("dtype", "narrow"), [("int64", "int32"), ("uint64", "uint32")])
+def test_whole_numbers_of_64_bits_are_read_exactly_or_refused(tmp_path, dtype, narrow):
+    image = counts(*SIDE).astype(dtype) * 2**19
+    field = read(save(tmp_path / "a.tif", image))
+    np.testing.assert_array_equal(field.planes[0].astype(dtype), image)
+    assert field.planes.dtype == narrow
+    assert "more than 32 bits hold" in refused(save(tmp_path / "b.tif", image * 2**10))
 
 
 def test_other_colour_codes_are_refused(tmp_path):
@@ -484,6 +603,45 @@ def test_strips_that_were_never_written(tmp_path):
     assert "never written" in refused(path)
 
 
+@pytest.mark.parametrize("offset", [0, 4])
+def test_pixels_that_would_stand_in_the_header(tmp_path, offset):
+    path = handmade_tiff(tmp_path / "a.tif", counts(*SIDE).tobytes(), SIDE, offset=offset)
+    assert "in its own header" in refused(path)
+
+
+@pytest.fixture(params=["critical", "disabled", "logging off", "filtered"])
+def deaf_logger(request):
+    """Set logging so that nothing of tifffile's is heard, and set it back."""
+    logger = logging.getLogger("tifffile")
+
+    def nothing(record):
+        return False
+
+    if request.param == "critical":
+        logger.setLevel(logging.CRITICAL + 1)
+    elif request.param == "disabled":
+        logger.disabled = True
+    elif request.param == "filtered":
+        logger.addFilter(nothing)
+    else:
+        logging.disable(logging.CRITICAL)
+    yield logger
+    logger.setLevel(logging.NOTSET)
+    logger.disabled = False
+    logger.removeFilter(nothing)
+    logging.disable(logging.NOTSET)
+
+
+def test_damage_is_found_whatever_is_logged(tmp_path, deaf_logger):
+    text = "ImageJ=1.11a\nimages=7\nframes=7\n"
+    path = save(tmp_path / "a.tif", counts(2, *SIDE), metadata=None, description=text)
+    assert "contradicts its own metadata" in refused(path)
+    two_part_ome(tmp_path)
+    (tmp_path / "t1.ome.tif").unlink()
+    assert "incomplete" in refused(tmp_path / "t0.ome.tif")
+    assert not {"isEnabledFor", "handle"} & set(vars(deaf_logger))
+
+
 def test_shape_metadata_that_promise_more_planes_than_there_are(tmp_path):
     image = counts(2, *SIDE)
     how = {"metadata": None, "compression": "zlib"}
@@ -520,7 +678,7 @@ def test_pixel_size_of_ome(tmp_path, unit, value, expected):
         ("um", 4.0, 0.25),
         ("\\u00B5m", 4.0, 0.25),
         ("cm", 20000.0, 0.5),
-        ("inch", 72.0, 25400 / 72),
+        ("inch", 72.0, None),
         ("pixel", 1.0, None),
         ("", 1.0, None),
     ],
@@ -529,6 +687,13 @@ def test_pixel_size_of_imagej(tmp_path, unit, density, expected):
     how = {"imagej": True, "metadata": {"unit": unit, "axes": "YX"}}
     field = read(save(tmp_path / "a.tif", counts(*SIDE), resolution=(density, density), **how))
     assert field.pixel_size_um == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("size", "told"), [(0.01, True), (0.02, False), (20, False), (21, True)])
+def test_implausible_pixel_sizes_warn(tmp_path, size, told):
+    path = save(tmp_path / "a.tif", counts(*SIDE))
+    warnings = read(path, pixel_size_um=size).warnings
+    assert any("implausible" in text for text in warnings) == told
 
 
 def test_dots_per_inch_are_no_pixel_size(tmp_path):
@@ -606,7 +771,7 @@ def pack_12_bits(image):
     return b"".join(rows)
 
 
-def handmade_tiff(path, data, shape, bits=16, photometric=1, compression=1):
+def handmade_tiff(path, data, shape, bits=16, photometric=1, compression=1, offset=None):
     """Write a TIFF of one strip byte by byte; no data means a strip without offset and length."""
     start = 8
     directory = start + len(data) + len(data) % 2
@@ -616,7 +781,7 @@ def handmade_tiff(path, data, shape, bits=16, photometric=1, compression=1):
         (258, 3, bits),
         (259, 3, compression),
         (262, 3, photometric),
-        (273, 4, start if data else 0),
+        (273, 4, offset if offset is not None else start if data else 0),
         (277, 3, 1),
         (278, 4, shape[0]),
         (279, 4, len(data)),

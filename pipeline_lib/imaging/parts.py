@@ -1,0 +1,126 @@
+"""Which files an image stands in: OME and Micro-Manager spread one over several."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import tifffile
+
+from pipeline_lib.imaging.damage import refusing_damage
+from pipeline_lib.settings import UserError
+
+MICRO_MANAGER = re.compile(r"(.*_MMStack.*?)(_\d+)?(\.ome)?\.tif")
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The files of one image.
+
+    Attributes
+    ----------
+    first : Path
+        The file to open: it holds the metadata of the whole image, or they are given beside it.
+    others : tuple of Path
+        What else is read, in order, as far as it is there.
+    metadata : str or None
+        OME metadata that stand in a file of their own.
+    """
+
+    first: Path
+    others: tuple[Path, ...] = ()
+    metadata: str | None = None
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Return all files, the one to open first."""
+        return (self.first, *self.others)
+
+
+def path_to_files(path: Path) -> ImageFiles:
+    """Return the files that the image of a TIFF file is read from.
+
+    Parameters
+    ----------
+    path : Path
+        Any file of the image. A part that holds pixels alone (OME ``BinaryOnly``) leads to the file
+        that has the metadata, so that every part of an image gives the same files.
+
+    Returns
+    -------
+    ImageFiles
+        For most files themselves alone.
+
+    Raises
+    ------
+    UserError
+        If the file with the metadata is not beside a part, or does not know it.
+    """
+    with refusing_damage(), tifffile.TiffFile(path) as tiff:
+        text, stack = tiff.ome_metadata, tiff.is_mmstack
+    named = MICRO_MANAGER.fullmatch(path.name)
+    if stack and named:
+        return _numbered_files(path, named.group(1))
+    if text is None:
+        return ImageFiles(path)
+    root = _parse(text)
+    binary = root.find("{*}BinaryOnly")
+    if binary is None:
+        return ImageFiles(path, _others(path, root))
+    return _part_to_files(path, str(binary.get("MetadataFile", "")))
+
+
+def _numbered_files(path: Path, stem: str) -> ImageFiles:
+    """Return the files over which Micro-Manager spread a long series of one position."""
+    matches = ((one, MICRO_MANAGER.fullmatch(one.name)) for one in path.parent.glob("*.tif"))
+    files = sorted(one for one, match in matches if match and match.group(1) == stem)
+    files.sort(key=lambda one: len(one.name))
+    return ImageFiles(files[0], tuple(files[1:]))
+
+
+def _part_to_files(path: Path, name: str) -> ImageFiles:
+    """Return the files of an image of which one holds pixels alone and names another."""
+    metadata = path.parent / name
+    if not name or not metadata.is_file():
+        raise UserError(
+            f"the file is one part of an image whose metadata stand in {name or 'another file'}, "
+            "which is not beside it; copy that file here, too, with all its parts"
+        )
+    if metadata.suffix.lower() in (".ome", ".xml"):
+        text = metadata.read_text(encoding="utf-8")
+        named = _named_files(metadata, _parse(text))
+        files = ImageFiles(*named[:1] or (metadata,), (*named[1:], metadata), text)
+    else:
+        with refusing_damage(), tifffile.TiffFile(metadata) as tiff:
+            text = tiff.ome_metadata
+        files = ImageFiles(metadata, _others(metadata, _parse(text or "<OME/>")))
+    if path not in files.all:
+        raise UserError(
+            f"the file is one part of the image of {name}, which does not name it; give it its old "
+            f"name again, or list {name} in samples.tsv instead"
+        )
+    return files
+
+
+def _parse(text: str) -> ElementTree.Element:
+    """Return the root of OME metadata."""
+    with refusing_damage():
+        return ElementTree.fromstring(text)
+
+
+def _others(path: Path, root: ElementTree.Element) -> tuple[Path, ...]:
+    """Return the files beside a TIFF file that its OME metadata name, without itself."""
+    return tuple(one for one in _named_files(path, root) if one != path)
+
+
+def _named_files(path: Path, root: ElementTree.Element) -> tuple[Path, ...]:
+    """Return the files that OME metadata name, as far as they are there, in their order."""
+    own = root.get("UUID")
+    named = dict.fromkeys(
+        path.parent / one.get("FileName", "")
+        for one in root.iterfind(".//{*}TiffData/{*}UUID")
+        if one.get("FileName") and (own is None or one.text != own)
+    )
+    return tuple(one for one in named if one.is_file())
