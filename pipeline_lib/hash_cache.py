@@ -27,8 +27,7 @@ class HashCache:
 
     def file(self, path: Path | str) -> str:
         """Return the SHA-256 of a file, 64 hexadecimal digits."""
-        state = Path(path).stat()
-        stamp = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+        stamp = path_to_stamp(path)
         known = self._known.get(str(path))
         if known is None or known["stamp"] != stamp:
             known = {"stamp": stamp, "sha256": file_to_sha256(path)}
@@ -43,6 +42,12 @@ class HashCache:
             return self.file(root)
         files = sorted(file for file in root.rglob("*") if file.is_file())
         return value_to_sha256({str(file.relative_to(root)): self.file(file) for file in files})
+
+
+def path_to_stamp(path: Path | str) -> list[int]:
+    """Return what changes with a file's content: size, times of change, inode."""
+    state = Path(path).stat()
+    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
 
 
 def _read_cache(path: Path) -> dict[str, dict]:

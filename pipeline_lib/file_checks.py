@@ -1,0 +1,116 @@
+"""Files against what is asked of them, by their headers alone, before any job starts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_lib.imaging.axes import select_planes, settle_axes
+from pipeline_lib.imaging.headers import Header, HeaderCache
+from pipeline_lib.imaging.splitting import box_to_text
+from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.study import Study
+
+NAMED = 4
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file, how it is to be read, and the regions that are wanted of it."""
+
+    path: Path
+    where: str
+    reading: ReadingSettings
+    regions: tuple[tuple[int, int, int, int], ...] = ()
+
+
+def refuse_unfit_files(study: Study, cache: HeaderCache) -> None:
+    """Refuse files that cannot give what a study asks of them.
+
+    Parameters
+    ----------
+    study : Study
+        The checked study; only files that its runs use are looked at.
+    cache : HeaderCache
+        Remembered headers.
+
+    Raises
+    ------
+    UserError
+        If a file is no image, lacks a plane that is asked for, has several where none is chosen, or
+        is smaller than a region; all such files together, with what was found in them.
+    """
+    wanted = list(_wanted_files(study))
+    headers = cache.headers(dict.fromkeys(one.path for one in wanted))
+    refused: dict[str, list[Wanted]] = defaultdict(list)
+    for one in wanted:
+        header = headers[one.path]
+        reason = str(header) if isinstance(header, UserError) else _refusal(header, one)
+        if reason:
+            refused[f"{one.where}: {reason}"].append(one)
+    if refused:
+        number = sum(map(len, refused.values()))
+        lines = [f"{_names(files)}: {reason}" for reason, files in refused.items()]
+        raise UserError(
+            "\n  ".join([f"{number} of {len(wanted)} files cannot be read as asked:", *lines])
+        )
+
+
+def _wanted_files(study: Study) -> Iterator[Wanted]:
+    """Yield the files of the concepts and of the real class images that runs use."""
+    concepts = {one.concept: None for run in study.runs.values() for one in run.concepts}
+    for concept in concepts:
+        regions = defaultdict(list)
+        for one in study.regions[concept]:
+            if one.region is not None:
+                regions[one.source].append(one.region)
+        for name, source in study.sources[concept].items():
+            where = f"concept `{concept}`"
+            yield Wanted(source.path, where, source.reading, tuple(regions[name]))
+    for prior, paths in study.prior_files.items():
+        reading = study.configuration.priors[prior].reading
+        for path in paths:
+            yield Wanted(path, f"priors.{prior}.images", reading)
+
+
+def _refusal(header: Header, wanted: Wanted) -> str | None:
+    """Return why a file cannot be read as it is wanted, with what it has; None if it can be."""
+    reading = wanted.reading
+    if reading.position is None:
+        reading = reading.model_copy(update={"position": header.own_position})
+    try:
+        layout = settle_axes(header.axes, header.shape, reading.axes)
+    except UserError as error:
+        return str(error)
+    try:
+        select_planes(layout, header.channels, reading, header.positions)
+    except UserError as error:
+        names = "".join(
+            f", {what} {', '.join(found)}"
+            for what, found in (("channels", header.channels), ("positions", header.positions))
+            if found
+        )
+        return f"{error} (found: axes {layout.axes} of shape {layout.shape}{names})"
+    sides = dict(zip(layout.axes, layout.shape, strict=True))
+    return _outside(wanted.regions, sides["Y"], sides["X"])
+
+
+def _outside(regions: Iterable[tuple[int, int, int, int]], height: int, width: int) -> str | None:
+    """Return why regions do not lie in a field; None if they do."""
+    outside = [box_to_text(box) for box in regions if box[1] > height or box[3] > width]
+    if not outside:
+        return None
+    return (
+        f"region {' and '.join(outside)} reaches beyond the field, which is 0:{height},0:{width}; "
+        "correct `region` in samples.tsv"
+    )
+
+
+def _names(files: list[Wanted]) -> str:
+    """Return the names of files, the first ones of many."""
+    names = [one.path.name for one in files]
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{len(names)} files ({', '.join(names[:NAMED])}, ...)"

@@ -1,0 +1,97 @@
+"""Image files to what they say before a pixel is read, or to a refusal in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import tifffile
+from PIL import Image, UnidentifiedImageError
+
+from pipeline_lib.imaging.damage import refuse_truncated
+from pipeline_lib.imaging.headers import Header
+from pipeline_lib.imaging.parts import tiff_to_files
+from pipeline_lib.imaging.pixel_sizes import tiff_to_pixel_size
+from pipeline_lib.imaging.reading import TIFF_MARKS, path_to_mark
+from pipeline_lib.imaging.tiff_images import open_image
+from pipeline_lib.settings import UserError
+
+DEEP = ";16"
+
+
+def path_to_header(path: Path) -> Header:
+    """Return what an image file says before a pixel is read.
+
+    Parameters
+    ----------
+    path : Path
+        TIFF in any of its forms, PNG or JPEG; told by its first bytes, not by its name.
+
+    Returns
+    -------
+    Header
+        As `read_field` would find it.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read rightly, whatever is wanted of it. The message does not name it.
+    """
+    mark = path_to_mark(path)
+    return _tiff_to_header(path) if mark in TIFF_MARKS else _photograph_to_header(path)
+
+
+def _tiff_to_header(path: Path) -> Header:
+    """Return the header of a TIFF file."""
+    with open_image(path) as image:
+        refuse_truncated(image.keyframe)
+        dtype = image.keyframe.dtype
+        return Header(
+            kind=_tiff_kind(image.tiff),
+            axes=image.axes,
+            shape=image.shape,
+            channels=image.channels,
+            positions=image.positions,
+            dtype=str(dtype.newbyteorder("=")) if dtype else "",
+            pixel_size_um=tiff_to_pixel_size(image.tiff)[0],
+            contrast=_contrast(image.tiff),
+            own_position=image.own_position,
+            files=tuple(str(one) for one in tiff_to_files(path).all),
+        )
+
+
+def _tiff_kind(tiff: tifffile.TiffFile) -> str:
+    """Return what a person calls this kind of TIFF."""
+    if tiff.ome_metadata is not None:
+        return "OME-TIFF"
+    return "ImageJ TIFF" if tiff.imagej_metadata is not None else "TIFF"
+
+
+def _contrast(tiff: tifffile.TiffFile) -> str | None:
+    """Return the contrast method that OME metadata state of the first channel that has one."""
+    if tiff.ome_metadata is None:
+        return None
+    channels = ElementTree.fromstring(tiff.ome_metadata).iterfind(".//{*}Channel")
+    stated = (channel.get("ContrastMethod") for channel in channels)
+    return next(filter(None, stated), None)
+
+
+def _photograph_to_header(path: Path) -> Header:
+    """Return the header of a PNG or JPEG file."""
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            width, height = image.size
+            deep = any(DEEP in str(tile[3]) for tile in image.tile)
+            colours, kind = len(image.getbands()), str(image.format)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"the file is damaged or truncated ({error}); copy it again") from error
+    return Header(
+        kind=kind,
+        axes="YXS" if colours > 1 else "YX",
+        shape=(height, width, colours) if colours > 1 else (height, width),
+        channels=(),
+        dtype="uint16" if deep else "uint8",
+        pixel_size_um=None,
+        contrast=None,
+        files=(str(path),),
+    )

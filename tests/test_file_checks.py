@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from pipeline_lib.file_checks import refuse_unfit_files
+from pipeline_lib.imaging.headers import HeaderCache
+from pipeline_lib.settings import UserError
+from pipeline_lib.study import load_study
+
+ROOT = Path(__file__).resolve().parent.parent
+SIDES = (40, 60)
+
+
+@pytest.fixture
+def check(tmp_path: Path):
+    """Return what checks the files of a sheet, as planning does."""
+
+    def call(rows: str, reading: Any = None, prior: Any = None) -> None:
+        (tmp_path / "samples.tsv").write_text("concept\tpath\tgroup\trole\tregion\tz\n" + rows)
+        (tmp_path / "runs.tsv").write_text(
+            "run\tbase\tdatasets\tpriors\nfirst\tbrightfield-tiny\tcells\tclass\n"
+        )
+        config = {
+            "project": "trial",
+            "samples": "samples.tsv",
+            "runs": "runs.tsv",
+            "data_folder": ".",
+            "concepts": {"cells": {"reading": reading or {}}, "idle": {}},
+            "datasets": {"cells": {"concept": "cells", "tiles": {"size": 128}}},
+            "priors": {"class": {"class_prompt": "cells", "size": 128, **(prior or {})}},
+        }
+        study = load_study(config, tmp_path, ROOT)
+        refuse_unfit_files(study, HeaderCache(tmp_path / "headers.json"))
+
+    return call
+
+
+def save(path: Path, *outer: int, **metadata: Any) -> None:
+    image = np.arange(np.prod((*outer, *SIDES))).reshape(*outer, *SIDES).astype("uint16")
+    path.parent.mkdir(exist_ok=True)
+    tifffile.imwrite(path, image, photometric="minisblack", ome=True, metadata=metadata)
+
+
+def test_focus_and_channel_are_asked_for_together_of_all_files(check, tmp_path):
+    names = {"axes": "ZCYX", "Channel": {"Name": ["BF", "DAPI"]}}
+    for number in range(6):
+        save(tmp_path / f"{number}.ome.tif", 5, 2, **names)
+    rows = "cells\t[0-3].ome.tif\ta\ttrain\t\t\ncells\t[45].ome.tif\tb\tholdout\t\t\n"
+    with pytest.raises(UserError) as caught:
+        check(rows)
+    told = str(caught.value)
+    assert "6 of 6 files cannot be read as asked" in told
+    assert "6 files (0.ome.tif, 1.ome.tif, 2.ome.tif, 3.ome.tif, ...): concept `cells`" in told
+    assert "5 focal planes; say which in `z`" in told
+    assert "2 channels, named BF, DAPI; name one in `channel`" in told
+    assert "found: axes ZCYX of shape (5, 2, 40, 60), channels BF, DAPI" in told
+    check(rows, {"z": "middle", "channel": "BF"})
+
+
+def test_files_that_are_no_images_are_named_with_what_they_are(check, tmp_path):
+    save(tmp_path / "good.tif", axes="YX")
+    (tmp_path / "notes.tif").write_text("no picture")
+    (tmp_path / "empty.tif").touch()
+    with pytest.raises(UserError) as caught:
+        check(
+            "cells\tgood.tif\ta\ttrain\t\t\ncells\tnotes.tif\tb\tholdout\t\t\n"
+            "cells\tempty.tif\tc\tholdout\t\t\n"
+        )
+    told = str(caught.value)
+    assert "2 of 3 files" in told and "good.tif" not in told
+    assert "notes.tif: concept `cells`: the file is neither TIFF nor PNG nor JPEG" in told
+    assert "empty.tif: concept `cells`: the file is empty" in told
+
+
+@pytest.mark.parametrize(("region", "fits"), [("0:40,30:60", True), ("0:41,30:60", False)])
+def test_regions_beyond_a_field(check, tmp_path, region, fits):
+    save(tmp_path / "a.tif", axes="YX")
+    rows = f"cells\ta.tif\tleft\ttrain\t0:40,0:30\t\ncells\ta.tif\tright\tholdout\t{region}\t\n"
+    if fits:
+        check(rows)
+        return
+    with pytest.raises(UserError, match=r"region 0:41,30:60 .* field, which is 0:40,0:60"):
+        check(rows)
+
+
+def test_unknown_axes_are_told_and_cells_of_the_sheet_count(check, tmp_path):
+    save(tmp_path / "a.tif", axes="YX")
+    stack = np.ones((4, *SIDES), "uint16")
+    tifffile.imwrite(tmp_path / "b.tif", stack, photometric="minisblack", metadata=None)
+    rows = "cells\ta.tif\t\ttrain\t\t\ncells\tb.tif\t\tholdout\t\t1\n"
+    with pytest.raises(UserError, match=r"b\.tif: concept .* does not say what its axes are"):
+        check(rows)
+    check(rows, {"axes": "ZYX"})
+
+
+def test_files_that_no_run_uses_are_left_alone(check, tmp_path):
+    save(tmp_path / "a.tif", axes="YX")
+    save(tmp_path / "b.tif", axes="YX")
+    (tmp_path / "notes.tif").write_text("no picture")
+    used = "cells\ta.tif\t\ttrain\t\t\ncells\tb.tif\t\tholdout\t\t\n"
+    check(used + "idle\tnotes.tif\t\tauto\t\t\n")
+
+
+def test_real_class_images_are_checked_too(check, tmp_path):
+    save(tmp_path / "a.tif", axes="YX")
+    save(tmp_path / "b.tif", axes="YX")
+    save(tmp_path / "class/c.tif", 4, axes="ZYX")
+    rows = "cells\ta.tif\t\ttrain\t\t\ncells\tb.tif\t\tholdout\t\t\n"
+    with pytest.raises(UserError, match=r"c\.tif: priors\.class\.images: .* 4 focal planes"):
+        check(rows, prior={"images": "class"})
+    check(rows, prior={"images": "class", "reading": {"z": "middle"}})
