@@ -29,7 +29,6 @@ ALWAYS = {
     r"|tritc|mcherry|cy[35])(?![a-z0-9])": "*",
 }
 # These may be all that a name says of the place: C3 is a well, too, and stamps tell snapshots.
-
 WITH_POSITION = {
     r"(?i)(?<![a-z])(c)(=?)\d{1,2}(?![\da-z])": r"\1\2*",
     r"(?i)(?<![a-z0-9])w\d(?:[0-9a-f]{8}-[0-9a-f-]{27}|[a-z][a-z0-9]*|)(?=[_.\- ]|$)": "w*",
