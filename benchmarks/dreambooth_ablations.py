@@ -15,8 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 import yaml
+
+from pipeline_lib.evaluation.dreambooth_scores import embeddings_to_diversity
+from pipeline_lib.evaluation.image_sets import read_features
+from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "config" / "examples" / "demo"
@@ -26,16 +31,15 @@ BASE, EXTRACTOR = "brightfield-tiny", "efficientnet-lite0"
 RIGHT, MEANINGLESS, WRONG = "adherent cells", "specimen", "beads"
 CONCEPTS = {"monolayer": RIGHT, "specimen": MEANINGLESS, "beads": WRONG}
 IMAGES = {"monolayer": 10, "monolayer-3": 3, "monolayer-1": 1, "specimen": 10, "beads": 10}
-DRAWN, DRAWN_OF_CLASS, JUDGED = 120, 120, 40
+DRAWN = 120  # of the subject, and of the class alone
 METRICS = {
-    "distance": ("kernel_distance", "tuned"),
-    "structure": ("structure_distance", "tuned"),
-    "coverage": ("coverage", "tuned"),
-    "copies": ("copy_share", "tuned"),
-    "memorisation": ("memorisation_ratio", "tuned"),
-    "class": ("kernel_distance", "class"),
+    "distance": "kernel_distance",
+    "structure": "structure_distance",
+    "coverage": "coverage",
+    "memorisation": "memorisation_ratio",
+    "copies": "copy_share",
 }
-JUDGEMENTS = ("diversity", "drift")
+OF_FEATURES = ("diversity", "class drift")
 REFERENCES = {"untuned": "untuned base", "floor": "real training tiles (floor)"}
 
 
@@ -132,9 +136,8 @@ def demo_to_configuration(demo: Mapping[str, Any], samples: str, runs: str) -> d
             name: {**prior, "class_prompt": prompt.format(noun=noun)}
             for name, noun in CONCEPTS.items()
         },
-        "training": {**demo["training"], "judge_by": EXTRACTOR, "judge_count": JUDGED},
         "sampling": {**demo["sampling"], "prompts": {"subject": subject}},
-        "evaluation": {"class_prompt_images": DRAWN_OF_CLASS},
+        "evaluation": {"class_prompt_images": DRAWN},
     }
 
 
@@ -145,7 +148,7 @@ def sheet_of_concepts() -> pandas.DataFrame:
 
 
 def sheet_of_runs(wanted: Sequence[Ablation], steps: int) -> pandas.DataFrame:
-    """Return the sheet of runs, each judged once, at its end."""
+    """Return the sheet of runs; those without a prior loss name no class images."""
     rows = []
     for one in wanted:
         training = {"steps": steps, "prior_weight": 1.0, **one.training}
@@ -156,7 +159,6 @@ def sheet_of_runs(wanted: Sequence[Ablation], steps: int) -> pandas.DataFrame:
                 "datasets": one.dataset,
                 "priors": one.prior if training["prior_weight"] else "",
                 "identifiers": "auto",
-                "judge_every": training["steps"],
                 **training,
             }
         )
@@ -182,24 +184,37 @@ def metrics_file(one: Ablation) -> Path:
 
 
 def ablation_to_row(one: Ablation) -> dict[str, Any]:
-    """Return the figures of a run: of the page, and of the judgement at its last step."""
-    metrics = pandas.read_csv(metrics_file(one))
-    found = {name: metric_of(metrics, metric, images) for name, (metric, images) in METRICS.items()}
-    course = pandas.read_csv(Path("results") / PROJECT / "runs" / one.run / "training.csv")
-    last = course.dropna(subset=["diversity"]).iloc[-1]
-    return {"what": one.what, **found, **{name: float(last[name]) for name in JUDGEMENTS}}
+    """Return the figures of a run: of its page, and of the features of its images."""
+    row = {"what": one.what, **metrics_of(one, "tuned")}
+    tuned, alone, before = (
+        images_to_rows(model, f"{one.dataset}-{prompt}")
+        for model, prompt in (
+            (one.run, "subject"),
+            (one.run, "class"),
+            (f"base-{BASE}", "subject"),
+        )
+    )
+    spread = embeddings_to_diversity(tuned, np.zeros(len(tuned)))
+    drift = features_to_kernel_distance(before, alone)
+    return row | dict(zip(OF_FEATURES, (spread, drift), strict=True))
 
 
 def references(one: Ablation) -> Iterator[dict[str, Any]]:
     """Yield what stands beside all runs: the untuned base and real tiles."""
-    metrics = pandas.read_csv(metrics_file(one))
     for images, what in REFERENCES.items():
-        found = {
-            name: metric_of(metrics, metric, images)
-            for name, (metric, of_run) in METRICS.items()
-            if of_run == "tuned"
-        }
-        yield {"what": what, **found}
+        yield {"what": what, **metrics_of(one, images)}
+
+
+def metrics_of(one: Ablation, images: str) -> dict[str, float]:
+    """Return the figures that stand on the page, of one of its sets of images."""
+    metrics = pandas.read_csv(metrics_file(one))
+    return {name: metric_of(metrics, metric, images) for name, metric in METRICS.items()}
+
+
+def images_to_rows(model: str, folder: str) -> np.ndarray:
+    """Return the features (N, D) of a model's images."""
+    place = Path("results") / PROJECT / "features" / EXTRACTOR / "samples"
+    return read_features(place / model / f"{folder}.npz", EXTRACTOR).values
 
 
 def metric_of(metrics: pandas.DataFrame, metric: str, images: str) -> float:
@@ -210,7 +225,7 @@ def metric_of(metrics: pandas.DataFrame, metric: str, images: str) -> float:
 
 def rows_to_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a table in Markdown; what a row does not have stays empty."""
-    columns = ["what", *METRICS, *JUDGEMENTS]
+    columns = ["what", *METRICS, *OF_FEATURES]
     lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
     for row in rows:
         values = [row.get(name, float("nan")) for name in columns[1:]]
