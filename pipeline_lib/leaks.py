@@ -17,6 +17,7 @@ class PlacedRegion:
     where: str
     path: Path
     region: SourceRegion
+    position: str | int | None = None
 
 
 def refuse_two_names(placed: Iterable[PlacedRegion]) -> None:
@@ -32,9 +33,9 @@ def refuse_two_names(placed: Iterable[PlacedRegion]) -> None:
     UserError
         With both rows.
     """
-    seen: dict[tuple[int, int], PlacedRegion] = {}
+    seen: dict[object, PlacedRegion] = {}
     for one in placed:
-        earlier = seen.setdefault(path_to_identity(one.path), one)
+        earlier = seen.setdefault((path_to_identity(one.path), one.position), one)
         if earlier.region.source != one.region.source:
             raise UserError(
                 f"{one.where}: path: {one.path} is the same file as {earlier.path} of "

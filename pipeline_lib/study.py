@@ -10,9 +10,9 @@ import glob
 import importlib.util
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import yaml
@@ -49,6 +49,7 @@ from pipeline_lib.settings import (
 from pipeline_lib.sheets import Row, read_sheet
 
 Model = TypeVar("Model", bound=Settings)
+FirstFiles = Callable[[list[Path]], list[Path]]
 PACKAGE_FOLDER = "package:"
 STUDY_PAGE = "study"
 UNTUNED = "base-"
@@ -118,7 +119,12 @@ class Study:
     prior_files: Mapping[str, tuple[Path, ...]]
 
 
-def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> Study:
+def load_study(
+    config: Mapping[str, Any],
+    root: Path,
+    workflow_folder: Path,
+    first_files: FirstFiles = list,
+) -> Study:
     """Check a configuration and its sheets, and look everything up.
 
     Parameters
@@ -129,6 +135,9 @@ def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> 
         Folder that the sheets' and the data folder's relative paths start from.
     workflow_folder : Path
         Folder of the Snakefile, where paths of the registries start.
+    first_files : callable, optional
+        From image files to the file of each image that stands for all its parts: an image that is
+        spread over several files is one source.
 
     Returns
     -------
@@ -145,7 +154,7 @@ def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> 
     folders = root, workflow_folder
     bases = _load_registry("base_models", configuration.base_models, BaseModelEntry, folders)
     rows = read_sheet(root / configuration.samples, SampleRow)
-    sources, placed = _rows_to_sources(rows, configuration, root)
+    sources, placed = _rows_to_sources(rows, configuration, root, first_files)
     regions = {name: tuple(one.region for one in found) for name, found in placed.items()}
     runs = _load_runs(configuration, bases, root)
     _check_bases_are_there(runs, bases, workflow_folder)
@@ -153,7 +162,10 @@ def load_study(config: Mapping[str, Any], root: Path, workflow_folder: Path) -> 
     _refuse_leaks(runs, configuration, placed)
     extractors, judges = _used_extractors(configuration, runs, folders)
     image_sets = _runs_to_image_sets(runs, configuration)
-    files = _prior_files(runs, configuration, sources, root)
+    files = {
+        name: tuple(dict.fromkeys(first_files(list(paths))))
+        for name, paths in _prior_files(runs, configuration, sources, root).items()
+    }
     return Study(
         configuration, bases, extractors, judges, sources, regions, runs, image_sets, files
     )
@@ -249,7 +261,10 @@ def headline_extractor(extractors: Mapping[str, ExtractorEntry]) -> str:
 
 
 def _rows_to_sources(
-    rows: Iterable[Row[SampleRow]], configuration: Configuration, root: Path
+    rows: Iterable[Row[SampleRow]],
+    configuration: Configuration,
+    root: Path,
+    first_files: FirstFiles,
 ) -> tuple[dict[str, dict[str, Source]], dict[str, list[PlacedRegion]]]:
     """Resolve the sheet's globs to sources and regions, by concept."""
     folder = resolve_data_folder(configuration.data_folder, root)
@@ -259,12 +274,14 @@ def _rows_to_sources(
     for row in rows:
         name = row.value.concept
         concept = look_up(row.value.concept, configuration.concepts, "concept", row.where)
-        for relative in _match_files(row, folder):
+        for relative in _match_files(row, folder, first_files):
             source = _row_to_source(row, concept, folder, relative)
             _add_source(sources[row.value.concept], source, row.where)
             region = _row_to_region(row.value, source.name, relative)
             _add_region(regions[name], region, row.where, relative)
-            placed[name].append(PlacedRegion(name, row.where, source.path, region))
+            placed[name].append(
+                PlacedRegion(name, row.where, source.path, region, source.reading.position)
+            )
     for found in placed.values():
         refuse_two_names(found)
     return sources, placed
@@ -307,25 +324,30 @@ def resolve_data_folder(data_folder: str, root: Path) -> Path:
     return folder
 
 
-def _match_files(row: Row[SampleRow], folder: Path) -> list[str]:
-    """Return the files a row means, relative to the data folder, sorted, hidden ones left out."""
+def _match_files(row: Row[SampleRow], folder: Path, first_files: FirstFiles) -> list[str]:
+    """Return the images a row means, by their first files, relative to the data folder."""
     try:
-        return pattern_to_files(row.value.path, folder)
+        found = pattern_to_files(row.value.path, folder)
     except UserError as error:
         raise UserError(
             f"{row.where}: path: {error}; correct the cell or `data_folder` in the configuration"
         ) from None
+    firsts = zip(found, first_files([folder / name for name in found]), strict=True)
+    return list(
+        dict.fromkeys(PurePath(name).with_name(one.name).as_posix() for name, one in firsts)
+    )
 
 
 def _row_to_source(row: Row[SampleRow], concept: Concept, folder: Path, relative: str) -> Source:
     """Return the source of one file, the row's cells laid over the concept's defaults."""
-    keys = ("axes", "channel", "z", "t", "pixel_size_um")
+    keys = ("axes", "channel", "z", "t", "position", "pixel_size_um")
     cells = {key: getattr(row.value, key) for key in keys}
     given = {key: cell for key, cell in cells.items() if cell is not None}
     reading = validated(
         ReadingSettings, concept.reading.model_dump() | given, f"{row.where}: reading"
     )
-    return Source(path_to_source(relative), folder / relative, reading, row.value.accept)
+    name = path_to_source(relative, reading.position)
+    return Source(name, folder / relative, reading, row.value.accept)
 
 
 def _add_source(sources: dict[str, Source], source: Source, where: str) -> None:

@@ -9,7 +9,7 @@ that the decision is asked for whenever the code changes.
 from __future__ import annotations
 
 RESULT_VERSION = {
-    "ingest": 1,
+    "ingest": 2,
     "quality": 1,
     "split": 2,
     "tiles": 2,
@@ -17,7 +17,7 @@ RESULT_VERSION = {
     "fetch_extractor": 1,
     "identifier": 1,
     "prior": 2,
-    "prior_images": 1,
+    "prior_images": 2,
     "nouns": 1,
     "latents": 3,
     "camera": 1,

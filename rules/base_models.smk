@@ -116,7 +116,7 @@ rule prior_images:
     params:
         settings=lambda wildcards: as_json(stages.prior_images_stage(STUDY, wildcards.prior)),
         files=input_arguments("files"),
-        sha256=lambda wildcards: [HASHES.file(path) for path in prior_files(wildcards.prior)],
+        sha256=lambda wildcards: [image_sha256(path) for path in prior_files(wildcards.prior)],
         version=RESULT_VERSION["prior_images"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/prior_images.py --settings {params.settings:q}'

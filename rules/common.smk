@@ -11,8 +11,10 @@ sys.path.insert(0, str(WORKFLOW_FOLDER))
 
 from pipeline_lib import stages
 from pipeline_lib.dreambooth.prompt_checks import check_prompts
+from pipeline_lib.file_checks import refuse_unfit_files
 from pipeline_lib.files import value_to_sha256, write_text
 from pipeline_lib.hash_cache import HashCache
+from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.models.fetching import expected_folder
 from pipeline_lib.models.tokenization import folder_to_readers
 from pipeline_lib.prompts import study_to_prompts
@@ -35,6 +37,7 @@ shell.prefix(
 )
 
 HASHES = HashCache(Path("work/hashes.json"))
+HEADERS = HeaderCache(Path("work/headers.json"))
 DOWNLOADS = Path("work/base_models")
 
 
@@ -46,7 +49,8 @@ def refuse_unreadable_prompts():
 
 
 try:
-    STUDY = load_study(config, Path(), WORKFLOW_FOLDER)
+    STUDY = load_study(config, Path(), WORKFLOW_FOLDER, HEADERS.first_files)
+    refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -158,6 +162,12 @@ def used_datasets():
 def raw_file(concept, source):
     """Return the path of a raw file."""
     return str(STUDY.sources[concept][source].path)
+
+
+def image_sha256(path):
+    """Return the SHA-256 of an image, of all its files where it is spread over several."""
+    hashes = [HASHES.file(one) for one in HEADERS.files(Path(path))]
+    return hashes[0] if len(hashes) == 1 else value_to_sha256(hashes)
 
 
 def dataset_concept(dataset):

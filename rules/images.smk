@@ -18,7 +18,7 @@ rule ingest:
         settings=lambda wildcards: as_json(
             stages.ingest_stage(STUDY, wildcards.concept, wildcards.source)
         ),
-        sha256=lambda wildcards: HASHES.file(raw_file(wildcards.concept, wildcards.source)),
+        sha256=lambda wildcards: image_sha256(raw_file(wildcards.concept, wildcards.source)),
         version=RESULT_VERSION["ingest"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/ingest.py --settings {params.settings:q} --raw {input.raw:q}'

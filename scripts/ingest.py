@@ -11,30 +11,32 @@ import logging
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import file_to_sha256, provenance, write_json
-from pipeline_lib.imaging.reading import read_field
+from pipeline_lib.imaging.reading import open_field, path_to_files
 from pipeline_lib.imaging.stacks import write_stack
 from pipeline_lib.settings import IngestStage
 
 
 def main(settings: IngestStage, paths: argparse.Namespace) -> None:
-    """Read, then write the stack and what is known of it."""
-    sha256 = file_to_sha256(paths.raw)
-    field = read_field(paths.raw, settings.reading)
+    """Write the stack plane by plane as it is read, then what is known of it."""
+    sha256 = {path.name: file_to_sha256(path) for path in path_to_files(paths.raw)}
+    own = sha256[paths.raw.name]
+    with open_field(paths.raw, settings.reading) as field:
+        write_stack(paths.field, field.planes, {"source": settings.source, "sha256": own})
     for warning in field.warnings:
         logging.warning("%s: %s", paths.raw.name, warning)
     described = {
         "source": settings.source,
         "file": paths.raw.name,
-        "sha256": sha256,
+        "sha256": own,
+        "companions": {name: value for name, value in sha256.items() if name != paths.raw.name},
         "axes": field.axes,
         "shape": list(field.shape),
         "planes": list(field.indices),
         "dtype": str(field.planes.dtype),
         "pixel_size_um": field.pixel_size_um,
         "warnings": list(field.warnings),
-        "provenance": provenance("ingest", settings.model_dump(mode="json"), raw=sha256),
+        "provenance": provenance("ingest", settings.model_dump(mode="json"), raw=own),
     }
-    write_stack(paths.field, field.planes, {"source": settings.source, "sha256": sha256})
     write_json(paths.sidecar, described)
 
 

@@ -55,12 +55,12 @@ class Folder:
         for name in ("r1", "r2", "l1", "l2", ".r0"):
             (root / f"data/{name}.tif").write_bytes(b"")
 
-    def load(self):
+    def load(self, first_files=list):
         (self.root / "bases.yaml").write_text(yaml.safe_dump(self.bases))
         (self.root / "extractors.yaml").write_text(yaml.safe_dump(self.extractors))
         (self.root / "samples.tsv").write_text(self.samples)
         (self.root / "runs.tsv").write_text(self.runs)
-        return load_study(self.config, self.root, self.root)
+        return load_study(self.config, self.root, self.root, first_files)
 
 
 @pytest.fixture
@@ -435,4 +435,30 @@ def test_wrong_configurations_are_refused_by_name(folder: Folder, name: str) -> 
     folder.load()
     change(folder)
     with pytest.raises(UserError, match=message):
+        folder.load()
+
+
+def test_an_image_in_several_files_is_one_source_whichever_is_named(folder: Folder) -> None:
+    (folder.root / "data/l3.tif").write_bytes(b"")
+    rows = "long\tl[13].tif\t\ttrain\t\t\nlong\tl2.tif\t\tholdout\t\t\n"
+    folder.samples = SAMPLES + ROUND + rows
+    study = folder.load(lambda paths: [Path(str(path).replace("l3", "l1")) for path in paths])
+    found = [source.path.name for source in study.sources["long"].values()]
+    assert found == ["l1.tif", "l2.tif"]
+
+
+def test_positions_of_a_file_are_sources_of_their_own(folder: Folder) -> None:
+    header = SAMPLES.replace("channel", "position")
+    rows = ROUND + "".join(f"long\tl1.tif\t\ttrain\t\t{name}\n" for name in ("A1", "A2"))
+    folder.samples = header + rows + "long\tl2.tif\t\tholdout\t\t\n"
+    study = folder.load()
+    positions = [source.reading.position for source in study.sources["long"].values()]
+    assert positions == ["A1", "A2", None]
+    assert len({region.group for region in study.regions["long"]}) == 2
+
+
+def test_a_position_that_is_named_twice_is_refused(folder: Folder) -> None:
+    header = SAMPLES.replace("channel", "position")
+    folder.samples = header + ROUND + "long\tl1.tif\t\tauto\t\tA1\n" * 2
+    with pytest.raises(UserError, match="named twice with overlapping regions"):
         folder.load()

@@ -39,7 +39,7 @@ class ImageFiles:
         return (self.first, *self.others)
 
 
-def path_to_files(path: Path) -> ImageFiles:
+def tiff_to_files(path: Path) -> ImageFiles:
     """Return the files that the image of a TIFF file is read from.
 
     Parameters
@@ -68,7 +68,7 @@ def path_to_files(path: Path) -> ImageFiles:
     root = _parse(text)
     binary = root.find("{*}BinaryOnly")
     if binary is None:
-        return ImageFiles(path, _others(path, root))
+        return _named_to_files(path, root)
     return _part_to_files(path, str(binary.get("MetadataFile", "")))
 
 
@@ -95,7 +95,7 @@ def _part_to_files(path: Path, name: str) -> ImageFiles:
     else:
         with refusing_damage(), tifffile.TiffFile(metadata) as tiff:
             text = tiff.ome_metadata
-        files = ImageFiles(metadata, _others(metadata, _parse(text or "<OME/>")))
+        files = _named_to_files(metadata, _parse(text or "<OME/>"))
     if path not in files.all:
         raise UserError(
             f"the file is one part of the image of {name}, which does not name it; give it its old "
@@ -110,9 +110,22 @@ def _parse(text: str) -> ElementTree.Element:
         return ElementTree.fromstring(text)
 
 
-def _others(path: Path, root: ElementTree.Element) -> tuple[Path, ...]:
-    """Return the files beside a TIFF file that its OME metadata name, without itself."""
-    return tuple(one for one in _named_files(path, root) if one != path)
+def _named_to_files(path: Path, root: ElementTree.Element) -> ImageFiles:
+    """Return the files that the OME metadata of a file name.
+
+    Where several files hold the metadata of the whole, the first of them stands for all.
+    """
+    others = tuple(one for one in _named_files(path, root) if one != path)
+    if others and others[0] < path and _holds_whole(others[0], path):
+        return ImageFiles(others[0], tuple(sorted({path, *others[1:]})))
+    return ImageFiles(path, tuple(sorted(others)))
+
+
+def _holds_whole(path: Path, other: Path) -> bool:
+    """Tell whether a file holds the metadata of all files of its image, another among them."""
+    with refusing_damage(), tifffile.TiffFile(path) as tiff:
+        root = ElementTree.fromstring(tiff.ome_metadata or "<OME/>")
+    return other in _named_files(path, root)
 
 
 def _named_files(path: Path, root: ElementTree.Element) -> tuple[Path, ...]:

@@ -24,6 +24,7 @@ from pipeline_lib.imaging.greys import (
     narrow_integers,
     refuse_no_picture,
 )
+from pipeline_lib.imaging.parts import tiff_to_files
 from pipeline_lib.imaging.photographs import JPEG_MARK, PNG_MARK, read_photograph
 from pipeline_lib.imaging.pixel_sizes import (
     settle_pixel_size,
@@ -155,13 +156,42 @@ def open_field(path: Path, reading: ReadingSettings) -> Iterator[Field]:
     UserError
         As `read_field`, here or while planes are read.
     """
-    try:
+    with _named(path):
         mark = path_to_mark(path)
         if mark in TIFF_MARKS:
             with open_image(path) as image:
                 yield _image_to_field(image, reading)
         else:
             yield _photograph_to_field(path, mark, reading)
+
+
+def path_to_files(path: Path) -> tuple[Path, ...]:
+    """Return all files that the image of a raw file is read from.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    tuple of Path
+        For most files themselves alone.
+
+    Raises
+    ------
+    UserError
+        If it is no image, or a part whose metadata are missing; the message names it.
+    """
+    with _named(path):
+        return tiff_to_files(path).all if path_to_mark(path) in TIFF_MARKS else (path,)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Put the file's name before what is refused."""
+    try:
+        yield
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 

@@ -9,13 +9,15 @@ from pathlib import PurePath
 READABLE_LENGTH = 40
 
 
-def path_to_source(path: PurePath | str) -> str:
+def path_to_source(path: PurePath | str, position: str | int | None = None) -> str:
     """Return the name under which a raw file's field is kept.
 
     Parameters
     ----------
     path : path or str
         The path as the sample sheet gives it, after its glob is expanded.
+    position : str or int, optional
+        Which position of the file it is, where the sheet names one.
 
     Returns
     -------
@@ -29,6 +31,8 @@ def path_to_source(path: PurePath | str) -> str:
     'well-a1-ome-0dcfb4cd'
     """
     text = PurePath(path).as_posix()
-    stem = re.sub(r"[^a-z0-9_]+", "-", PurePath(text).stem.lower()).strip("-_")
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    named = PurePath(text).stem if position is None else f"{PurePath(text).stem}-{position}"
+    stem = re.sub(r"[^a-z0-9_]+", "-", named.lower()).strip("-_")
+    told = text if position is None else f"{text}\0{position}"
+    digest = hashlib.sha256(told.encode()).hexdigest()[:8]
     return f"{stem[:READABLE_LENGTH] or 'field'}-{digest}"

@@ -13,7 +13,7 @@ import tifffile
 
 from pipeline_lib.imaging.damage import refusing_damage
 from pipeline_lib.imaging.greys import palette_is_display
-from pipeline_lib.imaging.parts import path_to_files
+from pipeline_lib.imaging.parts import tiff_to_files
 from pipeline_lib.settings import UserError
 
 GREY_KINDS = ("MINISBLACK", "MINISWHITE")
@@ -90,7 +90,7 @@ def open_image(path: Path) -> Iterator[TiffImage]:
     UserError
         If the file is damaged, or its samples are none of a grey or colour picture.
     """
-    files = path_to_files(path)
+    files = tiff_to_files(path)
     with refusing_damage():
         tiff = tifffile.TiffFile(files.first, omexml=files.metadata)
     with tiff:

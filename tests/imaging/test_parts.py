@@ -1,0 +1,120 @@
+"""Images that are spread over several files: any part leads to the whole, or to words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from pipeline_lib.imaging.headers import HeaderCache
+from pipeline_lib.imaging.parts import tiff_to_files
+from pipeline_lib.imaging.reading import read_field
+from pipeline_lib.settings import ReadingSettings, UserError
+
+SIDE = (24, 36)
+PLANES = 5
+UUID = "urn:uuid:00000000-0000-0000-0000-00000000000{}"
+
+
+def metadata(names, own):
+    """Return OME metadata of a stack of focal planes, one in each file."""
+    blocks = "".join(
+        f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1"><UUID FileName="{name}">{UUID.format(z)}'
+        "</UUID></TiffData>"
+        for z, name in enumerate(names)
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+        f'UUID="{own}"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
+        f'Type="uint16" SizeX="{SIDE[1]}" SizeY="{SIDE[0]}" SizeC="1" SizeZ="{PLANES}" SizeT="1">'
+        f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{blocks}</Pixels></Image></OME>'
+    )
+
+
+def binary_only(name, number):
+    """Return the metadata of a part that holds pixels alone."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+        f'UUID="{UUID.format(number)}"><BinaryOnly MetadataFile="{name}" '
+        f'UUID="{UUID.format(0)}"/></OME>'
+    )
+
+
+def write_set(folder, companion=None):
+    """Write five focal planes in five files; the first, or a companion, holds the metadata."""
+    image = np.random.default_rng(0).integers(1, 4000, (PLANES, *SIDE)).astype("uint16")
+    names = [f"z{number}.ome.tif" for number in range(PLANES)]
+    root = companion or names[0]
+    if companion:
+        (folder / companion).write_text(metadata(names, UUID.format(9)))
+    for number, name in enumerate(names):
+        text = binary_only(root, number)
+        if number == 0 and not companion:
+            text = metadata(names, UUID.format(0))
+        how = {"photometric": "minisblack", "metadata": None, "description": text}
+        tifffile.imwrite(folder / name, image[number], **how)
+    return image, [folder / name for name in names]
+
+
+@pytest.mark.parametrize("companion", [None, "set.companion.ome"])
+def test_every_part_of_a_set_gives_the_same_whole_image(tmp_path, companion):
+    image, paths = write_set(tmp_path, companion)
+    expected = [*paths, tmp_path / companion] if companion else paths
+    for path in paths:
+        assert list(tiff_to_files(path).all) == expected
+        for z in (0, 3):
+            field = read_field(path, ReadingSettings(z=z))
+            np.testing.assert_array_equal(field.planes[0], image[z])
+            assert field.shape == (PLANES, *SIDE) and field.axes == "ZYX"
+
+
+@pytest.mark.parametrize("companion", [None, "set.companion.ome"])
+def test_a_part_without_its_metadata_names_their_file(tmp_path, companion):
+    _, paths = write_set(tmp_path, companion)
+    name = companion or paths[0].name
+    (tmp_path / name).unlink()
+    with pytest.raises(UserError, match=f"metadata stand in {name}, which is not beside it"):
+        read_field(paths[3], ReadingSettings(z=0))
+
+
+def test_a_part_that_is_missing_makes_the_set_incomplete(tmp_path):
+    _, paths = write_set(tmp_path)
+    paths[2].unlink()
+    with pytest.raises(UserError, match="incomplete"):
+        read_field(paths[4], ReadingSettings(z=0))
+
+
+def test_a_part_that_was_renamed_is_not_taken_for_another_image(tmp_path):
+    _, paths = write_set(tmp_path)
+    paths[3].rename(tmp_path / "mine.ome.tif")
+    with pytest.raises(UserError, match="z0.ome.tif, which does not name it"):
+        read_field(tmp_path / "mine.ome.tif", ReadingSettings(z=0))
+
+
+def test_most_files_stand_alone(tmp_path):
+    for name, how in (("a.tif", {}), ("b.ome.tif", {}), ("c.tif", {"imagej": True})):
+        tifffile.imwrite(tmp_path / name, np.eye(9, dtype="uint16"), **how)
+        assert tiff_to_files(tmp_path / name).all == (tmp_path / name,)
+
+
+def test_where_each_file_knows_all_the_first_one_stands_for_them(tmp_path):
+    names = ["z0.ome.tif", "z1.ome.tif", "z2.ome.tif", "z3.ome.tif", "z4.ome.tif"]
+    for number, name in enumerate(names):
+        text = metadata(names, UUID.format(number))
+        how = {"photometric": "minisblack", "metadata": None, "description": text}
+        tifffile.imwrite(tmp_path / name, np.eye(9, dtype="uint16") + number, **how)
+    for name in names:
+        assert tiff_to_files(tmp_path / name).first == tmp_path / "z0.ome.tif"
+        assert {one.name for one in tiff_to_files(tmp_path / name).all} == set(names)
+
+
+def test_headers_tell_all_files_of_an_image(tmp_path):
+    _, paths = write_set(tmp_path)
+    tifffile.imwrite(tmp_path / "alone.tif", np.eye(9, dtype="uint16"))
+    (tmp_path / "no.tif").write_bytes(b"no picture")
+    cache = HeaderCache(tmp_path / "headers.json")
+    assert cache.files(paths[3]) == paths
+    listed = [*paths, tmp_path / "alone.tif", tmp_path / "no.tif"]
+    assert cache.first_files(listed) == [paths[0]] * PLANES + listed[-2:]
