@@ -27,7 +27,7 @@ RESULT_VERSION = {
     "sample": 4,
     "features": 3,
     "metrics": 5,
-    "release": 2,
+    "release": 3,
     "report": 8,
     "study": 4,
     "survey": 2,

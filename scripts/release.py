@@ -34,12 +34,12 @@ def work(stage: ReleaseStage, paths: argparse.Namespace) -> None:
     copies = read_frame(paths.copies)
     rows = read_manifests(paths.shards)
     accepted, held_back = choose_released(rows, copies, stage.release.hold_back_copies)
-    maps, pixel_sizes = read_scales(stage.concepts, paths)
+    scales = read_scales(stage.concepts, paths)
     sweep(paths.release.parent, paths.release.name)
     with atomic_path(paths.release) as beside:
         beside.mkdir()
         records = [
-            write_released(row, stage, beside, maps[row["concept"]], pixel_sizes[row["concept"]])
+            write_released(row, stage, beside, *scales[row["concept"]])
             for row in tqdm(accepted.to_dict("records"), desc="release", disable=None)
         ]
         released = accepted.drop(columns=["path", "name", "sha256"])
@@ -50,23 +50,30 @@ def work(stage: ReleaseStage, paths: argparse.Namespace) -> None:
 
 def read_scales(
     concepts: Sequence[str], paths: argparse.Namespace
-) -> tuple[dict[str, Any], dict[str, float | None]]:
-    """Return the intensity map and the pixel size of each concept."""
+) -> dict[str, tuple[Any, str, float | None]]:
+    """Return the intensity map, the type of the fields' pixels and their size for each concept."""
     from pipeline_lib.evaluation.image_sets import table_to_pixel_size
     from pipeline_lib.evaluation.releases import by_concept
     from pipeline_lib.files import read_json
     from pipeline_lib.imaging.intensity import record_to_intensity
 
-    records = by_concept(concepts, paths.intensities, "--intensities")
-    maps = {name: record_to_intensity(read_json(path)) for name, path in records.items()}
-    if not paths.tables:
-        return maps, dict.fromkeys(concepts)
-    tables = by_concept(concepts, paths.tables, "--tables")
-    return maps, {name: table_to_pixel_size(path) for name, path in tables.items()}
+    maps = by_concept(concepts, paths.intensities, "--intensities")
+    records = {name: read_json(path) for name, path in maps.items()}
+    tables = by_concept(concepts, paths.tables, "--tables") if paths.tables else {}
+    sizes = {name: table_to_pixel_size(path) for name, path in tables.items()}
+    return {
+        name: (record_to_intensity(record), record["dtype"], sizes.get(name))
+        for name, record in records.items()
+    }
 
 
 def write_released(
-    row: dict[str, Any], stage: ReleaseStage, folder: Path, intensity: Any, pixel_size: float | None
+    row: dict[str, Any],
+    stage: ReleaseStage,
+    folder: Path,
+    intensity: Any,
+    dtype: str,
+    pixel_size: float | None,
 ) -> dict[str, Any]:
     """Write one image in the wanted scale and return what the manifest says of it."""
     import tifffile
@@ -76,7 +83,7 @@ def write_released(
     from pipeline_lib.sampling.manifests import pixels_to_sha256
 
     scale = stage.release.scale
-    pixels = grey_to_scale(tifffile.imread(row["path"]), intensity, scale)
+    pixels = grey_to_scale(tifffile.imread(row["path"]), intensity, scale, dtype)
     file = Path(f"{row['name']}.tif")
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     origin = read_provenance(row["path"])

@@ -72,8 +72,11 @@ def _why_held_back(row: dict[str, Any], hold_back_copies: bool) -> str:
 
 
 def grey_to_scale(
-    image: npt.NDArray[np.uint8], intensity: IntensityMap, scale: Literal["8bit", "camera"]
-) -> npt.NDArray[np.unsignedinteger]:
+    image: npt.NDArray[np.uint8],
+    intensity: IntensityMap,
+    scale: Literal["8bit", "camera"],
+    dtype: np.dtype[Any],
+) -> npt.NDArray[Any]:
     """Return an image in the scale in which it is given out.
 
     Parameters
@@ -84,16 +87,23 @@ def grey_to_scale(
         The map that the training images went through.
     scale : str
         ``8bit`` or ``camera``.
+    dtype : dtype
+        Type of the fields' pixels.
 
     Returns
     -------
     ndarray
-        (Y, X): the image itself, or uint16 camera counts by the inverse map, rounded.
+        (Y, X): the image itself, or counts of the fields' own type by the inverse map, rounded to
+        whole numbers where the type holds no others, and cut off at its range. Real numbers of 16
+        bits, which OME has not, become those of 32, which hold each of them.
     """
     if scale == "8bit":
         return image
-    limits = np.iinfo(np.uint16)
-    return np.rint(intensity.inverse(image)).clip(limits.min, limits.max).astype(np.uint16)
+    dtype = np.promote_types(dtype, np.float32) if np.dtype(dtype).kind == "f" else np.dtype(dtype)
+    whole = dtype.kind in "iu"
+    counts = np.rint(intensity.inverse(image)) if whole else intensity.inverse(image)
+    limits = np.iinfo(dtype) if whole else np.finfo(dtype)
+    return counts.clip(float(limits.min), float(limits.max)).astype(dtype)
 
 
 def by_concept(concepts: Sequence[str], paths: Sequence[Path], option: str) -> dict[str, Path]:

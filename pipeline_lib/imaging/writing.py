@@ -16,6 +16,7 @@ import tifffile
 from pipeline_lib.settings import UserError
 
 MICROMETRES_IN_CENTIMETRE = 10_000
+OME_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
 
 def write_image(
@@ -34,7 +35,7 @@ def write_image(
     path : Path or str
         File to write.
     image : ndarray
-        (Y, X): 8-bit, or 16-bit in the camera's own scale.
+        (Y, X): 8-bit, or of the camera's own type and scale.
     pixel_size_um : float or None
         Width of a pixel in micrometres, kept in the OME metadata and, for programs that read no
         OME, as resolution per centimetre. None leaves it unknown.
@@ -44,11 +45,12 @@ def write_image(
     Raises
     ------
     UserError
-        If the image is not (Y, X) of 8 or 16 bits.
+        If the image is not (Y, X), or of a type that OME has not.
     """
-    if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+    if image.ndim != 2 or image.dtype not in OME_TYPES:
         raise UserError(
-            f"an image is written as Y,X of 8 or 16 bits, found {image.dtype} {image.shape}"
+            "an image is written as Y,X of whole numbers of 8 to 32 bits or of real ones of 32 or "
+            f"64, found {image.dtype} {image.shape}"
         )
     text = json.dumps({**provenance, "synthetic": True}, sort_keys=True)
     metadata = {"axes": "YX", "Description": text, "UUID": _uuid(image, text)}

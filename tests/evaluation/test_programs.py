@@ -62,7 +62,8 @@ def folder(tmp_path_factory):
     write_shard(folder / "tuned-0", tuned[:4], "null", bad=[1])
     write_shard(folder / "tuned-1", tuned[4:], "null", first=4)
     write_shard(folder / "untuned-0", 255 - draw_fields(3, 6, 64) // 2, "null")
-    write_json(folder / "intensity.json", intensity_to_record(IntensityMap(LOW, HIGH)))
+    record = intensity_to_record(IntensityMap(LOW, HIGH)) | {"dtype": "float32"}
+    write_json(folder / "intensity.json", record)
     images = {role: [folder / f"{role}.tif"] for role in ROLES[:3]}
     images |= {role: sorted(folder.glob(f"{role}-*")) for role in ROLES[3:]}
     tables = {"train": [folder / "train.tsv"], "roundtrip": [folder / "holdout.tsv"]}
@@ -177,8 +178,9 @@ def test_released_images_are_camera_counts_with_scale_and_origin(folder):
     path = release / row["file"]
     pixels = tifffile.imread(path)
     original = tifffile.imread(folder / "tuned-0" / "000000.tif")
-    assert pixels.dtype == np.uint16
-    assert (pixels == np.rint(LOW + original.astype(float) * (HIGH - LOW) / 255)).all()
+    assert pixels.dtype == np.float32
+    expected = LOW + original.astype(float) * (HIGH - LOW) / 255
+    np.testing.assert_allclose(pixels, expected, rtol=1e-6)
     assert row["pixel_size_um"] == 0.5
     origin = read_provenance(path)
     assert origin["synthetic"] is True

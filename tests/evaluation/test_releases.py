@@ -64,7 +64,7 @@ def test_copies_go_out_only_if_asked_for_and_broken_images_never(rows, copies):
 def test_camera_scale_undoes_the_intensity_map_to_half_a_count(low, width):
     intensity = IntensityMap(low, low + width)
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    counts = grey_to_scale(grey, intensity, "camera")
+    counts = grey_to_scale(grey, intensity, "camera", np.dtype("uint16"))
     assert counts.dtype == np.uint16
     assert np.abs(counts - intensity.inverse(grey)).max() <= 0.5
     if width > 255:
@@ -73,7 +73,39 @@ def test_camera_scale_undoes_the_intensity_map_to_half_a_count(low, width):
 
 def test_8_bit_scale_is_the_image_itself():
     grey = draw_fields(1, 1, 64)[0]
-    assert grey_to_scale(grey, IntensityMap(0, 1000), "8bit") is grey
+    assert grey_to_scale(grey, IntensityMap(0, 1000), "8bit", np.dtype("uint16")) is grey
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high", "written"),
+    [
+        ("uint8", 20.0, 230.0, "uint8"),
+        ("uint16", 300.0, 4000.0, "uint16"),
+        ("int16", -900.0, 1500.0, "int16"),
+        ("uint32", 1e6, 3e6, "uint32"),
+        ("int32", -2e6, 3e6, "int32"),
+        ("float16", 0.25, 0.75, "float32"),
+        ("float32", 0.0, 1.0, "float32"),
+        ("float64", -1e-3, 1e-3, "float64"),
+    ],
+)
+def test_camera_scale_is_of_the_fields_own_type(dtype, low, high, written):
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    intensity = IntensityMap(low, high)
+    counts = grey_to_scale(grey, intensity, "camera", np.dtype(dtype))
+    assert counts.dtype == written
+    kept = 211 if dtype == "uint8" else 256
+    assert len(np.unique(counts)) == kept
+    half = 0.5 if counts.dtype.kind in "iu" else 1e-6 * (high - low)
+    assert np.abs(counts - intensity.inverse(grey)).max() <= half
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [("uint8", -9, 300), ("int16", -40000, 40000)])
+def test_camera_scale_is_cut_off_at_the_types_range(dtype, low, high):
+    grey = np.array([[0, 128, 255]], np.uint8)
+    counts = grey_to_scale(grey, IntensityMap(low, high), "camera", np.dtype(dtype))
+    limits = np.iinfo(dtype)
+    assert (counts[0, 0], counts[0, 2]) == (limits.min, limits.max)
 
 
 def test_a_path_for_each_concept_is_needed():
@@ -93,6 +125,6 @@ def test_camera_noise_survives_in_camera_counts():
     smooth = np.rint(ndimage.gaussian_filter(tiles.astype(float), (0, 4, 4))).astype(np.uint8)
     noise = tiles_to_camera_noise(tiles, smooth)
     noisy = add_camera_noise(smooth.astype(float), noise, range(16))
-    released = grey_to_scale(noisy, intensity, "camera")
+    released = grey_to_scale(noisy, intensity, "camera", np.dtype("uint16"))
     assert released.dtype == np.uint16
     assert released.std() == pytest.approx(deviation, rel=0.1)
