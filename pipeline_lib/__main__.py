@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from pipeline_lib.command_line import USER_ERROR_EXIT
 from pipeline_lib.schemas import generated_files
+from pipeline_lib.settings import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,7 +19,28 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     schemas = commands.add_parser("schemas", help="write what is generated from the settings")
     schemas.add_argument("--check", action="store_true", help="only say what is out of date")
-    return write_schemas(parser.parse_args().check)
+    init = commands.add_parser("init", help="write a configuration for a folder of images")
+    init.add_argument(
+        "folder", type=Path, help="where the images lie, in folders of its own or not"
+    )
+    init.add_argument("--output", type=Path, help="where to write; default: config/NAME_OF_FOLDER")
+    init.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    arguments = parser.parse_args()
+    if arguments.command == "schemas":
+        return write_schemas(arguments.check)
+    return write_beginning(arguments.folder, arguments.output, arguments.overwrite)
+
+
+def write_beginning(folder: Path, output: Path | None, overwrite: bool) -> int:
+    """Write the configuration for a folder of images, and say what is left to decide."""
+    from pipeline_lib.beginning.command import begin  # reads pictures, which `schemas` does not
+
+    try:
+        print("\n".join(begin(folder, output, overwrite, ROOT)))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR_EXIT
+    return 0
 
 
 def write_schemas(check: bool) -> int:

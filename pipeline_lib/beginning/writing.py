@@ -1,0 +1,191 @@
+"""Proposals to the text of config.yaml, samples.tsv and runs.tsv, with a mark where to decide."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from pipeline_lib.beginning.arranging import name_to_slug
+from pipeline_lib.beginning.choosing import Choice
+from pipeline_lib.beginning.proposing import Proposal
+
+DECIDE = "DECIDE"
+PLAIN = re.compile(r"[A-Za-z][\w ./+-]*")
+INDENT = "    "
+WIDTH = 98
+PIXEL_SIZE = "how wide is a pixel? The files do not say; without it sizes are told in pixels."
+ONE_READING = "# reading: {pixel_size_um: 0.65}"
+LOOK = "The contact sheet shows the tiles: several whole cells should be in each."
+
+
+def proposals_to_config(
+    proposals: Sequence[Proposal], paths: Mapping[str, str], template: Mapping[str, Any]
+) -> str:
+    """Return the text of config.yaml.
+
+    Parameters
+    ----------
+    proposals : sequence of Proposal
+        One for each concept.
+    paths : mapping
+        Values of `project`, `samples`, `runs` and `data_folder`.
+    template : mapping
+        What serves the embedded base model best: `training` and `sampling`.
+
+    Returns
+    -------
+    str
+        YAML with comments.
+    """
+    lines = [
+        f"# Lines with {DECIDE} need a person; the others were read from the files.",
+        *(f"{key}: {_scalar(value)}" for key, value in paths.items()),
+        "",
+        "concepts:",
+        *(line for one in proposals for line in _concept(one)),
+        "",
+        "datasets:",
+        *(line for one in proposals for line in _dataset(one)),
+        "",
+        "priors:",
+        *_priors(proposals),
+        "",
+        "# What served the embedded base model best. With Stable Diffusion leave out `training`",
+        "# and `sampler`, and set the sizes above to 512.",
+        yaml.safe_dump(dict(template), sort_keys=False).rstrip(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _scalar(value: Any) -> str:
+    """Return a value as YAML writes it."""
+    if isinstance(value, str) and not PLAIN.fullmatch(value):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _said(indent: str, key: str, choice: Choice) -> list[str]:
+    """Return a key with its value and, on the line before, the reason."""
+    mark = f"{DECIDE}: " if choice.decide else ""
+    return [*_comment(indent, mark + choice.why), f"{indent}{key}: {_scalar(choice.value)}"]
+
+
+def _comment(indent: str, text: str) -> list[str]:
+    """Return a comment, in lines that fit a page."""
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+
+
+def _concept(one: Proposal) -> list[str]:
+    """Return the lines of a concept."""
+    lines = [f"  {one.name}:"]
+    lines += _said(INDENT, "noun", one.noun) + _said(INDENT, "modality", one.modality)
+    reading = dict(one.reading)
+    unknown = all(picture.header.pixel_size_um is None for picture in one.pictures)
+    if reading:
+        lines.append(f"{INDENT}reading:")
+        lines += [line for key in reading for line in _said(INDENT + "  ", key, reading[key])]
+    if unknown:
+        indent = INDENT + "  " if reading else INDENT
+        lines += _comment(indent, f"{DECIDE}: {PIXEL_SIZE}")
+        lines.append(indent + ("# pixel_size_um: 0.65" if reading else ONE_READING))
+    return lines
+
+
+def _dataset(one: Proposal) -> list[str]:
+    """Return the lines of a concept's dataset."""
+    cut = one.cut
+    scaled = f", scale: {cut.scale:g}" if cut.scale != 1 else ""
+    tiles = f"{{size: {cut.size}, stride: {cut.stride}{scaled}}}"
+    return [
+        f"  {dataset_name(one)}:",
+        f"    concept: {one.name}",
+        *_comment(INDENT, f"{span_to_words(one)} {LOOK}"),
+        f"    tiles: {tiles}",
+    ]
+
+
+def span_to_words(one: Proposal) -> str:
+    """Return what was measured of the cells' span, and how many a tile holds."""
+    if one.span is None:
+        return "Cells could not be told apart, so that their span is unknown."
+    size = one.pictures[0].header.pixel_size_um
+    told = f" ({one.span.pixels * size:.3g} um)" if size else ""
+    across = one.cut.raw / one.span.pixels
+    return (
+        f"Cells with their halos span about {one.span.pixels:.0f} pixels{told}, so that a tile is "
+        f"{across:.1f} across."
+    )
+
+
+def _priors(proposals: Iterable[Proposal]) -> list[str]:
+    """Return the lines of the class images, once for concepts with the same words."""
+    lines = []
+    for name, one in {prior_name(one): one for one in proposals}.items():
+        modality = str(one.modality.value).replace("_", " ")
+        article = "an" if modality.startswith(("a", "e", "i", "o", "u")) else "a"
+        prompt = f"{article} {modality} microscopy image of {one.noun.value}"
+        decide = one.noun.decide or one.modality.decide
+        lines += [f"  {name}:"]
+        lines += ["    # The same noun and modality as above."] if decide else []
+        lines += [f"    class_prompt: {prompt}", f"    size: {one.cut.size}"]
+    return lines
+
+
+def dataset_name(one: Proposal) -> str:
+    """Return the name of a concept's dataset."""
+    return f"{one.name}-{one.cut.size}"
+
+
+def prior_name(one: Proposal) -> str:
+    """Return the name of a concept's class images."""
+    return name_to_slug(f"{one.modality.value}-{one.noun.value}-{one.cut.size}")
+
+
+# --- sheets --------------------------------------------------------------------------------------
+
+
+def proposals_to_samples(proposals: Sequence[Proposal]) -> str:
+    """Return the text of samples.tsv: a row for each picture, or for each part of one."""
+    rows = [(one.name, row) for one in proposals for row in one.rows]
+    keys = sorted({key for _, row in rows for key in row.cells})
+    regions = any(row.region for _, row in rows)
+    columns = ["concept", "path", "group", "role", *(["region"] if regions else []), *keys]
+    notes = [
+        f"# {DECIDE}: does one group hold all pictures of one well, plate, day or position? What",
+        "# shows one place, or cells that grew together, needs one word as group, and one role.",
+    ]
+    cells = [
+        [name, row.path, row.group, row.role, *([row.region] if regions else [])]
+        + [row.cells.get(key, "") for key in keys]
+        for name, row in rows
+    ]
+    return "\n".join(notes) + "\n" + _sheet(columns, cells)
+
+
+def proposals_to_runs(proposals: Sequence[Proposal]) -> str:
+    """Return the text of runs.tsv: a run for each concept."""
+    columns = ["run", "base", "datasets", "priors", "identifiers"]
+    base = "brightfield-tiny"
+    rows = [[one.name, base, dataset_name(one), prior_name(one), "auto"] for one in proposals]
+    text = _sheet(columns, rows)
+    if len({(one.cut.size) for one in proposals}) == 1 < len(proposals):
+        names, priors = (",".join(map(of, proposals)) for of in (dataset_name, prior_name))
+        together = "\t".join(("together", base, names, priors, "auto"))
+        text += f"# All kinds in one model: take the mark off the next line.\n# {together}\n"
+    return text
+
+
+def _sheet(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return tab-separated text."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter="\t", lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue()

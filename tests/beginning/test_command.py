@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+from pipeline_lib.beginning.command import begin
+from pipeline_lib.settings import SampleRow, UserError
+from pipeline_lib.sheets import read_sheet
+from tests.beginning.folders import field, lay_photographs
+
+ROOT = Path(__file__).resolve().parents[2]
+KNOWN = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def init(folder: Path, work: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline_lib", "init", str(folder), *more]
+    return subprocess.run(
+        command, cwd=work, env=os.environ | KNOWN, capture_output=True, text=True, check=False
+    )
+
+
+def snakemake(config: Path, work: Path, *more: str) -> str:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    done = subprocess.run(
+        [*command, "--configfile", str(config), "--cores", "1", *more],
+        cwd=work,
+        env=os.environ | KNOWN | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def rows(work: Path, name: str) -> list[SampleRow]:
+    return [row.value for row in read_sheet(work / f"config/{name}/samples.tsv", SampleRow)]
+
+
+def groups_by_role(listed: list[SampleRow]) -> dict[str, set[str | None]]:
+    return {
+        role: {row.group for row in listed if row.role == role} for role in ("train", "holdout")
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "pictures", "train", "holdout"),
+    [("stacks", 40, 5, 5), ("three", 3, 2, 1), ("lapse", 12, 2, 1)],
+)
+def test_what_it_writes_can_be_planned(laid, tmp_path, name, pictures, train, holdout):
+    done = init(laid / name, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"config/{name}/config.yaml" in done.stdout
+    said = snakemake(tmp_path / f"config/{name}/config.yaml", tmp_path, "--dry-run", "tiles_only")
+    assert re.search(rf"ingest +{pictures}\n", said)
+    found = groups_by_role(rows(tmp_path, name))
+    assert (len(found["train"]), len(found["holdout"])) == (train, holdout)
+    assert not found["train"] & found["holdout"]
+
+
+def test_focal_stacks_ask_for_the_noun_and_the_groups_alone(laid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = "\n".join(begin(laid / "stacks", None, False, ROOT))
+    assert "ZCYX  160 x 160       BF, DAPI  5  1  0.5" in told
+    assert "uint16 (12 bits used)" in told
+    assert "40 pictures in 10 groups (5 train, 5 holdout)" in told
+    text = (tmp_path / "config/stacks/config.yaml").read_text()
+    asked = re.findall(r"# DECIDE:.*\n(?: +#.*\n)* +(\w+):", text)
+    assert asked == ["noun"]
+    concept = yaml.safe_load(text)["concepts"]["stacks"]
+    assert concept["reading"] == {"channel": "BF", "z": "best_focus"}
+    listed = rows(tmp_path, "stacks")
+    assert {row.group for row in listed if row.path.startswith("A03")} == {"A03"}
+
+
+def test_few_photographs_say_what_cannot_be_judged(laid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = "\n".join(begin(laid / "three", None, False, ROOT))
+    assert "numbers without intervals, and no verdict" in told
+    assert "PNG files are no camera data" in told
+    assert "DECIDE: how wide is a pixel?" in (tmp_path / "config/three/config.yaml").read_text()
+
+
+def test_time_points_of_a_position_are_one_group(laid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begin(laid / "lapse", None, False, ROOT)
+    by_position = {row.path.split("/")[0]: set() for row in rows(tmp_path, "lapse")}
+    for row in rows(tmp_path, "lapse"):
+        by_position[row.path.split("/")[0]].add((row.group, row.role))
+    assert all(len(found) == 1 for found in by_position.values())
+
+
+def test_pictures_of_one_place_with_other_names_are_joined(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lay_photographs(tmp_path / "data")
+    (tmp_path / "data/another.png").write_bytes((tmp_path / "data/cells 2.png").read_bytes())
+    told = "\n".join(begin(tmp_path / "data", None, False, ROOT))
+    assert "another.png and cells 2.png (1.00)" in told
+    groups = {row.path: (row.group, row.role) for row in rows(tmp_path, "data")}
+    assert groups["another.png"] == groups["cells 2.png"] != groups["cells 1.png"]
+
+
+def test_one_place_is_cut_into_parts(tmp_path):
+    (tmp_path / "data").mkdir()
+    tifffile.imwrite(tmp_path / "data/only.tif", field(0, 320))
+    done = init(tmp_path / "data", tmp_path, "--output", "place")
+    assert "One place alone" in done.stdout and "image a second place" in done.stdout
+    sheet = (tmp_path / "place/samples.tsv").read_text()
+    assert re.search(r"train\t0:320,0:(\d+)\n.*holdout\t0:320,\1:320\n", sheet)
+    snakemake(tmp_path / "place/config.yaml", tmp_path, "--dry-run", "tiles_only")
+
+
+def test_files_that_cannot_be_read_are_named_with_reasons(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = lay_photographs(tmp_path / "data")
+    (folder / "broken.tif").write_bytes(b"II*\0")
+    (folder / "{x}.tif").write_bytes(b"II*\0")
+    (folder / "cells_mask.png").write_bytes(b"")
+    tifffile.imwrite(folder / "flat.tif", np.full((64, 64), 7, "uint16"))
+    (folder / "notes.txt").write_text("day 1")
+    told = "\n".join(begin(folder, None, False, ROOT))
+    assert re.search(r"broken\.tif: .*(damaged|decoded)", told)
+    assert "{x}.tif: its path has braces" in told
+    assert "cells_mask.png: its name is that of masks" in told
+    assert re.search(r"flat\.tif: all pixels are 7", told)
+    assert "Passed over: 1 .txt" in told
+    assert {row.path for row in rows(tmp_path, "data")} == {f"cells {k}.png" for k in (1, 2, 3)}
+
+
+def test_nothing_is_overwritten_without_being_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = lay_photographs(tmp_path / "data")
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place/runs.tsv").write_text("mine")
+    with pytest.raises(UserError, match=r"holds runs\.tsv already; .*--overwrite"):
+        begin(folder, tmp_path / "place", False, ROOT)
+    assert [path.name for path in (tmp_path / "place").iterdir()] == ["runs.tsv"]
+    begin(folder, tmp_path / "place", True, ROOT)
+    assert (tmp_path / "place/runs.tsv").read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "holds no image that can be read: it is empty"),
+        (["a.txt"], r"it holds 1 \.txt; needed are TIFF, PNG or JPEG"),
+        (["a.czi"], r"export \.czi as OME-TIFF"),
+        (["a.tif"], r"a\.tif: the file is empty"),
+    ],
+)
+def test_a_folder_without_pictures_is_refused_in_words(tmp_path, names, words):
+    (tmp_path / "data").mkdir()
+    for name in names:
+        (tmp_path / "data" / name).touch()
+    done = init(tmp_path / "data", tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert re.search(words, done.stderr)
+    assert not (tmp_path / "config").exists()
