@@ -35,6 +35,7 @@ def settings_to_course(settings: DecoderSettings, device: torch.device) -> Cours
         keep_best=True,
         preview_every=settings.steps,
         read_every=read_every_on(device.type),
+        saves_beside=device.type != "cpu",
     )
 
 

@@ -56,6 +56,7 @@ def settings_to_course(
         judge_start=pictures_judged,
         keep_best=settings.keep == "best",
         read_every=read_every_on(device.type),
+        saves_beside=device.type != "cpu",
     )
 
 

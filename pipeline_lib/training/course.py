@@ -40,6 +40,8 @@ class Course:
         turn with all cores.
     read_every : int
         Steps whose figures are read at once: on a GPU every reading waits for all that was queued.
+    saves_beside : bool
+        Whether checkpoints are written while the steps after them are made: for GPUs.
     """
 
     steps: int
@@ -55,6 +57,7 @@ class Course:
     keep_best: bool = False
     threads: int = 1
     read_every: int = 1
+    saves_beside: bool = False
 
     def is_due(self, done: int, every: int) -> bool:
         """Say whether something that is done every so many steps, and at the last, is due."""

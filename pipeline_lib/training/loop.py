@@ -15,9 +15,10 @@ import torch
 from pipeline_lib.files import sweep
 from pipeline_lib.imaging.stacks import write_stack
 from pipeline_lib.settings import UserError
-from pipeline_lib.training.checkpoints import newest_checkpoint, write_checkpoint
+from pipeline_lib.training.checkpoints import newest_checkpoint
 from pipeline_lib.training.history import History
 from pipeline_lib.training.judgement import Judgement, keep_score
+from pipeline_lib.training.saving import CheckpointWriter
 from pipeline_lib.training.state import (
     CHECKPOINTS,
     HISTORY,
@@ -94,7 +95,10 @@ def training_steps(trainer: Trainer, folder: Path, stop: StopRequest) -> Iterato
     begun = resume(trainer, folder)
     started = time.monotonic() - begun.seconds
     trainer.begin_tracking(begun.step)
-    with closing(History(folder / HISTORY, trainer.columns, begun.position)) as history:
+    with (
+        closing(History(folder / HISTORY, trainer.columns, begun.position)) as history,
+        CheckpointWriter(folder / CHECKPOINTS, course.saves_beside) as writer,
+    ):
         if begun.figures:
             _tell(trainer, history, begun.figures | _judge(trainer, folder, begun.step))
         elif course.is_judged(0):
@@ -113,8 +117,9 @@ def training_steps(trainer: Trainer, folder: Path, stop: StopRequest) -> Iterato
                 # Before anything is judged or drawn: whatever fails there, these steps are saved.
                 state = {"history_position": history.flush(), "figures": figures}
                 saved = trainer.state() | state
-                write_checkpoint(folder / CHECKPOINTS, done, trainer.tensors(), saved)
+                writer.write(done, trainer.tensors(), saved)
                 if stopping and done < course.steps:
+                    writer.wait()
                     raise StoppedError(f"saved after step {done} of {course.steps} in {folder}")
             figures |= _judge(trainer, folder, done)
             _tell(trainer, history, figures)

@@ -8,7 +8,7 @@ import torch
 
 from pipeline_lib.files import folder_to_sha256
 from pipeline_lib.settings import UserError
-from pipeline_lib.training import loop
+from pipeline_lib.training import saving
 from pipeline_lib.training.checkpoints import newest_checkpoint
 from pipeline_lib.training.loop import training_steps
 from pipeline_lib.training.state import CHECKPOINTS
@@ -36,14 +36,16 @@ def assert_same_end(first: Path, second: Path) -> None:
     assert pictures[0] == pictures[1] != {}
 
 
+@pytest.mark.parametrize("saves_beside", [False, True])
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("read_every", [1, 3])
 def test_a_stopped_training_ends_as_an_unbroken_one(
-    tmp_path: Path, threads: int, dtype: torch.dtype, read_every: int
+    tmp_path: Path, saves_beside: bool, threads: int, dtype: torch.dtype, read_every: int
 ) -> None:
     course = {"threads": threads, "read_every": read_every, "steps": 8}
     run_to(make_trainer(dtype=dtype, **course), tmp_path / "whole")
+    course["saves_beside"] = saves_beside
     with pytest.raises(StoppedError, match="after step 4 of 8" if read_every > 1 else "step 3 of"):
         run_to(
             make_trainer(dtype=dtype, **course), tmp_path / "cut", last=4 if read_every > 1 else 3
@@ -105,14 +107,14 @@ def test_a_request_while_a_checkpoint_is_written_costs_no_second_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop, written = StopRequest(), []
-    real = loop.write_checkpoint
+    real = saving.write_checkpoint
 
     def requesting(*given):
         written.append(given[1])
         stop.signalled = True
         real(*given)
 
-    monkeypatch.setattr(loop, "write_checkpoint", requesting)
+    monkeypatch.setattr(saving, "write_checkpoint", requesting)
     with pytest.raises(StoppedError, match="after step 4 of 6"):
         list(training_steps(make_trainer(checkpoint_every=3), tmp_path, stop))
     assert written == [3, 4]
