@@ -65,7 +65,8 @@ def reduce_focus(stack: FocalStack, wanted: int | str) -> tuple[npt.NDArray[Any]
     Raises
     ------
     UserError
-        If an offset leads out of the stack, or is in micrometres and their distance is unknown.
+        If the focus or an offset from it leads out of the stack, or an offset is in micrometres and
+        the planes' distance is unknown.
     """
     if isinstance(wanted, int):
         return stack.read(wanted), wanted
@@ -74,6 +75,11 @@ def reduce_focus(stack: FocalStack, wanted: int | str) -> tuple[npt.NDArray[Any]
     if wanted == "mean":
         return _mean(stack), wanted
     focus = sharpness_to_focus(np.array([plane_to_sharpness(plane) for plane in stack]))
+    if stack.depth > 1 and focus in (0, stack.depth - 1):
+        raise UserError(
+            f"`z` is {wanted!r}, but plane {focus} of {stack.depth} seems best, at the end of the "
+            "stack, so that the focus may lie beyond it; give a plane's index in `z`"
+        )
     number = focus + _word_to_offset(wanted, stack.step_um)
     if not 0 <= number < stack.depth:
         raise UserError(
