@@ -25,6 +25,7 @@ ALLOWED = {
     "sampling": (*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
     "evaluation": (*BASE, "imaging", "sampling"),
     "survey": (*BASE, "imaging", "evaluation"),
+    "beginning": (*BASE, "imaging"),
     "reporting": (*BASE, "imaging", "sampling", "evaluation"),
 }
 
@@ -72,6 +73,8 @@ def test_nothing_imports_snakemake() -> None:
     ("module", "unwanted"),
     [
         ("pipeline_lib.study", {"torch", "scipy", "skimage", "matplotlib"}),
+        ("pipeline_lib.file_checks", {"torch", "scipy", "skimage", "tifffile", "matplotlib"}),
+        ("pipeline_lib.beginning.command", {"torch", "matplotlib"}),
         ("pipeline_lib.prompts", {"torch", "transformers", "scipy"}),
         ("pipeline_lib.dreambooth.prompt_checks", {"torch", "transformers", "scipy"}),
         ("pipeline_lib.models.fetching", {"torch", "transformers", "scipy"}),

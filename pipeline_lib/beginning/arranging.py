@@ -20,7 +20,7 @@ WELL = re.compile(r"(?<![A-Za-z0-9])[A-P]\d{2}(?!\d)")
 PLACES = re.compile(
     r"(?i)^[\W_\d]*(?:(?:well|pos(?:ition)?|plate|day|date|field|fov|site|xy|series|scene|slide|dish"
     r"|run|exp(?:eriment)?|rep(?:licate)?|time(?:point)?|batch|jan|feb|mar|apr|may|jun|jul|aug|sep"
-    r"|oct|nov|dec|[a-p]|t|z|s|p|f|m)?[\W_\d]*)+$"
+    r"|oct|nov|dec|[a-z](?![a-z]))[\W_\d]*)*$"
 )
 
 

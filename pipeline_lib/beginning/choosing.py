@@ -25,11 +25,11 @@ LIGHTS = {
 }
 SUBJECTS = {
     "budding yeast": r"yeast|cerevisiae",
-    "rod bacteria": r"coli|bacteria|bacillus|subtilis|rods",
+    "rod bacteria": r"(e[-_. ]?)?coli|bacteria|bacillus|subtilis",
     "beads": r"beads?",
     "monolayer": r"monolayers?|confluent",
-    "adherent cells": r"adherent|hela|fibroblasts?|u2os|cho|hek",
-    "suspension cells": r"suspension|jurkat|k562|lymphocytes?",
+    "adherent cells": r"adherent",
+    "suspension cells": r"suspension",
 }
 SHALLOW = 3
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline_lib.settings import UserError
 
-SPANS = 4.0  # halos are measured with the cells, so that about five cells lie side by side
+SPANS = 5.0
 SMALLEST = 32
 STEP = 8
 WANTED_TILES = 60
@@ -34,7 +34,7 @@ def span_to_cut(span: float | None, base: int, side: int, fields: Sequence[tuple
     Parameters
     ----------
     span : float or None
-        Of a cell with its halo, in pixels; None where it could not be measured.
+        Of a cell, in pixels; None where it could not be measured.
     base : int
         Side of the pictures that the base model was trained on.
     side : int
@@ -56,7 +56,7 @@ def span_to_cut(span: float | None, base: int, side: int, fields: Sequence[tuple
         raise UserError(f"the smallest picture has {side} pixels, a tile needs {SMALLEST}")
     size = min(base, side // STEP * STEP)
     wanted = 1.0 if span is None else min(1.0, size / (SPANS * span))
-    scale = min(1.0, max(math.ceil(wanted * 20) / 20, math.ceil(100 * size / side) / 100))
+    scale = min(1.0, math.ceil(100 * max(wanted, size / side)) / 100)
     strides = (size, size // 2, size // 4)
     enough = (s for s in strides if _count_tiles(fields, size, scale, s) >= WANTED_TILES)
     return Cut(size, scale, next(enough, strides[-1]))

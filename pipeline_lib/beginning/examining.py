@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.evaluation.objects import fit_segmenter, images_to_objects
+from pipeline_lib.imaging.foreground import (
+    activities_to_quiet_level,
+    activity_to_foreground,
+    region_to_activity,
+)
+from pipeline_lib.imaging.spans import plane_to_span
 
-SPAN_FIELDS = 8
-SPAN_SIDE = 1024
-LEAST_OBJECTS = 5
-LARGEST_COVERAGE = 0.5
-ENDS = (0.1, 99.9)
+SPAN_FIELDS = 12
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,17 @@ class Span:
     Attributes
     ----------
     pixels : float
-        Median diameter, by area: half of all that is covered belongs to larger objects.
-    objects, fields : int
-        How many were measured, in how many fields.
+        Median diameter.
+    fields : int
+        Number of fields in which objects could be told apart.
     """
 
     pixels: float
-    objects: int
     fields: int
 
 
 def planes_to_span(planes: Sequence[npt.NDArray[Any]]) -> Span | None:
-    """Return the span of cells, halo included.
+    """Return the span of cells.
 
     Parameters
     ----------
@@ -46,37 +46,23 @@ def planes_to_span(planes: Sequence[npt.NDArray[Any]]) -> Span | None:
     Returns
     -------
     Span or None
-        None where objects cannot be told apart: fewer than 5 that no rim cuts, in fields of which
-        they cover no more than half.
+        None where no field has objects that can be told apart.
     """
-    found = [_plane_to_objects(planes[k]) for k in spread(len(planes), SPAN_FIELDS)]
-    chosen = [diameters for diameters, covered in found if covered <= LARGEST_COVERAGE]
-    ordered = np.sort(np.concatenate([*chosen, np.zeros(0)]))
-    if len(ordered) < LEAST_OBJECTS:
-        return None
-    areas = np.cumsum(ordered**2)
-    median = float(ordered[np.searchsorted(areas, areas[-1] / 2)])
-    return Span(median, len(ordered), len(chosen))
+    found = [plane_to_span(planes[k]) for k in spread(len(planes), SPAN_FIELDS)]
+    spans = [span for span in found if span is not None]
+    return Span(float(np.median(spans)), len(spans)) if spans else None
+
+
+def planes_to_foreground(planes: Sequence[npt.NDArray[Any]]) -> float:
+    """Return the share of fields that shows more than background, as tiles are judged by it."""
+    activities = [region_to_activity(planes[k]) for k in spread(len(planes), SPAN_FIELDS)]
+    shown = (activity_to_foreground(a, activities_to_quiet_level([a])).mean() for a in activities)
+    return float(np.mean(list(shown)))
 
 
 def spread(length: int, number: int) -> list[int]:
     """Return at most so many indices, evenly over a sequence."""
     return sorted({round(k) for k in np.linspace(0, length - 1, min(number, length))})
-
-
-def _plane_to_objects(plane: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], float]:
-    """Return the diameters of the objects in the middle of a plane, and the covered share."""
-    y, x = (max(0, side - SPAN_SIDE) // 2 for side in plane.shape)
-    image = counts_to_greys(plane[y : y + SPAN_SIDE, x : x + SPAN_SIDE])[np.newaxis]
-    objects = images_to_objects(image, fit_segmenter(image))
-    return objects.diameters[~objects.at_rim], float(objects.coverage[0])
-
-
-def counts_to_greys(plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return a plane in 8 bits, between its percentiles 0.1 and 99.9."""
-    low, high = np.percentile(plane, ENDS)
-    scaled = (plane.astype(np.float32) - low) / max(float(high - low), 1e-9)
-    return np.clip(scaled * 255, 0, 255).astype(np.uint8)
 
 
 def planes_to_bits(planes: Sequence[npt.NDArray[Any]]) -> int | None:

@@ -30,6 +30,7 @@ from pipeline_lib.beginning.examining import (
     Span,
     planes_to_bits,
     planes_to_brightest,
+    planes_to_foreground,
     planes_to_span,
 )
 from pipeline_lib.beginning.finding import Picture
@@ -78,6 +79,8 @@ class Proposal:
         Of cells.
     cut : Cut
         Its tiles.
+    foreground : float
+        Share of the fields that shows more than background.
     bits : int or None
         In use.
     alike : tuple of str
@@ -93,6 +96,7 @@ class Proposal:
     roles: dict[str, str]
     span: Span | None
     cut: Cut
+    foreground: float
     bits: int | None
     alike: tuple[str, ...]
 
@@ -149,6 +153,7 @@ def pictures_to_proposal(
         roles=roles,
         span=span,
         cut=cut,
+        foreground=planes_to_foreground(list(planes.values())),
         bits=planes_to_bits(list(planes.values())),
         alike=alike,
     ), refused

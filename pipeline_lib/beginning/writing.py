@@ -22,6 +22,7 @@ INDENT = "    "
 WIDTH = 98
 PIXEL_SIZE = "how wide is a pixel? The files do not say; without it sizes are told in pixels."
 ONE_READING = "# reading: {pixel_size_um: 0.65}"
+FEW_CELLS, ONE_CELL = (0.005, 0.2), 0.03  # shares of fields, and of a tile that five cells span
 LOOK = "The contact sheet shows the tiles: several whole cells should be in each."
 
 
@@ -102,11 +103,15 @@ def _dataset(one: Proposal) -> list[str]:
     """Return the lines of a concept's dataset."""
     cut = one.cut
     scaled = f", scale: {cut.scale:g}" if cut.scale != 1 else ""
-    tiles = f"{{size: {cut.size}, stride: {cut.stride}{scaled}}}"
+    mostly_empty = FEW_CELLS[0] <= one.foreground < FEW_CELLS[1]
+    least = f", minimum_foreground: {ONE_CELL:g}" if mostly_empty else ""
+    tiles = f"{{size: {cut.size}, stride: {cut.stride}{scaled}{least}}}"
+    empty = f"Only {one.foreground:.0%} of the fields shows cells: most empty tiles are left out."
     return [
         f"  {dataset_name(one)}:",
         f"    concept: {one.name}",
         *_comment(INDENT, f"{span_to_words(one)} {LOOK}"),
+        *(_comment(INDENT, empty) if mostly_empty else []),
         f"    tiles: {tiles}",
     ]
 
@@ -114,13 +119,14 @@ def _dataset(one: Proposal) -> list[str]:
 def span_to_words(one: Proposal) -> str:
     """Return what was measured of the cells' span, and how many a tile holds."""
     if one.span is None:
-        return "Cells could not be told apart, so that their span is unknown."
+        return "Objects could not be told apart, so that their span is unknown."
     size = one.pictures[0].header.pixel_size_um
     told = f" ({one.span.pixels * size:.3g} um)" if size else ""
     across = one.cut.raw / one.span.pixels
+    number = f"{one.span.fields} field{'s' if one.span.fields > 1 else ''}"
     return (
-        f"Cells with their halos span about {one.span.pixels:.0f} pixels{told}, so that a tile is "
-        f"{across:.1f} across."
+        f"Objects span about {one.span.pixels:.0f} pixels{told}, measured in {number}; a tile is "
+        f"{across:.1f} of them wide."
     )
 
 

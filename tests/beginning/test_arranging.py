@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline_lib.beginning.arranging import (
+    field_to_strips,
+    groups_to_roles,
+    merge_groups,
+    pictures_to_concepts,
+    pictures_to_groups,
+)
+from pipeline_lib.beginning.finding import Picture
+from pipeline_lib.imaging.headers import Header
+
+
+def picture(path: str, size: float | None = None, position: str | None = None) -> Picture:
+    header = Header("TIFF", "YX", (64, 64), (), "uint16", size, None, files=(path,))
+    return Picture(path, header, position)
+
+
+def concepts(*paths: str) -> dict[str, int]:
+    found = pictures_to_concepts([picture(path) for path in paths], "My Images")
+    return {name: len(listed) for name, listed in found.items()}
+
+
+def in_folders(*folders: str, number: int = 3) -> list[str]:
+    return [f"{folder}/{k}.tif" for folder in folders for k in range(number)]
+
+
+@pytest.mark.parametrize(
+    ("paths", "found"),
+    [
+        (in_folders("healthy", "treated"), {"healthy": 3, "treated": 3}),
+        (in_folders("data/Yeast cells", "data/beads"), {"yeast-cells": 3, "beads": 3}),
+        (in_folders("pos1", "pos2"), {"my-images": 6}),
+        (in_folders("Well A1", "Well B2"), {"my-images": 6}),
+        (in_folders("2024-05-01", "2024-05-02"), {"my-images": 6}),
+        (in_folders("plate1_day2", "plate1_day3"), {"my-images": 6}),
+        (in_folders("treated1", "treated2"), {"my-images": 6}),
+        (in_folders("healthy", "treated", number=2), {"my-images": 4}),
+        ([*in_folders("healthy", "treated"), "a.tif"], {"my-images": 7}),
+        (["a.tif", "b.tif"], {"my-images": 2}),
+    ],
+)
+def test_folders_are_kinds_or_places(paths, found):
+    assert concepts(*paths) == found
+
+
+def test_magnifications_are_concepts_of_their_own():
+    pictures = [picture(f"{k}.tif", size) for k, size in enumerate([0.65, 0.651, 0.325, None])]
+    found = pictures_to_concepts(pictures, "cells")
+    assert {name: len(ones) for name, ones in found.items()} == {
+        "cells-0-65um": 3,
+        "cells-0-325um": 1,
+    }
+
+
+def test_sites_of_a_well_stay_together_where_there_are_wells_enough():
+    many = [
+        picture(f"plate/{row}0{k}_s{s}.tif") for row in "AB" for k in range(1, 6) for s in (1, 2)
+    ]
+    assert len(set(pictures_to_groups(many))) == 10
+    assert len(set(pictures_to_groups(many[:6]))) == 6
+
+
+def test_positions_of_a_file_are_groups_of_their_own():
+    found = pictures_to_groups([picture("a_t1.tif", position=name) for name in ("left", "right")])
+    assert len(set(found)) == 2
+
+
+@given(st.lists(st.sampled_from("abcdef"), min_size=2, max_size=12), st.data())
+@settings(max_examples=60)
+def test_pictures_that_show_one_place_end_in_one_group_and_no_other(groups, data):
+    numbers = st.integers(0, len(groups) - 1)
+    pairs = data.draw(st.lists(st.tuples(numbers, numbers), max_size=6))
+    merged = merge_groups(groups, pairs)
+    assert all(merged[first] == merged[second] for first, second in pairs)
+    assert set(merged) <= set(groups)
+    for first, second in zip(groups, merged, strict=True):
+        assert merged[groups.index(first)] == second
+    joined = sum(groups[a] != groups[b] for a, b in pairs)
+    assert len(set(merged)) >= len(set(groups)) - joined
+
+
+@given(st.integers(2, 80))
+def test_every_group_has_one_role_and_both_sides_have_some(number):
+    roles = groups_to_roles([f"well {k}" for k in range(number)])
+    counts = [list(roles.values()).count(role) for role in ("train", "validation", "holdout")]
+    assert sum(counts) == len(roles) == number
+    assert min(counts[0], counts[2]) >= (5 if number >= 10 else 1)
+    assert counts[0] >= counts[1]
+
+
+@given(st.integers(64, 900), st.integers(64, 900), st.integers(16, 400))
+def test_strips_of_a_field_share_no_pixel_and_leave_none(height, width, least):
+    strips = field_to_strips(height, width, least)
+    (a0, a1, b0, b1), (c0, c1, d0, d1) = strips["train"], strips["holdout"]
+    area = (a1 - a0) * (b1 - b0) + (c1 - c0) * (d1 - d0)
+    assert area == height * width
+    assert a1 <= c0 or b1 <= d0
+    assert min(a1 - a0, b1 - b0, c1 - c0, d1 - d0) >= min(
+        least, height, width, max(height, width) // 2
+    )
