@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline_lib.files import file_to_sha256, value_to_sha256, write_json
+
+SECONDS_BETWEEN_WRITINGS = 2.0  # the file grows with the images: once for each is quadratic
 
 
 class HashCache:
@@ -24,6 +29,9 @@ class HashCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._known = _read_cache(path)
+        self._written = -SECONDS_BETWEEN_WRITINGS
+        self._unwritten = False
+        atexit.register(self._write_at_end)
 
     def file(self, path: Path | str) -> str:
         """Return the SHA-256 of a file, 64 hexadecimal digits."""
@@ -32,8 +40,22 @@ class HashCache:
         if known is None or known["stamp"] != stamp:
             known = {"stamp": stamp, "sha256": file_to_sha256(path)}
             self._known[str(path)] = known
-            write_json(self.path, self._known)
+            self._unwritten = True
+            if time.monotonic() - self._written >= SECONDS_BETWEEN_WRITINGS:
+                self.write()
         return known["sha256"]
+
+    def write(self) -> None:
+        """Write what is not written yet; done by itself every two seconds and at the end."""
+        if not self._unwritten:
+            return
+        write_json(self.path, self._known)
+        self._written, self._unwritten = time.monotonic(), False
+
+    def _write_at_end(self) -> None:
+        """Write what is left, if the folder is still there: what is lost is hashed again."""
+        with suppress(OSError):
+            self.write()
 
     def folder(self, path: Path | str) -> str:
         """Return one SHA-256 over names and contents of all files below a folder, or of a file."""

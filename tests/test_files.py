@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_lib import hash_cache
 from pipeline_lib.files import (
     atomic_path,
     file_to_sha256,
@@ -81,6 +82,33 @@ def test_cache_sees_a_replacement_of_equal_size_and_older_time(tmp_path: Path) -
     os.utime(replacement, ns=(10**18, 10**18))
     replacement.replace(path)
     assert HashCache(tmp_path / "cache.json").file(path) != before
+
+
+def test_cache_sees_new_content_of_equal_size_time_and_inode(tmp_path: Path) -> None:
+    path = tmp_path / "raw.tif"
+    path.write_bytes(b"one")
+    os.utime(path, ns=(10**18, 10**18))
+    before = HashCache(tmp_path / "cache.json").file(path)
+    with path.open("r+b") as handle:
+        handle.write(b"two")
+    os.utime(path, ns=(10**18, 10**18))
+    assert HashCache(tmp_path / "cache.json").file(path) != before
+
+
+def test_cache_is_written_now_and_then_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    monkeypatch.setattr(hash_cache, "write_json", lambda path, value: written.append(len(value)))
+    cache = HashCache(tmp_path / "cache.json")
+    for number in range(200):
+        path = tmp_path / f"{number}.tif"
+        path.write_bytes(b"one")
+        cache.file(path)
+    assert len(written) < 20
+    cache.write()
+    cache.write()
+    assert written[-1] == 200 and written.count(200) == 1
 
 
 def test_cache_is_used_and_survives_a_broken_file(tmp_path: Path) -> None:
