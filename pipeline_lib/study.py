@@ -49,6 +49,7 @@ from pipeline_lib.settings import (
 from pipeline_lib.sheets import Row, read_sheet
 
 Model = TypeVar("Model", bound=Settings)
+Earlier = dict[tuple[str, str], list[SourceRegion]]  # regions by their file and by their group
 FirstFiles = Callable[[list[Path]], list[Path]]
 PACKAGE_FOLDER = "package:"
 STUDY_PAGE = "study"
@@ -269,7 +270,7 @@ def _rows_to_sources(
     """Resolve the sheet's globs to sources and regions, by concept."""
     folder = resolve_data_folder(configuration.data_folder, root)
     sources: dict[str, dict[str, Source]] = {name: {} for name in configuration.concepts}
-    regions: dict[str, list[SourceRegion]] = {name: [] for name in configuration.concepts}
+    regions: dict[str, Earlier] = {name: {} for name in configuration.concepts}
     placed: dict[str, list[PlacedRegion]] = {name: [] for name in configuration.concepts}
     for row in rows:
         name = row.value.concept
@@ -373,25 +374,29 @@ def _row_to_region(row: SampleRow, source: str, relative: str) -> SourceRegion:
     )
 
 
-def _add_region(
-    regions: list[SourceRegion], region: SourceRegion, where: str, relative: str
-) -> None:
+def _add_region(regions: Earlier, region: SourceRegion, where: str, relative: str) -> None:
     """Add a region; regions of one file must not overlap, files of one group share a role."""
-    for earlier in regions:
-        one_file = earlier.source == region.source
-        if one_file and _overlap(earlier.region, region.region):
+    of_file = regions.setdefault(("file", region.source), [])
+    for earlier in of_file:
+        if _overlap(earlier.region, region.region):
             raise UserError(
                 f"{where}: region: {relative} is named twice with overlapping regions "
                 f"({_written(earlier.region)} and {_written(region.region)}); pixels may stand in "
                 "one row only"
             )
-        if not one_file and earlier.group == region.group and earlier.role != region.role:
+    of_group = regions.setdefault(("group", region.group), [])
+    for earlier in of_group:
+        if earlier.source != region.source and earlier.role != region.role:
             raise UserError(
                 f"{where}: role: group `{region.group}` has role {earlier.role} in an earlier row "
                 f"and {region.role} here; a group stays together"
                 + (PROPOSED_GROUP if region.group_proposed else "")
             )
-    regions.append(region)
+    of_file.append(region)
+    # Of members with one role two files are enough to refuse any other.
+    alike = {earlier.source for earlier in of_group if earlier.role == region.role}
+    if len(alike - {region.source}) < 2:
+        of_group.append(region)
 
 
 def _overlap(

@@ -186,17 +186,17 @@ def regions_to_roles(regions: Sequence[SourceRegion], settings: SplitSettings) -
     fixed = _fixed_roles(regions)
     free = sorted({region.group for region in regions} - set(fixed))
     drawn = _draw_roles(free, fixed, settings)
-    return tuple(
-        region.role if region.role != AUTO else ({**drawn, **fixed})[region.group]
-        for region in regions
-    )
+    known = {**drawn, **fixed}
+    return tuple(region.role if region.role != AUTO else known[region.group] for region in regions)
 
 
 def _fixed_roles(regions: Sequence[SourceRegion]) -> dict[str, str]:
     """Return the role of every group for which the sheet gives one."""
     fixed = {}
-    for group in sorted({region.group for region in regions}):
-        members = [region for region in regions if region.group == group]
+    by_group: dict[str, list[SourceRegion]] = {}
+    for region in regions:
+        by_group.setdefault(region.group, []).append(region)
+    for group, members in sorted(by_group.items()):
         roles = {member.role for member in members} - {AUTO}
         if len(roles) > 1:
             _refuse_group_on_two_sides(group, members)
