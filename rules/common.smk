@@ -118,6 +118,11 @@ def _listed(value):
     return [value] if isinstance(value, str) else [str(path) for path in value]
 
 
+def doubled_at_retries(megabytes):
+    """Return a resource function: twice the memory after a job failed, which may have lacked it."""
+    return lambda wildcards, attempt: megabytes << (attempt - 1)
+
+
 def halved_at_retries(number, attempt):
     """Return how many pictures a job takes at once, fewer after it failed: memory may be short.
 

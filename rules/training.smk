@@ -190,7 +190,7 @@ rule finetune:
         "../envs/diffusion.yaml"
     threads: 2
     resources:
-        mem_mb=32000,
+        mem_mb=doubled_at_retries(48000),
         runtime=480,
         gpu=1,
     params:
