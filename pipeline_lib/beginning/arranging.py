@@ -9,7 +9,7 @@ from os.path import commonpath
 from pathlib import PurePath
 
 from pipeline_lib.beginning.finding import Picture
-from pipeline_lib.imaging.group_names import paths_to_groups
+from pipeline_lib.imaging.group_names import POSITION, paths_to_groups
 from pipeline_lib.imaging.splitting import regions_to_roles
 from pipeline_lib.settings import SourceRegion, SplitSettings
 
@@ -105,6 +105,12 @@ def pictures_to_groups(pictures: Sequence[Picture]) -> list[str]:
         proposed[picture.path] + (f" {picture.position}" if picture.position else "")
         for picture in pictures
     ]
+
+
+def names_tell_places(groups: Sequence[str], pictures: Sequence[Picture]) -> bool:
+    """Tell whether names say of every picture which place it shows, or some are of one place."""
+    several = len(set(groups)) < len(groups)
+    return several or all(POSITION.search(picture.path) for picture in pictures)
 
 
 def _path_to_well(path: str) -> str | None:

@@ -32,6 +32,7 @@ SUBJECTS = {
     "suspension cells": r"suspension",
 }
 SHALLOW = 3
+BEST_FOCUS = "best_focus"
 
 
 class Choice(NamedTuple):
@@ -116,8 +117,8 @@ def lengths_to_focus(depth: int) -> Choice | None:
             "middle", f"the middle one of {depth} focal planes; or a plane's number.", True
         )
     return Choice(
-        "best_focus",
-        f"Measured in each of the {depth}-plane stacks; best_focus+2 lies off it, where cells "
+        BEST_FOCUS,
+        f"Measured in each of the {depth}-plane stacks; {BEST_FOCUS}+2 lies off it, where cells "
         "that only delay the light show more.",
     )
 

@@ -11,7 +11,7 @@ import yaml
 from pipeline_lib.beginning.arranging import name_to_slug, pictures_to_concepts
 from pipeline_lib.beginning.finding import Found, folder_to_found
 from pipeline_lib.beginning.proposing import Proposal, pictures_to_proposal
-from pipeline_lib.beginning.telling import found_to_lines, proposal_to_lines
+from pipeline_lib.beginning.telling import found_to_lines, left_out_to_lines, proposal_to_lines
 from pipeline_lib.beginning.writing import (
     DECIDE,
     proposals_to_config,
@@ -92,8 +92,8 @@ def _propose(folder: Path) -> tuple[Found, list[Proposal]]:
         if proposal:
             proposals.append(proposal)
     if not proposals:
-        reasons = "\n  ".join(f"{name}: {why}" for name, why in list(found.left_out.items())[:5])
-        raise UserError(f"{folder} holds no image that can be read:\n  {reasons}")
+        reasons = "\n".join(left_out_to_lines(found.left_out))
+        raise UserError(f"{folder} holds no image that can be read:\n{reasons}")
     return found, proposals
 
 
@@ -114,7 +114,7 @@ def _what_next(place: Path, texts: Sequence[str]) -> list[str]:
     ]
     return [
         f"Written: {', '.join(str(place / name) for name in FILES)}",
-        f"Decide at: {', '.join(marks)}",
+        f"Decide at: {', '.join(marks)}" if marks else "The files left nothing to decide.",
         "Then look at the tiles, and train:",
         f"  snakemake --configfile {config} --profile profiles/local --cores 2 tiles_only",
         f"  snakemake --configfile {config} --profile profiles/local --cores 2",

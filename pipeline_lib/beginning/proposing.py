@@ -15,9 +15,11 @@ from pipeline_lib.beginning.arranging import (
     field_to_strips,
     groups_to_roles,
     merge_groups,
+    names_tell_places,
     pictures_to_groups,
 )
 from pipeline_lib.beginning.choosing import (
+    BEST_FOCUS,
     Choice,
     channels_to_choice,
     header_to_axes,
@@ -42,6 +44,7 @@ from pipeline_lib.settings import ReadingSettings, UserError
 READ_ALL, READ_MOST = 60, 150
 MANY = 20
 COLOURS = 3
+UNFOCUSED = 0.25  # share of stacks; fewer are left out
 CELLS = ("axes", "channel", "z")  # what a row of the sheet may say for itself
 Plane = npt.NDArray[Any]
 
@@ -83,6 +86,8 @@ class Proposal:
         Share of the fields that shows more than background.
     bits : int or None
         In use.
+    places : bool
+        Whether names say which place of the specimen a picture shows.
     alike : tuple of str
         Pictures of different names that show one place.
     """
@@ -98,6 +103,7 @@ class Proposal:
     cut: Cut
     foreground: float
     bits: int | None
+    places: bool
     alike: tuple[str, ...]
 
 
@@ -126,6 +132,11 @@ def pictures_to_proposal(
     """
     readings = _pictures_to_readings(folder, pictures)
     planes, refused = _read_planes(folder, pictures, readings)
+    unfocused = sum(BEST_FOCUS in reason for reason in refused.values())
+    if unfocused > UNFOCUSED * len(pictures):
+        told = f"the middle one? In {unfocused} of {len(pictures)} stacks no best focus was found."
+        readings = [{**one, "z": Choice("middle", told, True)} for one in readings]
+        planes, refused = _read_planes(folder, pictures, readings)
     kept = [k for k, one in enumerate(pictures) if one.path not in refused]
     if not kept:
         return None, refused
@@ -155,6 +166,7 @@ def pictures_to_proposal(
         cut=cut,
         foreground=planes_to_foreground(list(planes.values())),
         bits=planes_to_bits(list(planes.values())),
+        places=names_tell_places(groups, pictures),
         alike=alike,
     ), refused
 

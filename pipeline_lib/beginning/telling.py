@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 from pipeline_lib.beginning.arranging import ENOUGH, count_roles
@@ -28,11 +28,24 @@ def found_to_lines(found: Found, proposals: Sequence[Proposal]) -> list[str]:
     lines = _align([(*COLUMNS, "type"), *rows])
     if found.left_out:
         lines += ["", f"{len(found.left_out)} files with the name of a picture are left out:"]
-        lines += _shortened([f"  {name}: {reason}" for name, reason in found.left_out.items()])
+        lines += left_out_to_lines(found.left_out)
     if found.others:
         kinds = [f"{count} {kind}" for kind, count in found.others.most_common(NAMED)]
         lines += ["", f"Passed over: {', '.join(kinds)}."]
     return lines
+
+
+def left_out_to_lines(left_out: Mapping[str, str]) -> list[str]:
+    """Return a line for every reason, with the first of its files."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, reason in left_out.items():
+        alike[reason].append(name)
+    return [
+        f"  {', '.join(names[:NAMED])}"
+        + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        + f": {reason}"
+        for reason, names in alike.items()
+    ]
 
 
 def _picture_to_cells(picture: Picture, bits: int | None) -> tuple[str, ...]:

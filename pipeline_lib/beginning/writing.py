@@ -20,6 +20,11 @@ DECIDE = "DECIDE"
 PLAIN = re.compile(r"[A-Za-z][\w ./+-]*")
 INDENT = "    "
 WIDTH = 98
+GROUPS = (
+    "Groups are the places of the specimen that names and pixels tell; each has one role.",
+    "which pictures are of one well, plate, day or position? The names do not say. What shows one "
+    "place, or cells that grew together, needs one word as group, and one role.",
+)
 PIXEL_SIZE = "how wide is a pixel? The files do not say; without it sizes are told in pixels."
 ONE_READING = "# reading: {pixel_size_um: 0.65}"
 FEW_CELLS, ONE_CELL = (0.005, 0.2), 0.03  # shares of fields, and of a tile that five cells span
@@ -163,10 +168,8 @@ def proposals_to_samples(proposals: Sequence[Proposal]) -> str:
     keys = sorted({key for _, row in rows for key in row.cells})
     regions = any(row.region for _, row in rows)
     columns = ["concept", "path", "group", "role", *(["region"] if regions else []), *keys]
-    notes = [
-        f"# {DECIDE}: does one group hold all pictures of one well, plate, day or position? What",
-        "# shows one place, or cells that grew together, needs one word as group, and one role.",
-    ]
+    mark = "" if all(one.places for one in proposals) else f"{DECIDE}: "
+    notes = _comment("", mark + GROUPS[bool(mark)])
     cells = [
         [name, row.path, row.group, row.role, *([row.region] if regions else [])]
         + [row.cells.get(key, "") for key in keys]

@@ -38,7 +38,9 @@ def save_stack(path: Path, planes: npt.NDArray, axes: str, **metadata: Any) -> N
 def lay_focal_stacks(folder: Path, number: int = 40) -> Path:
     """Lay stacks of five focal planes and two channels, of wells A01, A02, ..."""
     for count in range(number):
-        planes = [field(count, defocus_um=6.0 * step) for step in (-2, -1, 0, 1, 2)]
+        planes = [
+            field(count, density="medium", defocus_um=5.0 * step) for step in (-2, -1, 0, 1, 2)
+        ]
         dark = np.full_like(planes[0], 100) + (planes[0] > np.median(planes[0]))
         stack = np.stack([np.stack([plane, dark]) for plane in planes])
         well, site = divmod(count, 4)

@@ -66,7 +66,7 @@ def test_what_it_writes_can_be_planned(laid, tmp_path, name, pictures, train, ho
     assert not found["train"] & found["holdout"]
 
 
-def test_focal_stacks_ask_for_the_noun_and_the_groups_alone(laid, tmp_path, monkeypatch):
+def test_focal_stacks_ask_for_the_noun_alone(laid, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = "\n".join(begin(laid / "stacks", None, False, ROOT))
     assert "ZCYX  160 x 160       BF, DAPI  5  1  0.5" in told
@@ -77,6 +77,7 @@ def test_focal_stacks_ask_for_the_noun_and_the_groups_alone(laid, tmp_path, monk
     assert asked == ["noun"]
     concept = yaml.safe_load(text)["concepts"]["stacks"]
     assert concept["reading"] == {"channel": "BF", "z": "best_focus"}
+    assert "DECIDE" not in (tmp_path / "config/stacks/samples.tsv").read_text()
     listed = rows(tmp_path, "stacks")
     assert {row.group for row in listed if row.path.startswith("A03")} == {"A03"}
 
@@ -86,6 +87,9 @@ def test_few_photographs_say_what_cannot_be_judged(laid, tmp_path, monkeypatch):
     told = "\n".join(begin(laid / "three", None, False, ROOT))
     assert "numbers without intervals, and no verdict" in told
     assert "PNG files are no camera data" in told
+    assert (
+        "DECIDE: which pictures are of one" in (tmp_path / "config/three/samples.tsv").read_text()
+    )
     assert "DECIDE: how wide is a pixel?" in (tmp_path / "config/three/config.yaml").read_text()
 
 
@@ -123,13 +127,14 @@ def test_files_that_cannot_be_read_are_named_with_reasons(tmp_path, monkeypatch)
     folder = lay_photographs(tmp_path / "data")
     (folder / "broken.tif").write_bytes(b"II*\0")
     (folder / "{x}.tif").write_bytes(b"II*\0")
-    (folder / "cells_mask.png").write_bytes(b"")
+    for number in range(9):
+        (folder / f"{number}_mask.png").write_bytes(b"")
     tifffile.imwrite(folder / "flat.tif", np.full((64, 64), 7, "uint16"))
     (folder / "notes.txt").write_text("day 1")
     told = "\n".join(begin(folder, None, False, ROOT))
     assert re.search(r"broken\.tif: .*(damaged|decoded)", told)
     assert "{x}.tif: its path has braces" in told
-    assert "cells_mask.png: its name is that of masks" in told
+    assert "5_mask.png and 3 more: its name is that of masks" in told
     assert re.search(r"flat\.tif: all pixels are 7", told)
     assert "Passed over: 1 .txt" in told
     assert {row.path for row in rows(tmp_path, "data")} == {f"cells {k}.png" for k in (1, 2, 3)}
