@@ -17,7 +17,8 @@ from pipeline_lib.settings import UserError
 
 MARK = "brightbooth"
 CLASSIC_TIFF_BYTES = 2**32 - 2**25
-COMPRESSION = "zstd"
+# A fifth of the time of zlib and no larger (docs/benchmarks.md); Fiji reads it by Bio-Formats.
+COMPRESSION: dict[str, Any] = {"compression": "zstd", "compressionargs": {"level": 1}}
 
 
 class PlaneSource(Protocol):
@@ -126,7 +127,7 @@ def write_stack(
             dtype=dtype,
             bigtiff=math.prod(shape) * dtype.itemsize > CLASSIC_TIFF_BYTES,
             photometric="rgb" if len(shape) == 4 else "minisblack",
-            compression=COMPRESSION,
+            **COMPRESSION,
             predictor=dtype.kind in "iu",
             metadata=None,
             description=description,
@@ -178,7 +179,7 @@ def write_planes(path: Path | str, planes: Sequence[npt.NDArray[Any]]) -> None:
             tiff.write(
                 plane,
                 photometric="minisblack",
-                compression=COMPRESSION,
+                **COMPRESSION,
                 predictor=plane.dtype.kind in "iu",
                 metadata=None,
                 description="" if number else description,
