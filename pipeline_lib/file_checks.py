@@ -89,8 +89,11 @@ def _refusal(header: Header, wanted: Wanted) -> str | None:
     except UserError as error:
         names = "".join(
             f", {what} {', '.join(found)}"
-            for what, found in (("channels", header.channels), ("positions", header.positions))
-            if found
+            for what, axis, found in (
+                ("channels", "C", header.channels),
+                ("positions", "R", header.positions),
+            )
+            if found and header.length(axis) > 1
         )
         return f"{error} (found: axes {layout.axes} of shape {layout.shape}{names})"
     sides = dict(zip(layout.axes, layout.shape, strict=True))
