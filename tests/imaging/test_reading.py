@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from pipeline_lib.imaging.reading import read_field
+from pipeline_lib.imaging.reading import path_to_files, read_field
 from pipeline_lib.settings import ReadingSettings, UserError
 
 SIDE = (24, 36)
@@ -322,14 +322,15 @@ def test_images_of_different_sizes_in_one_file_are_refused(tmp_path):
     assert "holds 2 images" in refused(tmp_path / "a.ome.tif")
 
 
-def micro_manager_stack(path, image, summary):
+def micro_manager_stack(path, image, summary, position=0, time=0):
     """Write a stack as Micro-Manager does: an index of the planes stands after a header."""
     text = json.dumps({"MicroManagerVersion": "1.4", **summary}).encode()
     body, rows, start = b"", [], 40 + len(text)
     for index in np.ndindex(image.shape[:-2]):
         plane = image[index].tobytes()
         offset = start + len(body)
-        rows.append((*index[::-1], offset))
+        channel, focus, moment, place = index[::-1]
+        rows.append((channel, focus, moment + time, place + position, offset))
         following = (
             offset + 162 + len(plane) if index != tuple(n - 1 for n in image.shape[:-2]) else 0
         )
@@ -339,7 +340,7 @@ def micro_manager_stack(path, image, summary):
             (278, 4, image.shape[-2]), (279, 4, len(plane)), (284, 3, 1), (296, 3, 1),
         ]  # fmt: skip
         entries = b"".join(struct.pack("<HHII", code, kind, 1, value) for code, kind, value in tags)
-        entries += struct.pack("<HHI4s", 51123, 2, 3, b"{}")
+        entries += struct.pack("<HHII", 51123, 2, len(text), 40)
         body += struct.pack("<H", 13) + entries + struct.pack("<I", following) + plane
     index_offset = start + len(body)
     head = struct.pack("<2sHI", b"II", 42, start)
@@ -359,6 +360,30 @@ def test_positions_of_micro_manager_are_no_focal_planes(tmp_path):
     field = read(stack, position=2, z=1)
     np.testing.assert_array_equal(field.planes, image[2, :, 1, 0])
     assert field.indices == tuple({"R": 2, "T": t, "Z": 1} for t in range(2))
+
+
+def test_a_file_for_each_position_of_micro_manager_gives_its_own(tmp_path):
+    image = counts(3, 2, 1, 1, *SIDE)
+    summary = {"Positions": 3, "Frames": 2, "Slices": 1, "Channels": 1, "TimeFirst": False}
+    for number in range(3):
+        path = tmp_path / f"a_MMStack_Pos{number}.ome.tif"
+        micro_manager_stack(path, image[number : number + 1], summary, position=number)
+    for number in range(3):
+        path = tmp_path / f"a_MMStack_Pos{number}.ome.tif"
+        np.testing.assert_array_equal(read(path).planes, image[number, :, 0, 0])
+        assert path_to_files(path) == (path,)
+
+
+def test_a_long_series_of_micro_manager_is_one_image(tmp_path):
+    image = counts(1, 4, 1, 1, *SIDE)
+    summary = {"Positions": 1, "Frames": 4, "Slices": 1, "Channels": 1}
+    names = ["a_MMStack_Pos0.ome.tif", "a_MMStack_Pos0_1.ome.tif"]
+    for number, name in enumerate(names):
+        part = image[:, 2 * number : 2 * number + 2]
+        micro_manager_stack(tmp_path / name, part, summary, time=2 * number)
+    for name in names:
+        np.testing.assert_array_equal(read(tmp_path / name).planes, image[0, :, 0, 0])
+        assert path_to_files(tmp_path / name) == tuple(tmp_path / one for one in names)
 
 
 # --- grey and colour -----------------------------------------------------------------------------
