@@ -142,6 +142,31 @@ class QualitySettings(Settings):
     refuse_duplicates: bool = Field(
         True, description="Refuse a field whose pixels equal those of an earlier field."
     )
+    refuse_level_ratio: float = Field(
+        4.0,
+        gt=1,
+        description="Refuse a field whose median differs from the concept's by more than this "
+        "factor: another exposure or camera scale.",
+    )
+    warn_end_spread: Fraction = Field(
+        0.9,
+        description="Warn when pixels of the field's extreme value lie in more than this share of "
+        "an 8x8 grid: a rolling-ball subtraction.",
+    )
+    warn_span_ratio: float = Field(
+        1.8,
+        gt=1,
+        description="Warn when objects are wider or narrower than the concept's median by more "
+        "than this factor: another magnification.",
+    )
+    near_duplicate_correlation: float = Field(
+        0.6,
+        gt=0,
+        le=1,
+        description="Fields whose structures correlate this much, once registered, show one place: "
+        "they are warned of, and refused on different sides of a split. Different places of a "
+        "culture stay below 0.4; 1 finds none.",
+    )
 
 
 class SplitSettings(Settings):
@@ -899,6 +924,7 @@ class QualityStage(Settings):
 
     thresholds: QualitySettings = Field(..., description="Thresholds.")
     accepted: tuple[str, ...] = Field((), description="Sources whose refusal is overruled.")
+    groups: dict[str, str] = Field({}, description="Which sources stay together anyway.")
 
 
 class SplitStage(Settings):

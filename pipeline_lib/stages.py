@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 from pipeline_lib.files import value_to_sha256
 from pipeline_lib.settings import (
@@ -27,6 +29,7 @@ from pipeline_lib.settings import (
     ReleaseStage,
     ReportStage,
     SampleStage,
+    SourceRegion,
     SplitStage,
     StudyReportStage,
     SurveyStage,
@@ -48,7 +51,21 @@ def ingest_stage(study: Study, concept: str, source: str) -> IngestStage:
 def quality_stage(study: Study, concept: str) -> QualityStage:
     """Return the settings of a concept's quality check."""
     accepted = tuple(one.name for one in study.sources[concept].values() if one.accepted)
-    return QualityStage(thresholds=study.configuration.quality, accepted=accepted)
+    return QualityStage(
+        thresholds=study.configuration.quality,
+        accepted=accepted,
+        groups=_sources_together(study.regions[concept]),
+    )
+
+
+def _sources_together(regions: Sequence[SourceRegion]) -> dict[str, str]:
+    """Return the group of each source that is in one group, as a whole, with another one."""
+    groups: dict[str, set[str]] = {}
+    for region in regions:
+        groups.setdefault(region.source, set()).add(region.group)
+    whole = {source: min(found) for source, found in groups.items() if len(found) == 1}
+    members = Counter(whole.values())
+    return {source: group for source, group in whole.items() if members[group] > 1}
 
 
 def split_stage(study: Study, dataset: str) -> SplitStage:

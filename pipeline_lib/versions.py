@@ -10,7 +10,7 @@ from __future__ import annotations
 
 RESULT_VERSION = {
     "ingest": 2,
-    "quality": 1,
+    "quality": 2,
     "split": 2,
     "tiles": 2,
     "fetch": 1,

@@ -190,6 +190,11 @@ def dataset_fields(suffix):
     return lambda wildcards: field_files(dataset_concept(wildcards.dataset), suffix)
 
 
+def concept_table(name):
+    """Return an input function: a table of the quality check of a dataset's concept."""
+    return lambda wildcards: results(f"fields/{dataset_concept(wildcards.dataset)}/{name}.tsv")
+
+
 def run_sidecars(run):
     """Return the sidecars of the fields of a run's concepts."""
     files = [field_files(one.concept, ".json") for one in STUDY.runs[run].concepts]

@@ -31,6 +31,7 @@ rule quality:
         sidecars=lambda wildcards: field_files(wildcards.concept, ".json"),
     output:
         table=results("fields/{concept}/quality.tsv"),
+        near_duplicates=results("fields/{concept}/near_duplicates.tsv"),
         picture=report(
             results("fields/{concept}/quality.png"),
             category="Images",
@@ -41,7 +42,7 @@ rule quality:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=doubled_at_retries(2000),
         runtime=30,
     params:
         settings=lambda wildcards: as_json(stages.quality_stage(STUDY, wildcards.concept)),
@@ -51,15 +52,15 @@ rule quality:
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/quality.py --settings {params.settings:q}'
         " --fields {params.fields} --sidecars {params.sidecars}"
-        " --table {output.table:q} --picture {output.picture:q} --log {log:q}"
+        " --table {output.table:q} --near-duplicates {output.near_duplicates:q}"
+        " --picture {output.picture:q} --log {log:q}"
 
 
 rule split:
     input:
         fields=dataset_fields(".tif"),
-        quality=lambda wildcards: results(
-            f"fields/{dataset_concept(wildcards.dataset)}/quality.tsv"
-        ),
+        quality=concept_table("quality"),
+        near_duplicates=concept_table("near_duplicates"),
     output:
         split=results("datasets/{dataset}/split.tsv"),
         intensity=results("datasets/{dataset}/intensity.json"),
@@ -68,7 +69,7 @@ rule split:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=doubled_at_retries(2000),
         runtime=30,
     params:
         settings=lambda wildcards: as_json(stages.split_stage(STUDY, wildcards.dataset)),
@@ -77,7 +78,8 @@ rule split:
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/split.py --settings {params.settings:q}'
         " --fields {params.fields} --quality {input.quality:q}"
-        " --split {output.split:q} --intensity {output.intensity:q} --log {log:q}"
+        " --near-duplicates {input.near_duplicates:q} --split {output.split:q}"
+        " --intensity {output.intensity:q} --log {log:q}"
 
 
 rule tiles:
@@ -104,7 +106,7 @@ rule tiles:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=doubled_at_retries(2000),
         runtime=30,
     params:
         settings=lambda wildcards: as_json(stages.tiles_stage(STUDY, wildcards.dataset)),

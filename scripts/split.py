@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import file_to_sha256, provenance, write_json
@@ -11,17 +14,39 @@ from pipeline_lib.imaging.intensity import (
     fit_intensity,
     intensity_to_losses,
     intensity_to_record,
+    losses_to_warning,
 )
 from pipeline_lib.imaging.quality import usable_planes
-from pipeline_lib.imaging.splitting import SPLIT_COLUMNS, TRAIN, fields_to_split, split_to_table
-from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.imaging.same_places import refuse_same_places, rows_to_same_places
+from pipeline_lib.imaging.splitting import (
+    SPLIT_COLUMNS,
+    TRAIN,
+    SplitRow,
+    fields_to_split,
+    split_to_table,
+)
+from pipeline_lib.imaging.stacks import OpenStack, open_stack
 from pipeline_lib.imaging.tables import read_table, write_table
-from pipeline_lib.settings import SplitStage
+from pipeline_lib.settings import SplitStage, UserError
+
+
+class Regions(Sequence[np.ndarray]):
+    """Regions of planes that are read when they are asked for, one in memory at a time."""
+
+    def __init__(self, fields: Mapping[str, OpenStack], rows: Sequence[SplitRow]) -> None:
+        self.fields, self.rows = fields, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        row = self.rows[number]
+        return self.fields[row.source][row.plane, row.y0 : row.y1, row.x0 : row.x1]
 
 
 def main(settings: SplitStage, paths: argparse.Namespace) -> None:
     """Split, fit, then write both."""
-    fields = {path.stem: read_stack(path) for path in paths.fields}
+    fields = {path.stem: open_stack(path) for path in paths.fields}
     split = fields_to_split(
         {source: field.shape for source, field in fields.items()},
         settings.regions,
@@ -29,11 +54,15 @@ def main(settings: SplitStage, paths: argparse.Namespace) -> None:
         settings.split,
         settings.training_planes,
     )
+    refuse_mixed_types({row.source: fields[row.source].dtype for row in split.rows})
+    refuse_same_places(split.rows, rows_to_same_places(read_table(paths.near_duplicates)))
     training = [row for row in split.rows if row.role == TRAIN]
-    images = [fields[row.source][row.plane, row.y0 : row.y1, row.x0 : row.x1] for row in training]
+    images = Regions(fields, training)
     intensity = fit_intensity(images, settings.intensity)
     losses = intensity_to_losses(images, intensity)
-    for warning in split.warnings:
+    loss = losses_to_warning(losses, intensity)
+    warnings = [*split.warnings, *([loss] if loss else [])]
+    for warning in warnings:
         logging.warning("%s", warning)
     logging.info("counts %g to %g become black to white; %s", intensity.low, intensity.high, losses)
     inputs = {path.stem: file_to_sha256(path) for path in [*paths.fields, paths.quality]}
@@ -41,13 +70,25 @@ def main(settings: SplitStage, paths: argparse.Namespace) -> None:
         **intensity_to_record(intensity),
         "losses": losses,
         "fitted_on": sorted({row.source for row in training}),
-        "dtype": str(images[0].dtype),
+        "dtype": str(fields[training[0].source].dtype),
         "one_field": split.one_field,
-        "split_warnings": list(split.warnings),
+        "split_warnings": warnings,
         "provenance": provenance("split", settings.model_dump(mode="json"), **inputs),
     }
     write_table(paths.split, SPLIT_COLUMNS, split_to_table(split))
     write_json(paths.intensity, described)
+
+
+def refuse_mixed_types(types: Mapping[str, np.dtype]) -> None:
+    """Refuse fields of different types of pixels, which one map to 8 bits cannot serve."""
+    sources = {str(dtype): source for source, dtype in types.items()}
+    if len(sources) > 1:
+        found = ", ".join(f"{dtype} ({source})" for dtype, source in sorted(sources.items()))
+        raise UserError(
+            f"the fields have pixels of different types: {found}; export all from the camera's own "
+            "files in one type, make a concept for each, or take `accept` of the others out of "
+            "samples.tsv"
+        )
 
 
 if __name__ == "__main__":
@@ -57,6 +98,7 @@ if __name__ == "__main__":
         {
             "fields...": "stacks of the concept's fields (.tif)",
             "quality": "table of the quality check (.tsv)",
+            "near_duplicates": "table of planes that show one place (.tsv)",
             "split": "table of regions and roles to write (.tsv)",
             "intensity": "intensity map to write (.json)",
         },

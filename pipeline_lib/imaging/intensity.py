@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline_lib.imaging.background import counts_to_background
 from pipeline_lib.settings import IntensitySettings, UserError
 
 WHITE = 255
-HISTOGRAM_ITEMSIZE = 2
+DIGIT = 16
+SAMPLED_PIXELS = 2**18
+MAD_TO_SIGMA, TIMES_NOISE = 1.4826, 4.0
+WARN_CLIPPED_FOREGROUND = 0.01
 
 
 @dataclass(frozen=True)
@@ -157,27 +162,64 @@ def images_to_percentiles(
         Values that occur in the data: the smallest with at least that share of pixels at or below
         (``numpy.percentile`` with ``method="inverted_cdf"``).
     """
-    values, counts = _distribution(images)
-    cumulative = np.cumsum(counts)
-    ranks = np.asarray(percentiles) / 100 * cumulative[-1]
-    low, high = values[np.minimum(np.searchsorted(cumulative, ranks), len(values) - 1)]
+    images = images if isinstance(images, Sequence) else list(images)
+    total = sum(image.size for image in images)
+    ranks = [max(1, math.ceil(percentile / 100 * total)) for percentile in percentiles]
+    low, high = _ranks_to_values(images, ranks)
     return float(low), float(high)
 
 
-def _distribution(
-    images: Iterable[npt.NDArray[Any]],
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Return the distinct values in ascending order and how often each occurs."""
-    images = list(images)
-    kind = images[0].dtype
-    if kind.kind not in "iu" or kind.itemsize > HISTOGRAM_ITEMSIZE:
-        return np.unique(np.concatenate([image.ravel() for image in images]), return_counts=True)
-    first, last = np.iinfo(kind).min, np.iinfo(kind).max
-    counts = np.zeros(last - first + 1, np.int64)
-    for image in images:
-        counts += np.bincount(image.ravel().astype(np.int64) - first, minlength=counts.size)
-    found = np.flatnonzero(counts)
-    return found + first, counts[found]
+def _ranks_to_values(images: Sequence[npt.NDArray[Any]], ranks: Sequence[int]) -> npt.NDArray[Any]:
+    """Return the values of some ranks among all pixels, 1 being the smallest; exact.
+
+    Sixteen bits of the values are told apart in each pass over the images, so that no more than
+    one of them is in memory.
+    """
+    kind = np.dtype(images[0].dtype)
+    bits = 8 * kind.itemsize
+    found, below = [0] * len(ranks), [0] * len(ranks)
+    for shift in range(max(0, bits - DIGIT), -1, -DIGIT):
+        counts = np.zeros((len(ranks), 1 << DIGIT), np.int64)
+        for image in images:
+            keys = _to_ordered(image.ravel())
+            if shift + DIGIT >= bits:
+                counts += _count_digits(keys, shift)
+                continue
+            for place, prefix in enumerate(found):
+                counts[place] += _count_digits(keys[keys >> (shift + DIGIT) == prefix], shift)
+        for place, rank in enumerate(ranks):
+            cumulative = below[place] + np.cumsum(counts[place])
+            digit = int(np.searchsorted(cumulative, rank))
+            below[place] = int(cumulative[digit] - counts[place][digit])
+            found[place] = found[place] << DIGIT | digit
+    return _from_ordered(np.array(found, f"u{kind.itemsize}"), kind)
+
+
+def _count_digits(keys: npt.NDArray[np.unsignedinteger], shift: int) -> npt.NDArray[np.int64]:
+    """Return how often each value of sixteen bits occurs."""
+    digits = (keys >> shift).astype(np.int64) & ((1 << DIGIT) - 1)
+    return np.bincount(digits, minlength=1 << DIGIT)
+
+
+def _to_ordered(values: npt.NDArray[Any]) -> npt.NDArray[np.unsignedinteger]:
+    """Return whole numbers without sign in the order of the values."""
+    bits = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+    if values.dtype.kind == "u":
+        return bits
+    sign = bits.dtype.type(1 << (8 * values.dtype.itemsize - 1))
+    if values.dtype.kind == "i":
+        return bits ^ sign
+    return np.where(bits & sign, ~bits, bits | sign)
+
+
+def _from_ordered(keys: npt.NDArray[np.unsignedinteger], kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return the values that `_to_ordered` was given."""
+    if kind.kind == "u":
+        return keys.astype(kind)
+    sign = keys.dtype.type(1 << (8 * kind.itemsize - 1))
+    if kind.kind == "i":
+        return (keys ^ sign).view(kind)
+    return np.where(keys & sign, keys ^ sign, ~keys).view(kind)
 
 
 def intensity_to_losses(
@@ -196,22 +238,67 @@ def intensity_to_losses(
     -------
     dict
         ``clipped_low`` and ``clipped_high`` (shares of pixels beyond black and white),
-        ``levels_found`` (distinct counts) and ``levels_kept`` (distinct grey levels).
+        ``foreground`` (share of pixels that differ from the background by more than four standard
+        deviations of most pixels), ``clipped_foreground`` (share of these that lie beyond black or
+        white), ``levels_found`` (distinct counts, of up to 2**18 pixels of each image) and
+        ``levels_kept`` (distinct grey levels).
     """
-    below = above = pixels = 0
+    below = above = pixels = foreground = lost = 0
     kept: set[int] = set()
+    found = np.zeros(0)
     for image in images:
         mapped = intensity.for_image(image)
-        below += int((image < mapped.low).sum())
-        above += int((image > mapped.high).sum())
+        low, high = image < mapped.low, image > mapped.high
+        subject = _foreground(image)
+        below += int(low.sum())
+        above += int(high.sum())
         pixels += image.size
+        foreground += int(subject.sum())
+        lost += int((subject & (low | high)).sum())
         kept.update(np.unique(mapped.apply(image)).tolist())
+        step = max(1, math.ceil((image.size / SAMPLED_PIXELS) ** 0.5))
+        found = np.union1d(found, image[::step, ::step])
     return {
         "clipped_low": below / pixels,
         "clipped_high": above / pixels,
-        "levels_found": len(_distribution(images)[0]),
+        "foreground": foreground / pixels,
+        "clipped_foreground": lost / max(1, foreground),
+        "levels_found": len(found),
         "levels_kept": len(kept),
     }
+
+
+def _foreground(image: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return the pixels that differ from the background by more than noise does."""
+    difference = np.abs(image - counts_to_background(image))
+    return difference > TIMES_NOISE * MAD_TO_SIGMA * np.median(difference)
+
+
+def losses_to_warning(losses: Mapping[str, float | int], intensity: IntensityMap) -> str | None:
+    """Return what to say of a map that cuts off too much of the foreground, or None.
+
+    Parameters
+    ----------
+    losses : mapping
+        Of `intensity_to_losses`.
+    intensity : IntensityMap
+        The map.
+
+    Returns
+    -------
+    str or None
+        Words above one per cent.
+    """
+    share = losses["clipped_foreground"]
+    if share <= WARN_CLIPPED_FOREGROUND:
+        return None
+    return (
+        f"{share:.1%} of the pixels of the foreground lie beyond black or white (counts "
+        f"{intensity.low:g} to {intensity.high:g}; of all pixels {losses['clipped_low']:.2%} below "
+        f"and {losses['clipped_high']:.2%} above) and lose their structure; set `low_percentile` "
+        "nearer to 0 and `high_percentile` nearer to 100 in `intensity` of the dataset, or method "
+        "`fixed`"
+    )
 
 
 def intensity_to_record(intensity: IntensityMap) -> dict[str, Any]:

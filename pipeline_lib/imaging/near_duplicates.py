@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy import fft, ndimage
 
 from pipeline_lib.imaging.background import counts_to_background
+from pipeline_lib.imaging.spans import plane_to_means
 
 SIDE = 128
 FINE, COARSE = 1.0, 8.0
@@ -24,6 +25,7 @@ BLOCK = 8
 STILL = 2
 LEAST_STRUCTURES = 6.5
 CORRELATION = 0.6
+CANDIDATE = 0.6
 FLAT = 1e-12
 PAIRS_AT_ONCE = 64
 
@@ -95,10 +97,7 @@ def plane_to_outline(plane: npt.NDArray[Any], factor: int) -> Outline:
         to 2, so that the noise of empty background counts for nothing, and at most 4, so that a
         speck of dust, which fields of all places share, does not outweigh cells.
     """
-    height, width = (max(1, side // factor) for side in plane.shape)
-    blocks = plane[: height * factor, : width * factor]
-    blocks = blocks.reshape(height, blocks.shape[0] // height, width, blocks.shape[1] // width)
-    small = blocks.mean(axis=(1, 3), dtype=np.float64)
+    small = plane_to_means(plane, factor)
     # At its border a filter sees the picture mirrored: a slope would have a kink there.
     small = (small - counts_to_background(small)).astype(np.float32)
     detail = ndimage.gaussian_filter(small, FINE) - ndimage.gaussian_filter(small, COARSE)
@@ -108,14 +107,18 @@ def plane_to_outline(plane: npt.NDArray[Any], factor: int) -> Outline:
 
 
 def outlines_to_near_duplicates(
-    outlines: Sequence[Outline], factor: int, correlation: float = CORRELATION
+    outlines: Sequence[Outline],
+    factor: int,
+    correlation: float = CORRELATION,
+    sources: Sequence[str] | None = None,
 ) -> list[NearDuplicate]:
     """Return all pairs of outlines that show one place.
 
     Phase correlation (Kuglin and Hines 1975) proposes the shifts of each pair, among which the
-    strongest correlation of the shared part counts. A quarter of the smaller outline must be
-    shared, and the correlation must rest on several structures unless hardly anything is shifted:
-    chance correlates smaller parts, and a cell laid on another one.
+    strongest correlation of the shared part counts; first at half the size, which is fast. A
+    quarter of the smaller outline must be shared, and the correlation must rest on several
+    structures unless hardly anything is shifted: chance correlates smaller parts, and a cell laid
+    on another one.
 
     Parameters
     ----------
@@ -125,6 +128,8 @@ def outlines_to_near_duplicates(
         That they were made with.
     correlation : float
         Smallest correlation, of either sign.
+    sources : sequence of str, optional
+        The field of each: planes of one field are not compared.
 
     Returns
     -------
@@ -133,19 +138,46 @@ def outlines_to_near_duplicates(
     """
     if len(outlines) < 2:
         return []
+    sources = sources or [str(number) for number in range(len(outlines))]
+    found = []
+    halves = [_halved(outline) for outline in outlines]
+    for first, second in _pairs_alike(halves, CANDIDATE * correlation):
+        if sources[first] == sources[second]:
+            continue
+        pair = [outlines[first], outlines[second]]
+        strongest, *shift = _best_match(*pair, next(_surfaces(pair))[2])
+        if abs(strongest) >= correlation:
+            dy, dx = (factor * steps for steps in shift)
+            found.append(NearDuplicate(first, second, strongest, dy, dx))
+    return found
+
+
+def _pairs_alike(outlines: Sequence[Outline], correlation: float) -> Iterator[tuple[int, int]]:
+    """Give the pairs of outlines that correlate, without asking on how much that rests."""
+    for first, second, surface in _surfaces(outlines):
+        if abs(_best_match(outlines[first], outlines[second], surface, 0)[0]) >= correlation:
+            yield first, second
+
+
+def _surfaces(
+    outlines: Sequence[Outline],
+) -> Iterator[tuple[int, int, npt.NDArray[np.float32]]]:
+    """Give each pair of outlines with its phase correlation at all shifts, modulo the sides."""
     shape = tuple(max(sides) for sides in zip(*(one.shape for one in outlines), strict=True))
     phases = np.stack([_outline_to_phases(outline, shape) for outline in outlines])
-    found = []
     for first in range(len(outlines) - 1):
         for start in range(first + 1, len(outlines), PAIRS_AT_ONCE):
-            others = range(start, min(start + PAIRS_AT_ONCE, len(outlines)))
-            surfaces = fft.irfft2(phases[first] * phases[others.start : others.stop].conj(), shape)
-            for second, surface in zip(others, surfaces, strict=True):
-                strongest, *shift = _best_match(outlines[first], outlines[second], surface)
-                if abs(strongest) >= correlation:
-                    dy, dx = (factor * steps for steps in shift)
-                    found.append(NearDuplicate(first, second, strongest, dy, dx))
-    return found
+            others = phases[start : start + PAIRS_AT_ONCE]
+            for second, surface in enumerate(fft.irfft2(phases[first] * others.conj(), shape)):
+                yield first, start + second, surface
+
+
+def _halved(outline: Outline) -> Outline:
+    """Return means of 2x2 pixels."""
+    height, width = (max(1, side // 2) for side in outline.shape)
+    rows, columns = outline.shape[0] // height, outline.shape[1] // width
+    blocks = outline[: height * rows, : width * columns]
+    return blocks.reshape(height, rows, width, columns).mean(axis=(1, 3))
 
 
 def _outline_to_phases(outline: Outline, shape: tuple[int, ...]) -> npt.NDArray[np.complex64]:
@@ -158,7 +190,10 @@ def _outline_to_phases(outline: Outline, shape: tuple[int, ...]) -> npt.NDArray[
 
 
 def _best_match(
-    one: Outline, other: Outline, surface: npt.NDArray[np.float32]
+    one: Outline,
+    other: Outline,
+    surface: npt.NDArray[np.float32],
+    structures: float = LEAST_STRUCTURES,
 ) -> tuple[float, int, int]:
     """Return the strongest correlation at the peaks of a surface, with its shift."""
     height = np.abs(surface)
@@ -169,13 +204,13 @@ def _best_match(
         y, x = divmod(int(place), surface.shape[1])
         for dy in (y, y - surface.shape[0]):
             for dx in (x, x - surface.shape[1]):
-                found = _correlation_at(one, other, dy, dx)
+                found = _correlation_at(one, other, dy, dx, structures)
                 if abs(found) > abs(best[0]):
                     best = (found, dy, dx)
     return best
 
 
-def _correlation_at(one: Outline, other: Outline, dy: int, dx: int) -> float:
+def _correlation_at(one: Outline, other: Outline, dy: int, dx: int, structures: float) -> float:
     """Return the correlation of what two outlines share at a shift; 0 where that is too little."""
     (top, bottom), (left, right) = (
         (max(0, shift), min(side, length + shift))
@@ -195,7 +230,8 @@ def _correlation_at(one: Outline, other: Outline, dy: int, dx: int) -> float:
     if power <= FLAT:
         return 0.0
     product = shared * beside
-    if max(abs(dy), abs(dx)) > STILL and _product_to_structures(product) < LEAST_STRUCTURES:
+    shifted = max(abs(dy), abs(dx)) > STILL
+    if structures and shifted and _product_to_structures(product) < structures:
         return 0.0
     return float(product.sum()) / math.sqrt(power)
 

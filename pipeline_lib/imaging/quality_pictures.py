@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,25 @@ SIDE, FRAME, GAP = 240, 4, 8
 FONT_SIZE, LINE, CHARACTERS = 12, 17, 38
 COLUMNS, MOST_PICTURES = 5, 20
 COLOURS = {ACCEPTED: (60, 140, 60), WARNED: (220, 140, 0), REFUSED: (200, 30, 30)}
-BRIGHTEST, DARKEST = (255, 60, 60), (60, 90, 255)
+BRIGHTEST, DARKEST, PLACE = (255, 60, 60), (60, 90, 255), (0, 190, 190)
 RANGE = (0.1, 99.9)
 
 
+class Field(Protocol):
+    """Planes that can be had by number: an array or an open stack."""
+
+    def __getitem__(self, number: int, /) -> npt.NDArray[Any]:
+        """Return a plane (Y, X)."""
+
+
 def verdicts_to_picture(
-    verdicts: Sequence[Verdict], fields: Mapping[str, npt.NDArray[Any]]
+    verdicts: Sequence[Verdict], fields: Mapping[str, Field]
 ) -> npt.NDArray[np.uint8]:
     """Draw the planes of a concept with their verdicts.
 
     All planes are shown at one grey scale, from the 0.1th to the 99.9th percentile of those shown.
-    Pixels at the ends of a field's range are marked where there are enough to warn of.
+    Pixels at the ends of a field's range are marked where there are enough to warn of, and framed
+    is where a finding is to be seen. One plane is in memory at a time.
 
     Parameters
     ----------
@@ -42,24 +50,18 @@ def verdicts_to_picture(
     """
     order = [REFUSED, WARNED, ACCEPTED]
     shown = sorted(verdicts, key=lambda verdict: order.index(verdict.word))[:MOST_PICTURES]
-    planes = [fields[verdict.source][verdict.plane] for verdict in shown]
-    low, high = _grey_range(planes)
-    cards = [_card(verdict, fields[verdict.source], low, high) for verdict in shown]
-    return _lay_out(cards)
-
-
-def _grey_range(planes: Sequence[npt.NDArray[Any]]) -> tuple[float, float]:
-    """Return the range of counts that is shown, never empty."""
-    ranges = np.array([np.percentile(plane, RANGE) for plane in planes])
+    ranges = np.array([np.percentile(fields[one.source][one.plane], RANGE) for one in shown])
     low, high = float(ranges[:, 0].min()), float(ranges[:, 1].max())
-    return low, max(high, low + 1e-9)
+    return _lay_out(
+        [_card(one, fields[one.source][one.plane], low, max(high, low + 1e-9)) for one in shown]
+    )
 
 
 def _card(
-    verdict: Verdict, field: npt.NDArray[Any], low: float, high: float
+    verdict: Verdict, plane: npt.NDArray[Any], low: float, high: float
 ) -> npt.NDArray[np.uint8]:
     """Return one plane in a frame of its verdict's colour, with text below."""
-    picture = _plane_to_colours(verdict, field, low, high)
+    picture = _plane_to_colours(verdict, plane, low, high)
     factor = SIDE / max(picture.shape[:2])
     width, height = (max(1, round(side * factor)) for side in picture.shape[1::-1])
     small = Image.fromarray(picture).resize((width, height), Image.Resampling.BOX)
@@ -68,21 +70,26 @@ def _card(
     card = Image.new("RGB", (SIDE + 2 * FRAME, top + LINE * len(lines) + GAP), "white")
     card.paste(COLOURS[verdict.word], (0, 0, width + 2 * FRAME, top))
     card.paste(small, (FRAME, FRAME))
+    draw = ImageDraw.Draw(card)
+    for box in (box for finding in verdict.findings for box in finding.boxes):
+        y0, y1, x0, x1 = (FRAME + round(edge * factor) for edge in box)
+        draw.rectangle((x0 - 2, y0 - 2, x1 + 1, y1 + 1), outline=PLACE)
     font = ImageFont.load_default(size=FONT_SIZE)
-    ImageDraw.Draw(card).text((0, top), "\n".join(lines), fill="black", font=font, spacing=3)
+    draw.text((0, top), "\n".join(lines), fill="black", font=font, spacing=3)
     return np.asarray(card)
 
 
 def _plane_to_colours(
-    verdict: Verdict, field: npt.NDArray[Any], low: float, high: float
+    verdict: Verdict, plane: npt.NDArray[Any], low: float, high: float
 ) -> npt.NDArray[np.uint8]:
-    """Return a plane in grey, with marked ends where its verdict speaks of them."""
-    plane = field[verdict.plane]
+    """Return a plane in grey, with marked ends of its field where its verdict speaks of them."""
     grey = np.clip((plane.astype(np.float64) - low) / (high - low) * 255, 0, 255)
     colours = np.repeat(grey.astype(np.uint8)[..., np.newaxis], 3, axis=-1)
     if any(finding.concerns_range for finding in verdict.findings):
-        colours[plane == field.max()] = BRIGHTEST
-        colours[plane == field.min()] = DARKEST
+        if verdict.figures.at_high_end:
+            colours[plane == plane.max()] = BRIGHTEST
+        if verdict.figures.at_low_end:
+            colours[plane == plane.min()] = DARKEST
     return colours
 
 

@@ -14,6 +14,7 @@ from pipeline_lib.imaging.intensity import (
     images_to_percentiles,
     intensity_to_losses,
     intensity_to_record,
+    losses_to_warning,
     record_to_intensity,
 )
 from pipeline_lib.settings import IntensitySettings, UserError
@@ -80,6 +81,8 @@ def test_camera_counts_near_the_top_of_16_bits_keep_their_grey_levels():
     assert intensity_to_losses([picture], intensity) == {
         "clipped_low": 0,
         "clipped_high": 0,
+        "foreground": 0,
+        "clipped_foreground": 0,
         "levels_found": 2086,
         "levels_kept": 256,
     }
@@ -90,6 +93,22 @@ def test_what_is_clipped_is_counted():
     picture = np.arange(1000, dtype=np.uint16).reshape(10, 100)
     losses = intensity_to_losses([picture], IntensityMap(100, 899))
     assert losses["clipped_low"] == losses["clipped_high"] == 0.1
+
+
+def test_sparse_dark_cells_that_become_black_are_told():
+    """Half of a per mille of the pixels, and a third of all that shows cells."""
+    draw = np.random.default_rng(0)
+    picture = draw.normal(10_000, 30, (300, 300)).round().astype(np.uint16)
+    picture[100:115, 100:109] = draw.integers(4000, 8000, (15, 9))
+    wide = fit_intensity([picture], IntensitySettings(low_percentile=0.05, high_percentile=100))
+    losses = intensity_to_losses([picture], wide)
+    assert losses["foreground"] == pytest.approx(135 / 90_000, rel=0.1)
+    assert losses["clipped_foreground"] == pytest.approx(1 / 3, rel=0.1)
+    told = losses_to_warning(losses, wide)
+    assert told.startswith("3") and "of the foreground lie beyond black" in told
+    assert "`low_percentile` nearer to 0" in told
+    whole = fit_intensity([picture], IntensitySettings(low_percentile=0, high_percentile=100))
+    assert losses_to_warning(intensity_to_losses([picture], whole), whole) is None
 
 
 def test_image_percentiles_follow_each_image_and_their_median_is_recorded():

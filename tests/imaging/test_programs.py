@@ -19,6 +19,7 @@ from pipeline_lib.imaging.sources import path_to_source
 from pipeline_lib.imaging.stacks import read_planes, read_stack
 from pipeline_lib.imaging.tables import read_table
 from pipeline_lib.settings import ROLES
+from tests.imaging.test_near_duplicates import photograph, scene
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -47,7 +48,7 @@ def succeed(program, settings, **paths):
         runpy.run_path(command[0], run_name="__main__")
 
 
-def chain(folder, regions, reading, tiles, intensity=None):
+def chain(folder, regions, reading, tiles, intensity=None, accepted=()):
     """Run all four programs on (path, role, region) and return what they logged."""
     raw = list(dict.fromkeys(path for path, *_ in regions))
     names = {path: path_to_source(path) for path in raw}
@@ -60,14 +61,17 @@ def chain(folder, regions, reading, tiles, intensity=None):
     inputs = {"fields": list(fields.values())}
     sidecars = {"sidecars": [path.with_suffix(".json") for path in fields.values()]}
     quality = {"table": folder / "quality.tsv", "picture": folder / "quality.png"}
-    succeed("quality", {"thresholds": {}}, **inputs, **sidecars, **quality, **log)
+    pairs = {"near_duplicates": folder / "near_duplicates.tsv"}
+    judged = {"thresholds": {}, "accepted": list(accepted)}
+    succeed("quality", judged, **inputs, **sidecars, **quality, **pairs, **log)
     listed = [
         {"source": names[path], "group": names[path], "role": role, "region": region}
         for path, role, region in regions
     ]
     settings = {"regions": listed, "split": {}, "intensity": intensity or {}}
     outputs = {"split": folder / "split.tsv", "intensity": folder / "intensity.json"}
-    succeed("split", settings, **inputs, quality=folder / "quality.tsv", **outputs, **log)
+    tables = {"quality": folder / "quality.tsv", **pairs}
+    succeed("split", settings, **inputs, **tables, **outputs, **log)
     made = {role: folder / f"{role}.tif" for role in ROLES}
     made |= {f"{role}_table": folder / f"{role}.tsv" for role in ROLES}
     made |= {"contact_sheet": folder / "contact_sheet.png"}
@@ -78,11 +82,11 @@ def chain(folder, regions, reading, tiles, intensity=None):
 
 def test_the_chain_on_two_fields(tmp_path):
     draw = np.random.default_rng(0)
-    image = draw.integers(500, 3500, (3, 2, 80, 90)).astype(np.uint16)
+    image, other = draw.integers(500, 3500, (2, 3, 2, 80, 90)).astype(np.uint16)
     metadata = {"axes": "TCYX", "Channel": {"Name": ["DAPI", "BF"]}, "PhysicalSizeX": 0.5}
-    for number in range(2):
+    for number, planes in enumerate((image, other)):
         path = tmp_path / f"f{number}.ome.tif"
-        tifffile.imwrite(path, image + number, ome=True, metadata=metadata)
+        tifffile.imwrite(path, planes, ome=True, metadata=metadata)
     regions = [
         (str(tmp_path / "f0.ome.tif"), "train", None),
         (str(tmp_path / "f1.ome.tif"), "holdout", (0, 80, 20, 90)),
@@ -98,7 +102,7 @@ def test_the_chain_on_two_fields(tmp_path):
     low, high = described["low"], described["high"]
     row = read_table(tmp_path / "holdout.tsv")[-1]
     y, x = int(row["y"]), int(row["x"])
-    counts = (image[int(row["plane"]), 1] + 1)[y : y + 64, x : x + 64].astype(float)
+    counts = other[int(row["plane"]), 1][y : y + 64, x : x + 64].astype(float)
     expected = np.rint(np.clip((counts - low) * (255 / (high - low)), 0, 255))
     np.testing.assert_array_equal(holdout[-1], expected)
     assert row["pixel_size_um"] == "0.5" and not described["one_field"]
@@ -161,3 +165,71 @@ def test_what_the_check_finds_in_the_real_cho_images(tmp_path):
     assert all("8x8 pixels: JPEG" in row["reason"] for row in rows)
     assert "21.7% of the pixels have the brightest value" in rows[1]["reason"]
     assert ["background varies" in row["reason"] for row in rows] == [True, True, False, True]
+
+
+def write_fields(folder, planes):
+    """Write planes as raw files and return their paths."""
+    paths = []
+    for number, plane in enumerate(planes):
+        paths.append(str(folder / f"f{number}.tif"))
+        tifffile.imwrite(paths[-1], plane, photometric="minisblack")
+    return paths
+
+
+def refusal(folder, regions):
+    """Return what the chain's refusal says."""
+    with pytest.raises(SystemExit):
+        chain(folder, regions, {}, {"size": 64})
+    return (folder / "log.txt").read_text().split("error: ")[1]
+
+
+def test_one_place_on_two_sides_is_refused(tmp_path):
+    light = scene(1, 40, 256)
+    planes = [photograph(light, 1), photograph(light, 2), photograph(scene(2, 40, 256), 3)]
+    paths = write_fields(tmp_path, planes)
+    regions = [(paths[0], "train", None), (paths[1], "holdout", None), (paths[2], "train", None)]
+    told = refusal(tmp_path, regions)
+    assert "f0-" in told and "f1-" in told and "show one place" in told and "`group`" in told
+    (pair,) = read_table(tmp_path / "near_duplicates.tsv")
+    assert float(pair["correlation"]) > 0.8
+    regions[1] = (paths[1], "train", None)
+    chain(tmp_path, [*regions[:2], (paths[2], "holdout", None)], {}, {"size": 64})
+
+
+def test_two_held_out_fields_times_sixteen_are_refused(tmp_path):
+    planes = [photograph(scene(seed, 12, 256), seed, 200) for seed in range(6)]
+    paths = write_fields(
+        tmp_path, [plane * 16 if k > 3 else plane for k, plane in enumerate(planes)]
+    )
+    regions = [(path, "holdout" if k > 3 else "train", None) for k, path in enumerate(paths)]
+    assert "quality check refused every plane with the role holdout" in refusal(tmp_path, regions)
+    verdicts = [row["verdict"] for row in read_table(tmp_path / "quality.tsv")]
+    assert verdicts == ["accepted"] * 4 + ["refused"] * 2
+
+
+def test_other_types_of_pixels_that_a_person_accepted_are_refused_by_name(tmp_path):
+    planes = [photograph(scene(seed, 12, 256), seed, 200) for seed in range(4)]
+    paths = write_fields(tmp_path, [planes[0].astype(np.uint8), *planes[1:]])
+    regions = [(path, "holdout" if k == 1 else "train", None) for k, path in enumerate(paths)]
+    accepted = tuple(path_to_source(path) for path in paths)
+    with pytest.raises(SystemExit):
+        chain(tmp_path, regions, {}, {"size": 64}, accepted=accepted)
+    told = (tmp_path / "log.txt").read_text().split("error: ")[1]
+    assert "different types: uint16 (" in told and "uint8 (f0-" in told
+
+
+def test_clipped_foreground_is_written_down_and_warned_of(tmp_path):
+    draw = np.random.default_rng(0)
+    planes = []
+    for _ in range(2):
+        plane = draw.normal(10_000, 30, (256, 256)).round().astype(np.uint16)
+        for y, x in draw.integers(20, 220, (4, 2)):
+            plane[y : y + 10, x : x + 12] = draw.integers(4000, 8000, (10, 12))
+        planes.append(plane)
+    paths = write_fields(tmp_path, planes)
+    regions = [(paths[0], "train", None), (paths[1], "holdout", None)]
+    messages = chain(tmp_path, regions, {}, {"size": 64})
+    described = read_json(tmp_path / "intensity.json")
+    assert described["losses"]["clipped_foreground"] == pytest.approx(0.14, abs=0.04)
+    assert any("of the foreground lie beyond" in one for one in described["split_warnings"])
+    assert "of the foreground lie beyond" in messages

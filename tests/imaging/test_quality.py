@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from pipeline_lib.imaging.plane_figures import (
+    figures_to_field,
+    plane_to_blocking,
+    plane_to_figures,
+    plane_to_flat_share,
+    plane_to_sharpness,
+    plane_to_uneven_light,
+)
 from pipeline_lib.imaging.quality import (
     ACCEPTED,
     REFUSED,
     VERDICT_COLUMNS,
     WARNED,
-    field_to_figures,
-    fields_to_verdicts,
-    plane_to_blocking,
-    plane_to_flat_share,
-    plane_to_sharpness,
-    plane_to_uneven_light,
+    fields_to_quality,
     usable_planes,
     verdict_to_row,
 )
@@ -41,8 +44,13 @@ def cells(seed=0, blur=0.0, light=0.0, counts=10_000, side=SIDE):
 
 
 def judge(*planes, accepted=(), **thresholds):
-    fields = [(f"s{number}", plane[np.newaxis]) for number, plane in enumerate(planes)]
-    return fields_to_verdicts(fields, QualitySettings(**thresholds), accepted)
+    fields = {f"s{number}": plane[np.newaxis] for number, plane in enumerate(planes)}
+    return list(fields_to_quality(fields, QualitySettings(**thresholds), accepted).verdicts)
+
+
+def field_to_figures(planes):
+    ends = [(plane.min(), plane.max()) for plane in planes]
+    return figures_to_field([plane_to_figures(plane) for plane in planes], ends)
 
 
 def reasons(verdict):
@@ -155,7 +163,7 @@ def test_a_refusal_can_be_overruled_for_one_source():
 def test_thresholds_move_the_verdict():
     plane = np.minimum(cells(), 9900)
     assert judge(plane, refuse_saturated_share=1.0)[0].word == WARNED
-    loose = {"warn_saturated_share": 1.0, "refuse_saturated_share": 1.0}
+    loose = {"warn_saturated_share": 1.0, "refuse_saturated_share": 1.0, "warn_end_spread": 1.0}
     assert judge(plane, **loose)[0].word == ACCEPTED
 
 
