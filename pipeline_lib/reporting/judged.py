@@ -45,6 +45,17 @@ REASONS = {
     "not judged": f"The last checkpoint was used: there were {NOT_JUDGED}.",
 }
 
+CLASS_NOTES = {
+    "diversity": "Diversity is how much the pictures differ from each other, 1 as much as "
+    "validation tiles do, 0 not at all.",
+    "drift": "Drift is how far pictures of the class alone, without the subject's identifier, have "
+    "moved from what the base model made of it: 0 not at all, 1 as far as two of its pictures lie "
+    "apart.",
+    "training_similarity": "Likeness to the training fields is the correlation with the likest "
+    "place of them: near 1 the model repeats what it was shown.",
+    "validation_similarity": "Validation tiles show how alike pictures are that it was not shown.",
+}
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -148,11 +159,13 @@ def _words(judged: pd.DataFrame, card: Mapping[str, Any]) -> str:
     """Say what was done, and how many copies there were."""
     count = card["settings"]["training"].get("judge_count")
     pictures = f"{count} pictures" if count else "some pictures"
-    said = (
-        f"At {_times(len(judged))} {pictures} of each subject were drawn from the same noise and "
-        "compared with real tiles that training does not learn from (validation tiles; the "
+    said = f"At {_times(len(judged))} {pictures} of each subject were drawn from the same noise"
+    said += (
+        " and compared with real tiles that training does not learn from (validation tiles; the "
         "held-out ones are left for the verdict). Fine grain, which training cannot change, was "
         "taken away on both sides."
+        if judged["distance"].notna().any()
+        else ". There were no validation tiles to compare them with."
     )
     copies = judged["copies"].dropna()
     if not len(copies):
@@ -200,13 +213,7 @@ def _class_chart(judged: pd.DataFrame, used: int) -> Chart:
     }
     said = ", ".join(words for name, words in parts.items() if np.isfinite(end[name]))
     words = f"At step {end['step']:,.0f}: {said}."
-    note = (
-        "Left: diversity is how much the pictures differ from each other, 1 as much as validation "
-        "tiles do, 0 not at all. Drift is how far pictures of the class alone, without the "
-        "subject's identifier, have moved from what the base model made of it: 0 not at all, 1 as "
-        "far as two of its pictures lie apart. Right: correlation with the likest place of the "
-        "training fields; far above that of validation tiles, the model repeats what it was shown."
-    )
+    note = " ".join(text for name, text in CLASS_NOTES.items() if judged[name].notna().any())
     return Chart(diversity_to_png(judged, used), words, note)
 
 

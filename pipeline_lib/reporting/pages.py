@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipeline_lib import __version__
 from pipeline_lib.reporting.answers import Answers
 from pipeline_lib.reporting.bars import Bar
-from pipeline_lib.reporting.judged import JudgedView
+from pipeline_lib.reporting.judged import Chart, JudgedView
 from pipeline_lib.reporting.pictures import ScaleBar
 from pipeline_lib.reporting.tables import MetricRow, Table
 from pipeline_lib.reporting.verdicts import Verdict
@@ -85,7 +85,7 @@ class RunView:
     checkpoint: str
     judged: JudgedView | None
     training: bytes
-    quarters: bytes | None
+    quarters: Chart | None
     previews: bytes
     class_images: Sequence[TileRow]
     times: Table

@@ -17,8 +17,18 @@ from pipeline_lib.reporting.figures import (
     WIDTH_INCHES,
     figure_to_png,
 )
+from pipeline_lib.reporting.judged import Chart
 
 COLUMN = re.compile(r"(train|validation)_loss_quarter_(\d+)")
+WORDS = "Losses on fixed samples by quarter of the time steps."
+NOTE = (
+    "The same tiles and noise at each step. The quarter of most noise settles where things lie, "
+    "that of least noise their finest detail."
+)
+LEARNED_BY_HEART = (
+    "Where the training tiles' loss falls and that of validation tiles rises, those are learned by "
+    "heart."
+)
 LINES = {"train": ("tuned", "o-", "training tiles"), "validation": ("real", "D--", "validation")}
 
 
@@ -57,7 +67,7 @@ def history_to_quarters(history: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
 
 
-def history_to_quarters_png(history: pd.DataFrame) -> bytes | None:
+def history_to_quarters_chart(history: pd.DataFrame) -> Chart | None:
     """Draw how the losses of each quarter changed over the training.
 
     Parameters
@@ -67,8 +77,8 @@ def history_to_quarters_png(history: pd.DataFrame) -> bytes | None:
 
     Returns
     -------
-    bytes or None
-        A PNG with a panel for each quarter, None where fewer than two steps were judged.
+    Chart or None
+        A panel for each quarter, None where fewer than two steps were judged.
     """
     losses = history_to_quarters(history)
     if losses.empty:
@@ -83,7 +93,9 @@ def history_to_quarters_png(history: pd.DataFrame) -> bytes | None:
         axes[0].set_ylabel("loss since the start, %")
         figure.supxlabel("training step", fontsize=9)
         figure.legend(*axes[0].get_legend_handles_labels(), loc=LEGEND_PLACE, ncols=2)
-        return figure_to_png(figure)
+        png = figure_to_png(figure)
+    notes = [NOTE] + [LEARNED_BY_HEART] * ("validation" in set(losses["tiles"]))
+    return Chart(png, WORDS, " ".join(notes))
 
 
 def _draw_quarter(axis: Axes, losses: pd.DataFrame) -> None:
@@ -91,6 +103,8 @@ def _draw_quarter(axis: Axes, losses: pd.DataFrame) -> None:
     axis.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
     for tiles, (colour, style, label) in LINES.items():
         own = losses[losses["tiles"] == tiles]
+        if own.empty:
+            continue
         change = 100 * own["change"]
         axis.plot(own["step"], change, style, color=COLOURS[colour], lw=1.4, ms=3.5, label=label)
     axis.xaxis.set_major_locator(MaxNLocator(3, integer=True))

@@ -37,7 +37,7 @@ from pipeline_lib.reporting.pictures import (
     concept_to_sheet_rows,
     draw_scale_bar,
 )
-from pipeline_lib.reporting.quarters import history_to_quarters_png
+from pipeline_lib.reporting.quarters import history_to_quarters_chart
 from pipeline_lib.reporting.tables import Table, value_to_rows
 from pipeline_lib.reporting.times import Took, history_to_took, times_to_table
 from pipeline_lib.reporting.typical import copies_to_typical, typical_to_sheet_rows
@@ -163,7 +163,7 @@ def run_to_view(
         checkpoint=training_to_checkpoint_note(files.history, files.card),
         judged=history_to_judged_view(files.history, files.card),
         training=history_to_png(files.history),
-        quarters=history_to_quarters_png(files.history),
+        quarters=history_to_quarters_chart(files.history),
         previews=files.previews,
         class_images=[
             images_to_row(f"\u201c{one.prompt}\u201d", one.first) for one in files.class_images

@@ -19,6 +19,7 @@ from pipeline_lib.reporting.judged import (
 from tests.reporting.conftest import read_page, write_run
 from tests.reporting.test_report import call_script
 
+FLOORS = ("floor_distance", "floor_low", "floor_high")
 SETTINGS = {"settings": {"training": {"judge_count": 16}}}
 
 
@@ -146,3 +147,16 @@ def test_the_page_shows_the_charts_only_where_pictures_were_judged(tmp_path, run
     assert sum("drift of the class 0.9" in words for words in alternatives) == 1
     assert not page.unbalanced
     assert "The checkpoint of step 40" in run.paths["verdict"].read_text().replace("\n", " ")
+
+
+def test_without_validation_tiles_nothing_is_said_of_them():
+    history = judged_history()
+    compared = ("distance", "distance_error", "validation_similarity", "copies", "diversity")
+    alone = history.assign(**dict.fromkeys([*compared, *FLOORS], np.nan))
+    view = history_to_judged_view(alone, SETTINGS)
+    assert "no validation tiles to compare" in view.words
+    (chart,) = view.charts
+    assert "alidation" not in chart.note and "iversity" not in chart.note
+    assert "Drift" in chart.note and "Likeness" in chart.note
+    full = history_to_judged_view(history, SETTINGS)
+    assert "(validation tiles" in full.words and "Diversity" in full.charts[1].note
