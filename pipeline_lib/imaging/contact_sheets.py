@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline_lib.files import atomic_path
 
 GAP = 4
-LABEL_SIZE = 14
+LABEL_SIZE = 13
 LABEL_HEIGHT = 22
 PAPER, INK = 255, 0
 
@@ -74,11 +75,20 @@ def _line(images: npt.NDArray[np.uint8], columns: int, scale: int) -> npt.NDArra
 
 def text_to_image(text: str) -> npt.NDArray[np.uint8]:
     """Return a line of black text on white, (`LABEL_HEIGHT`, X)."""
-    font = ImageFont.load_default(size=LABEL_SIZE)
+    font = _font()
     width = int(font.getlength(text)) + 2 * GAP
     image = Image.new("L", (width, LABEL_HEIGHT), PAPER)
     ImageDraw.Draw(image).text((GAP, GAP // 2), text, fill=INK, font=font)
     return np.asarray(image)
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """Return matplotlib's font, which has the letters of files' names; Pillow's lacks even \u00b5."""
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(path, LABEL_SIZE)
 
 
 def write_png(path: Path | str, image: npt.NDArray[Any]) -> None:

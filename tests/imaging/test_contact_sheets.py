@@ -53,3 +53,9 @@ def test_png_round_trip(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (9, 7)).astype(np.uint8)
     write_png(tmp_path / "a.png", picture)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), picture)
+
+
+def test_labels_have_the_letters_of_units_and_of_files_names():
+    unknown = text_to_image("\uffff")
+    for letter in "µ°²éÄß":
+        assert not np.array_equal(text_to_image(letter), unknown), letter
