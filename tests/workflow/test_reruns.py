@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_lib.files import file_to_sha256
+from pipeline_lib.imaging.sources import path_to_source
+from tests.imaging.ome_sets import write_set
 from tests.workflow.workspace import ROOT, Workspace, interrupt, only, wait_for, write_raw
 
 AFTER_TRAINING = ("sample", "features_of_samples", "metrics", "release", "report", "study")
@@ -77,6 +79,25 @@ def test_a_replaced_raw_file_with_an_older_time_reruns_its_concept_anew(
     assert "going on after step" not in log
     assert model_hash(workspace, "first") == before["first"]
     assert model_hash(workspace, "second") != before["second"]
+
+
+def test_an_image_in_several_files_is_read_anew_when_any_of_them_is_replaced(
+    fresh: Workspace, tmp_path: Path
+) -> None:
+    workspace = fresh.copied_to(tmp_path / "work")
+    _, parts = write_set(workspace.folder / "raw")
+    samples = workspace.folder / "samples.tsv"
+    samples.write_text(samples.read_text() + "long\tz*.ome.tif\ttrain\n")
+    workspace.config["concepts"]["long"]["reading"] = {"z": "middle"}
+    target = f"results/trial/fields/long/{path_to_source(parts[0].name)}.tif"
+    assert workspace.planned(target) == {"ingest": 1}
+    workspace.run(target)
+    parts[3].touch()
+    assert workspace.planned(target) == {}
+    data = bytearray(parts[3].read_bytes())
+    data[-1] ^= 1
+    parts[3].write_bytes(bytes(data))
+    assert workspace.planned(target) == {"ingest": 1}
 
 
 def test_a_larger_total_only_adds_shards(workspace: Workspace) -> None:
