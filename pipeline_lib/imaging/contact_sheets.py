@@ -48,6 +48,17 @@ def images_to_contact_sheet(
     return np.concatenate(padded)
 
 
+def images_to_small(images: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    """Return pictures (N, Y, X) as means of as few pixels as make them at most a side wide."""
+    factor = max(1, -(-max(images.shape[1:]) // side))
+    if factor == 1:
+        return images
+    height, width = (length // factor for length in images.shape[1:])
+    blocks = images[:, : height * factor, : width * factor]
+    blocks = blocks.reshape(len(images), height, factor, width, factor)
+    return np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8)
+
+
 def _row_to_block(
     label: str, images: npt.NDArray[np.uint8], columns: int, scale: int
 ) -> npt.NDArray[np.uint8]:
@@ -84,7 +95,7 @@ def text_to_image(text: str) -> npt.NDArray[np.uint8]:
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    """Return matplotlib's font, which has the letters of files' names; Pillow's lacks even \u00b5."""
+    """Return matplotlib's font, which has the letters of names and units; Pillow's lacks them."""
     import matplotlib
 
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
