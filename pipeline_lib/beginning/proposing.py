@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-from tqdm import tqdm
 
 from pipeline_lib.beginning.arranging import (
     field_to_strips,
@@ -19,34 +14,23 @@ from pipeline_lib.beginning.arranging import (
     pictures_to_groups,
 )
 from pipeline_lib.beginning.choosing import (
-    BEST_FOCUS,
     Choice,
-    channels_to_choice,
-    header_to_axes,
     headers_to_modality,
-    lengths_to_focus,
     names_to_noun,
 )
 from pipeline_lib.beginning.cutting import Cut, span_to_cut
 from pipeline_lib.beginning.examining import (
     Span,
     planes_to_bits,
-    planes_to_brightest,
     planes_to_foreground,
     planes_to_span,
 )
 from pipeline_lib.beginning.finding import Picture
+from pipeline_lib.beginning.looking import Plane, doubt_focus, pictures_to_readings, read_planes
 from pipeline_lib.imaging.near_duplicates import planes_to_near_duplicates
-from pipeline_lib.imaging.reading import read_field
 from pipeline_lib.imaging.splitting import box_to_text
-from pipeline_lib.settings import ReadingSettings, UserError
 
-READ_ALL, READ_MOST = 60, 150
-MANY = 20
-COLOURS = 3
-UNFOCUSED = 0.25  # share of stacks; fewer are left out
 CELLS = ("axes", "channel", "z")  # what a row of the sheet may say for itself
-Plane = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -130,13 +114,12 @@ def pictures_to_proposal(
     dict
         Why files were left out whose pixels were looked at, by path.
     """
-    readings = _pictures_to_readings(folder, pictures)
-    planes, refused = _read_planes(folder, pictures, readings)
-    unfocused = sum(BEST_FOCUS in reason for reason in refused.values())
-    if unfocused > UNFOCUSED * len(pictures):
-        told = f"the middle one? In {unfocused} of {len(pictures)} stacks no best focus was found."
-        readings = [{**one, "z": Choice("middle", told, True)} for one in readings]
-        planes, refused = _read_planes(folder, pictures, readings)
+    readings = pictures_to_readings(folder, pictures)
+    planes, refused = read_planes(folder, pictures, readings)
+    doubt = doubt_focus(folder, pictures, readings, refused)
+    if doubt:
+        readings = [{**one, "z": Choice("middle", doubt, True)} for one in readings]
+        planes, refused = read_planes(folder, pictures, readings)
     kept = [k for k, one in enumerate(pictures) if one.path not in refused]
     if not kept:
         return None, refused
@@ -169,100 +152,6 @@ def pictures_to_proposal(
         places=names_tell_places(groups, pictures),
         alike=alike,
     ), refused
-
-
-# --- how files are read --------------------------------------------------------------------------
-
-
-def _pictures_to_readings(folder: Path, pictures: Sequence[Picture]) -> list[dict[str, Choice]]:
-    """Return what each picture needs to be told, once for all that are made alike."""
-    known: dict[Any, dict[str, Choice]] = {}
-    readings = []
-    for one in pictures:
-        header = one.header
-        kind = header.axes, header.channels, header.length("Z") > 1, header.length("C")
-        if kind not in known:
-            known[kind] = _picture_to_reading(folder, one)
-        readings.append(known[kind])
-    return readings
-
-
-def _picture_to_reading(folder: Path, picture: Picture) -> dict[str, Choice]:
-    """Return what one picture needs to be told."""
-    header = picture.header
-    axes = header_to_axes(header)
-    lengths = dict(zip(str(axes.value) if axes else header.axes, header.shape, strict=True))
-    number = lengths.get("C", 1)
-    brightest = 0
-    if number > 1 and (axes or len(set(header.channels)) < number or not _one_lit(header.channels)):
-        brightest = planes_to_brightest(
-            _read_channels(folder, picture, number, str(axes.value) if axes else None)
-        )
-    found = {
-        "axes": axes,
-        "channel": channels_to_choice(header.channels, number, brightest),
-        "z": lengths_to_focus(lengths.get("Z", 1)),
-    }
-    reading = {key: choice for key, choice in found.items() if choice}
-    if header.length("S") >= COLOURS and _is_coloured(folder, picture, reading):
-        reading["colour"] = Choice(
-            "luminance", "the pictures are in colour: is their luminance wanted?", True
-        )
-    return reading
-
-
-def _one_lit(channels: Sequence[str]) -> bool:
-    """Tell whether the channels' names alone say which of them is transmitted light."""
-    choice = channels_to_choice(channels, len(channels), 0)
-    return choice is not None and not choice.decide
-
-
-def _read_channels(folder: Path, picture: Picture, number: int, axes: str | None) -> list[Plane]:
-    """Return a plane of every channel."""
-    planes = []
-    for channel in range(number):
-        settings = ReadingSettings(
-            axes=axes, channel=channel, z="middle", t=0, position=picture.position
-        )
-        try:
-            planes.append(read_field(folder / picture.path, settings).planes[0])
-        except UserError:  # a mask beside pictures
-            planes.append(np.zeros((1, 1), np.uint8))
-    return planes
-
-
-def _is_coloured(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -> bool:
-    """Tell whether the colours of a picture differ, so that it is no grey one."""
-    try:
-        _read_plane(folder, picture, reading)
-    except UserError as error:
-        return "true colour" in str(error)
-    return False
-
-
-def _read_plane(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -> Plane:
-    """Return one plane of a picture: the middle one of its time points."""
-    told = {key: choice.value for key, choice in reading.items()}
-    lengths = dict(zip(told.get("axes", picture.header.axes), picture.header.shape, strict=True))
-    settings = ReadingSettings(**told, t=lengths.get("T", 1) // 2, position=picture.position)
-    return read_field(folder / picture.path, settings).planes[0]
-
-
-def _read_planes(
-    folder: Path, pictures: Sequence[Picture], readings: Sequence[Mapping[str, Choice]]
-) -> tuple[dict[int, Plane], dict[str, str]]:
-    """Return planes by the number of their picture, of all or of one in each group of many."""
-    groups = pictures_to_groups(pictures)
-    firsts = [groups.index(group) for group in dict.fromkeys(groups)][:READ_MOST]
-    looked_at = range(len(pictures)) if len(pictures) <= READ_ALL else firsts
-    planes, refused = {}, {}
-    for number in tqdm(looked_at, unit="picture", leave=False, disable=len(looked_at) < MANY):
-        one = pictures[number]
-        try:
-            planes[number] = _read_plane(folder, one, readings[number])
-        except UserError as error:
-            refused[one.path] = str(error).removeprefix(f"{folder / one.path}: ")
-    return {k: plane for k, plane in planes.items() if pictures[k].path not in refused}, refused
 
 
 def _share_readings(

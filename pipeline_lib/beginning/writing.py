@@ -27,7 +27,7 @@ GROUPS = (
 )
 PIXEL_SIZE = "how wide is a pixel? The files do not say; without it sizes are told in pixels."
 ONE_READING = "# reading: {pixel_size_um: 0.65}"
-FEW_CELLS, ONE_CELL = (0.005, 0.2), 0.03  # shares of fields, and of a tile that five cells span
+FEW_CELLS, ONE_CELL = (0.005, 0.2), 0.05  # shares of fields, and of a tile that five cells span
 LOOK = "The contact sheet shows the tiles: several whole cells should be in each."
 
 

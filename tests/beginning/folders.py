@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ SIDE = 160
 def field(key: int, side: int = SIDE, kind: str = "suspension cells", **scene: Any) -> npt.NDArray:
     """Return one simulated field in camera counts."""
     told = {"source_rings": 2, "density": "sparse", "defocus_um": 6.0, **scene}
-    settings = draw_scene_settings((1, 0), kind, (side, side), **told)
+    settings = replace(draw_scene_settings((1, 0), kind, (side, side), **told), well_edge=False)
     return simulate_picture((3, key), settings).image.astype(np.uint16)
 
 
@@ -39,7 +40,7 @@ def lay_focal_stacks(folder: Path, number: int = 40) -> Path:
     """Lay stacks of five focal planes and two channels, of wells A01, A02, ..."""
     for count in range(number):
         planes = [
-            field(count, density="medium", defocus_um=5.0 * step) for step in (-2, -1, 0, 1, 2)
+            field(count, density="dense", defocus_um=5.0 * step) for step in (-2, -1, 0, 1, 2)
         ]
         dark = np.full_like(planes[0], 100) + (planes[0] > np.median(planes[0]))
         stack = np.stack([np.stack([plane, dark]) for plane in planes])
