@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree import ElementTree
 
 import tifffile
 from PIL import Image, UnidentifiedImageError
 
 from pipeline_lib.imaging.damage import refuse_truncated
 from pipeline_lib.imaging.headers import Header
+from pipeline_lib.imaging.ome import text_to_ome
 from pipeline_lib.imaging.parts import tiff_to_files
 from pipeline_lib.imaging.pixel_sizes import tiff_to_pixel_size
 from pipeline_lib.imaging.reading import TIFF_MARKS, path_to_mark
@@ -69,11 +69,8 @@ def _tiff_kind(tiff: tifffile.TiffFile) -> str:
 
 def _contrast(tiff: tifffile.TiffFile) -> str | None:
     """Return the contrast method that OME metadata state of the first channel that has one."""
-    if tiff.ome_metadata is None:
-        return None
-    channels = ElementTree.fromstring(tiff.ome_metadata).iterfind(".//{*}Channel")
-    stated = (channel.get("ContrastMethod") for channel in channels)
-    return next(filter(None, stated), None)
+    ome = text_to_ome(tiff.ome_metadata)
+    return ome.contrast if ome else None
 
 
 def _photograph_to_header(path: Path) -> Header:

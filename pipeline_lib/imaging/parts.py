@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 import tifffile
 
 from pipeline_lib.imaging.damage import refusing_damage
+from pipeline_lib.imaging.ome import OmeMetadata, text_to_ome
 from pipeline_lib.settings import UserError
 
+COMPANIONS = (".ome", ".xml")
 MICRO_MANAGER = re.compile(r"(.*_MMStack.*?)(_\d+)?(\.ome)?\.tif")
 
 
@@ -59,17 +60,15 @@ def tiff_to_files(path: Path) -> ImageFiles:
         If the file with the metadata is not beside a part, or does not know it.
     """
     with refusing_damage(), tifffile.TiffFile(path) as tiff:
-        text, stack = tiff.ome_metadata, tiff.is_mmstack
+        ome, stack = text_to_ome(tiff.ome_metadata), tiff.is_mmstack
     named = MICRO_MANAGER.fullmatch(path.name)
     if stack and named:
         return _numbered_files(path, named.group(1))
-    if text is None:
+    if ome is None:
         return ImageFiles(path)
-    root = _parse(text)
-    binary = root.find("{*}BinaryOnly")
-    if binary is None:
-        return _named_to_files(path, root)
-    return _part_to_files(path, str(binary.get("MetadataFile", "")))
+    if ome.metadata_file is None:
+        return _named_to_files(path, ome)
+    return _part_to_files(path, ome.metadata_file)
 
 
 def _numbered_files(path: Path, stem: str) -> ImageFiles:
@@ -88,14 +87,7 @@ def _part_to_files(path: Path, name: str) -> ImageFiles:
             f"the file is one part of an image whose metadata stand in {name or 'another file'}, "
             "which is not beside it; copy that file here, too, with all its parts"
         )
-    if metadata.suffix.lower() in (".ome", ".xml"):
-        text = metadata.read_text(encoding="utf-8")
-        named = _named_files(metadata, _parse(text))
-        files = ImageFiles(*named[:1] or (metadata,), (*named[1:], metadata), text)
-    else:
-        with refusing_damage(), tifffile.TiffFile(metadata) as tiff:
-            text = tiff.ome_metadata
-        files = _named_to_files(metadata, _parse(text or "<OME/>"))
+    files = _companion_to_files(metadata) or _named_to_files(metadata, _read_ome(metadata))
     if path not in files.all:
         raise UserError(
             f"the file is one part of the image of {name}, which does not name it; give it its old "
@@ -104,36 +96,34 @@ def _part_to_files(path: Path, name: str) -> ImageFiles:
     return files
 
 
-def _parse(text: str) -> ElementTree.Element:
-    """Return the root of OME metadata."""
+def _companion_to_files(metadata: Path) -> ImageFiles | None:
+    """Return the files of an image whose metadata are no image; None if they are one."""
+    if metadata.suffix.lower() not in COMPANIONS:
+        return None
     with refusing_damage():
-        return ElementTree.fromstring(text)
+        text = metadata.read_text(encoding="utf-8")
+        named = _present(metadata, text_to_ome(text))
+    return ImageFiles(*named[:1] or (metadata,), (*named[1:], metadata), text)
 
 
-def _named_to_files(path: Path, root: ElementTree.Element) -> ImageFiles:
+def _named_to_files(path: Path, ome: OmeMetadata | None) -> ImageFiles:
     """Return the files that the OME metadata of a file name.
 
     Where several files hold the metadata of the whole, the first of them stands for all.
     """
-    others = tuple(one for one in _named_files(path, root) if one != path)
-    if others and others[0] < path and _holds_whole(others[0], path):
+    others = tuple(one for one in _present(path, ome) if one != path)
+    if others and others[0] < path and path in _present(others[0], _read_ome(others[0])):
         return ImageFiles(others[0], tuple(sorted({path, *others[1:]})))
     return ImageFiles(path, tuple(sorted(others)))
 
 
-def _holds_whole(path: Path, other: Path) -> bool:
-    """Tell whether a file holds the metadata of all files of its image, another among them."""
+def _read_ome(path: Path) -> OmeMetadata | None:
+    """Return the OME metadata of a TIFF file."""
     with refusing_damage(), tifffile.TiffFile(path) as tiff:
-        root = ElementTree.fromstring(tiff.ome_metadata or "<OME/>")
-    return other in _named_files(path, root)
+        return text_to_ome(tiff.ome_metadata)
 
 
-def _named_files(path: Path, root: ElementTree.Element) -> tuple[Path, ...]:
-    """Return the files that OME metadata name, as far as they are there, in their order."""
-    own = root.get("UUID")
-    named = dict.fromkeys(
-        path.parent / one.get("FileName", "")
-        for one in root.iterfind(".//{*}TiffData/{*}UUID")
-        if one.get("FileName") and (own is None or one.text != own)
-    )
+def _present(path: Path, ome: OmeMetadata | None) -> tuple[Path, ...]:
+    """Return the files beside a file that OME metadata name, as far as they are there."""
+    named = (path.parent / name for name in (ome.files if ome else ()))
     return tuple(one for one in named if one.is_file())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
-
 import tifffile
 
+from pipeline_lib.imaging.ome import text_to_ome
 from pipeline_lib.settings import UserError
 
 MICROMETRES = {
@@ -49,25 +48,15 @@ def tiff_to_pixel_size(tiff: tifffile.TiffFile) -> tuple[float | None, tuple[str
         A warning if pixels are not square.
     """
     sides: tuple[float | None, float | None] = (None, None)
-    if tiff.ome_metadata is not None:
-        sides = tuple(_ome_lengths(tiff.ome_metadata, "XY"))
+    ome = text_to_ome(tiff.ome_metadata)
+    if ome is not None:
+        sides = _length(*ome.size("X")), _length(*ome.size("Y"))
     elif tiff.imagej_metadata is not None:
         sides = _imagej_sides(tiff)
     width, height = sides
     if width and height and abs(width / height - 1) > AGREEMENT:
         return width, (f"pixels are not square: {width:g} by {height:g} um",)
     return width or height, ()
-
-
-def _ome_lengths(xml: str, axes: str) -> list[float | None]:
-    """Return the lengths of a voxel along some axes by OME metadata."""
-    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    if pixels is None:
-        return [None] * len(axes)
-    return [
-        _length(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "um"))
-        for axis in axes
-    ]
 
 
 def _imagej_sides(tiff: tifffile.TiffFile) -> tuple[float | None, float | None]:
@@ -82,8 +71,9 @@ def _imagej_sides(tiff: tifffile.TiffFile) -> tuple[float | None, float | None]:
 
 def tiff_to_focal_step(tiff: tifffile.TiffFile) -> float | None:
     """Return the distance of neighbouring focal planes in micrometres, None where it is unknown."""
-    if tiff.ome_metadata is not None:
-        return _ome_lengths(tiff.ome_metadata, "Z")[0]
+    ome = text_to_ome(tiff.ome_metadata)
+    if ome is not None:
+        return _length(*ome.size("Z"))
     meta = tiff.imagej_metadata or {}
     return _length(meta.get("spacing"), str(meta.get("unit", "")))
 

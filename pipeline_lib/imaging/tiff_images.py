@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
 from pipeline_lib.imaging.damage import refusing_damage
 from pipeline_lib.imaging.greys import palette_is_display
+from pipeline_lib.imaging.ome import text_to_ome
 from pipeline_lib.imaging.parts import tiff_to_files
 from pipeline_lib.settings import UserError
 
@@ -112,7 +112,8 @@ def _tiff_to_image(tiff: tifffile.TiffFile) -> TiffImage:
     axes, shape = _series_axes(series[0]), series[0].shape
     if len(series) > 1:
         axes, shape = f"R{axes}", (len(series), *shape)
-    names = _channel_names(tiff), _position_names(tiff)
+    ome = text_to_ome(tiff.ome_metadata)
+    names = (ome.channels, ome.positions) if ome else ((), ())
     return TiffImage(tiff, series, axes, shape, *names, _own_position(tiff, series[0]))
 
 
@@ -152,22 +153,3 @@ def _series_axes(series: tifffile.TiffPageSeries) -> str:
     if "S" in series.axes and not colour and not (page.extrasamples and opacity):
         return series.axes.replace("S", "Q")
     return series.axes
-
-
-def _channel_names(tiff: tifffile.TiffFile) -> tuple[str, ...]:
-    """Return the names of the channels where OME metadata give them."""
-    if tiff.ome_metadata is None:
-        return ()
-    pixels = ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
-    channels = [] if pixels is None else pixels.findall("{*}Channel")
-    names = [channel.get("Name", "") for channel in channels]
-    return tuple(names) if any(names) else ()
-
-
-def _position_names(tiff: tifffile.TiffFile) -> tuple[str, ...]:
-    """Return the names of the images where OME metadata give them."""
-    if tiff.ome_metadata is None:
-        return ()
-    images = ElementTree.fromstring(tiff.ome_metadata).iterfind("{*}Image")
-    names = [image.get("Name", "") for image in images]
-    return tuple(names) if any(names) else ()

@@ -7,12 +7,12 @@ import json
 import uuid
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from pipeline_lib.imaging.ome import text_to_ome
 from pipeline_lib.settings import UserError
 
 MICROMETRES_IN_CENTIMETRE = 10_000
@@ -89,8 +89,8 @@ def read_provenance(path: Path | str) -> dict[str, Any]:
         If the file holds none.
     """
     with tifffile.TiffFile(path) as tiff:
-        xml = tiff.ome_metadata
-    text = None if xml is None else ElementTree.fromstring(xml).findtext(".//{*}Description")
+        ome = text_to_ome(tiff.ome_metadata)
+    text = ome.description if ome else None
     try:
         return json.loads(text or "")
     except ValueError:
