@@ -64,6 +64,7 @@ from pipeline_lib.files import read_json, write_json
 from pipeline_lib.imaging.camera_noise import tiles_to_camera_noise
 from pipeline_lib.imaging.intensity import record_to_intensity
 from pipeline_lib.imaging.splitting import TRAIN
+from pipeline_lib.imaging.regions import Regions
 from pipeline_lib.imaging.stacks import read_stack
 from pipeline_lib.imaging.tables import read_split, read_table
 from pipeline_lib.imaging.tiling import regions_to_tiles
@@ -488,7 +489,8 @@ def dataset_to_fields(folder: Path, dataset: Path) -> Sequence[Images]:
         scale=float(read_table(dataset / "train.tsv")[0]["scale"]),
     )
     intensity = record_to_intensity(read_json(dataset / "intensity.json"))
-    return regions_to_tiles(rows, stacks, dict.fromkeys(stacks), intensity, tiling).regions
+    regions = Regions(stacks, rows)
+    return regions_to_tiles(rows, regions, dict.fromkeys(stacks), intensity, tiling).regions
 
 
 def world_figures(world: World, model: BaseModel) -> Iterator[Figure]:

@@ -23,6 +23,7 @@ Role = Literal["train", "validation", "holdout", "auto"]
 ROLES = ("train", "validation", "holdout")
 Scheduler = Literal["dpm++", "ddim", "euler_ancestral"]
 Spacing = Literal["model", "log_snr"]
+TransmittanceChoice = Literal["none", "fit", "blank"]
 CameraNoiseChoice = Literal["measured", "none"]
 AutoencoderChoice = Literal["base", "tuned"]
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
@@ -175,6 +176,12 @@ class SplitSettings(Settings):
     validation: Fraction = Field(0.15, description="Share of groups that validate.")
     holdout: Fraction = Field(0.25, description="Share of groups that are held out.")
     seed: int = Field(0, ge=0, description="Seed of the draw.")
+    leave_one_out: str | int | None = Field(
+        None,
+        description="Hold out this `auto` group alone, named, or counted from 0 in the order of "
+        "names. A dataset for each group, and a run for each dataset, tell how much the result "
+        "depends on which group is held out; `holdout` is idle then.",
+    )
 
 
 class TilingSettings(Settings):
@@ -193,6 +200,18 @@ class TilingSettings(Settings):
     empty_quota: Fraction = Field(
         0.1, description="Largest share of tiles below `minimum_foreground` that is kept."
     )
+    rescale: bool = Field(
+        False,
+        description="Resample fields of different pixel size to the largest of them, before "
+        "`scale`; without it, they are refused.",
+    )
+    random_tiles: int | None = Field(
+        None,
+        gt=0,
+        description="Cut this many training tiles of each plane's region at random places inside "
+        "it, in the place of a grid; validation and held-out tiles stay on the grid.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of the random places.")
 
     @field_validator("size")
     @classmethod
@@ -226,7 +245,31 @@ class IntensitySettings(Settings):
         return self
 
 
-class Dataset(Settings):
+class Flattening(Settings):
+    """How uneven light is evened out before anything is cut."""
+
+    transmittance: TransmittanceChoice = Field(
+        "none",
+        description="`fit` divides each region by a surface of second order fitted to its "
+        "background, `blank` each field by an empty one of the same light.",
+    )
+    blank: str | None = Field(
+        None,
+        description="File of the empty field, relative to `data_folder`, read as the concept's "
+        "fields are; the mean of its planes counts.",
+    )
+
+    @model_validator(mode="after")
+    def _blank_where_needed(self) -> Flattening:
+        if (self.transmittance == "blank") != (self.blank is not None):
+            raise ValueError(
+                f"transmittance `blank` and a file `blank` need each other, found "
+                f"`{self.transmittance}` and {self.blank!r}"
+            )
+        return self
+
+
+class Dataset(Flattening):
     """A concept plus subset, tile size, scale and intensity: what one training run can be given."""
 
     concept: Slug = Field(..., description="Name of the concept.")
@@ -927,6 +970,13 @@ class QualityStage(Settings):
     groups: dict[str, str] = Field({}, description="Which sources stay together anyway.")
 
 
+class EvenLight(Settings):
+    """What a job needs to know to even light out; the blank field is one of its inputs."""
+
+    transmittance: TransmittanceChoice = Field("none", description="As of the dataset.")
+    reading: ReadingSettings = Field(ReadingSettings(), description="How a blank field is read.")
+
+
 class SplitStage(Settings):
     """Settings of a dataset's split."""
 
@@ -934,12 +984,14 @@ class SplitStage(Settings):
     split: SplitSettings = Field(..., description="Sharing out of `auto` fields.")
     intensity: IntensitySettings = Field(..., description="Map to fit on the training planes.")
     training_planes: int | None = Field(None, gt=0, description="Planes used for training.")
+    light: EvenLight = Field(EvenLight(), description="How uneven light is evened out.")
 
 
 class TilesStage(Settings):
     """Settings of a dataset's tiles."""
 
     tiles: TilingSettings = Field(..., description="How fields are cut.")
+    light: EvenLight = Field(EvenLight(), description="How uneven light is evened out.")
 
 
 class FetchStage(Settings):

@@ -12,6 +12,7 @@ from pipeline_lib.settings import (
     DecoderRoundTripStage,
     DecoderStage,
     EvaluatedConcept,
+    EvenLight,
     FeaturesStage,
     FetchExtractorStage,
     FetchStage,
@@ -79,12 +80,23 @@ def split_stage(study: Study, dataset: str) -> SplitStage:
         split=settings.split,
         intensity=settings.intensity,
         training_planes=settings.training_planes,
+        light=_even_light(study, dataset),
     )
 
 
 def tiles_stage(study: Study, dataset: str) -> TilesStage:
     """Return the settings of a dataset's tiles."""
-    return TilesStage(tiles=study.configuration.datasets[dataset].tiles)
+    settings = study.configuration.datasets[dataset]
+    return TilesStage(tiles=settings.tiles, light=_even_light(study, dataset))
+
+
+def _even_light(study: Study, dataset: str) -> EvenLight:
+    """Return how a dataset's light is evened out; how a blank field is read where there is one."""
+    settings = study.configuration.datasets[dataset]
+    reading = study.configuration.concepts[settings.concept].reading if settings.blank else None
+    return EvenLight(
+        transmittance=settings.transmittance, **({"reading": reading} if reading else {})
+    )
 
 
 def fetch_stage(study: Study, base: str) -> FetchStage:

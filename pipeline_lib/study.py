@@ -118,6 +118,7 @@ class Study:
     runs: Mapping[str, Run]
     image_sets: Mapping[tuple[str, str], ImageSet]
     prior_files: Mapping[str, tuple[Path, ...]]
+    blanks: Mapping[str, Path]
 
 
 def load_study(
@@ -168,7 +169,16 @@ def load_study(
         for name, paths in _prior_files(runs, configuration, sources, root).items()
     }
     return Study(
-        configuration, bases, extractors, judges, sources, regions, runs, image_sets, files
+        configuration,
+        bases,
+        extractors,
+        judges,
+        sources,
+        regions,
+        runs,
+        image_sets,
+        files,
+        _blank_files(configuration, sources, root),
     )
 
 
@@ -657,6 +667,30 @@ def _dataset_roles(
     except UserError as error:
         raise UserError(f"{configuration.samples}: dataset `{dataset}`: {error}") from None
     return roles
+
+
+def _blank_files(
+    configuration: Configuration, sources: Mapping[str, Mapping[str, Source]], root: Path
+) -> dict[str, Path]:
+    """Return the blank field of each dataset that has one; it must exist and hold no subject."""
+    folder = resolve_data_folder(configuration.data_folder, root)
+    found = {}
+    for name, dataset in configuration.datasets.items():
+        if dataset.blank is None:
+            continue
+        path = folder / dataset.blank
+        where = f"configuration: datasets.{name}.blank"
+        if not path.is_file():
+            raise UserError(f"{where}: there is no file {path}; correct it")
+        for source in sources[dataset.concept].values():
+            if source.path.samefile(path):
+                raise UserError(
+                    f"{where}: {path} is an image of concept `{dataset.concept}` in "
+                    f"{configuration.samples}; a blank field shows light and no subject: take its "
+                    "row out, or name another file"
+                )
+        found[name] = path
+    return found
 
 
 def image_folder(dataset: str, prompt_name: str) -> str:

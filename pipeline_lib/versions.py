@@ -11,8 +11,8 @@ from __future__ import annotations
 RESULT_VERSION = {
     "ingest": 2,
     "quality": 2,
-    "split": 2,
-    "tiles": 2,
+    "split": 3,
+    "tiles": 3,
     "fetch": 1,
     "fetch_extractor": 1,
     "identifier": 1,

@@ -195,6 +195,23 @@ def concept_table(name):
     return lambda wildcards: results(f"fields/{dataset_concept(wildcards.dataset)}/{name}.tsv")
 
 
+def blank_field(wildcards):
+    """Return the raw file of an empty field that a dataset's light is divided by, if it has one."""
+    path = STUDY.blanks.get(wildcards.dataset)
+    return [] if path is None else ancient(str(path))
+
+
+def blank_option(wildcards, input):
+    """Return the option of a command that names the blank field, if there is one."""
+    return f"--blank {as_arguments(_listed(input.blank))}" if input.blank else ""
+
+
+def blank_sha256(wildcards):
+    """Return the content of the blank field, if there is one."""
+    path = STUDY.blanks.get(wildcards.dataset)
+    return None if path is None else image_sha256(str(path))
+
+
 def run_sidecars(run):
     """Return the sidecars of the fields of a run's concepts."""
     files = [field_files(one.concept, ".json") for one in STUDY.runs[run].concepts]

@@ -12,7 +12,7 @@ rule ingest:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=doubled_at_retries(2000),
         runtime=10,
     params:
         settings=lambda wildcards: as_json(
@@ -61,6 +61,7 @@ rule split:
         fields=dataset_fields(".tif"),
         quality=concept_table("quality"),
         near_duplicates=concept_table("near_duplicates"),
+        blank=blank_field,
     output:
         split=results("datasets/{dataset}/split.tsv"),
         intensity=results("datasets/{dataset}/intensity.json"),
@@ -73,12 +74,14 @@ rule split:
         runtime=30,
     params:
         settings=lambda wildcards: as_json(stages.split_stage(STUDY, wildcards.dataset)),
+        blank=blank_option,
+        blank_sha256=blank_sha256,
         fields=input_arguments("fields"),
         version=RESULT_VERSION["split"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/split.py --settings {params.settings:q}'
         " --fields {params.fields} --quality {input.quality:q}"
-        " --near-duplicates {input.near_duplicates:q} --split {output.split:q}"
+        " --near-duplicates {input.near_duplicates:q} {params.blank} --split {output.split:q}"
         " --intensity {output.intensity:q} --log {log:q}"
 
 
@@ -88,6 +91,7 @@ rule tiles:
         sidecars=dataset_fields(".json"),
         split=results("datasets/{dataset}/split.tsv"),
         intensity=results("datasets/{dataset}/intensity.json"),
+        blank=blank_field,
     output:
         train=results("datasets/{dataset}/train.tif"),
         validation=results("datasets/{dataset}/validation.tif"),
@@ -110,13 +114,15 @@ rule tiles:
         runtime=30,
     params:
         settings=lambda wildcards: as_json(stages.tiles_stage(STUDY, wildcards.dataset)),
+        blank=blank_option,
+        blank_sha256=blank_sha256,
         fields=input_arguments("fields"),
         sidecars=input_arguments("sidecars"),
         version=RESULT_VERSION["tiles"],
     shell:
         'exec python "$BRIGHTBOOTH"/scripts/tiles.py --settings {params.settings:q}'
         " --fields {params.fields} --sidecars {params.sidecars}"
-        " --split {input.split:q} --intensity {input.intensity:q}"
+        " --split {input.split:q} --intensity {input.intensity:q} {params.blank}"
         " --train {output.train:q} --validation {output.validation:q} --holdout {output.holdout:q}"
         " --train-table {output.train_table:q} --validation-table {output.validation_table:q}"
         " --holdout-table {output.holdout_table:q} --train-regions {output.train_regions:q}"

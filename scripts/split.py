@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -17,31 +17,17 @@ from pipeline_lib.imaging.intensity import (
     losses_to_warning,
 )
 from pipeline_lib.imaging.quality import usable_planes
+from pipeline_lib.imaging.regions import Regions, read_blank
 from pipeline_lib.imaging.same_places import refuse_same_places, rows_to_same_places
 from pipeline_lib.imaging.splitting import (
     SPLIT_COLUMNS,
     TRAIN,
-    SplitRow,
     fields_to_split,
     split_to_table,
 )
-from pipeline_lib.imaging.stacks import OpenStack, open_stack
+from pipeline_lib.imaging.stacks import open_stack
 from pipeline_lib.imaging.tables import read_table, write_table
 from pipeline_lib.settings import SplitStage, UserError
-
-
-class Regions(Sequence[np.ndarray]):
-    """Regions of planes that are read when they are asked for, one in memory at a time."""
-
-    def __init__(self, fields: Mapping[str, OpenStack], rows: Sequence[SplitRow]) -> None:
-        self.fields, self.rows = fields, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, number: int) -> np.ndarray:
-        row = self.rows[number]
-        return self.fields[row.source][row.plane, row.y0 : row.y1, row.x0 : row.x1]
 
 
 def main(settings: SplitStage, paths: argparse.Namespace) -> None:
@@ -57,7 +43,9 @@ def main(settings: SplitStage, paths: argparse.Namespace) -> None:
     refuse_mixed_types({row.source: fields[row.source].dtype for row in split.rows})
     refuse_same_places(split.rows, rows_to_same_places(read_table(paths.near_duplicates)))
     training = [row for row in split.rows if row.role == TRAIN]
-    images = Regions(fields, training)
+    light = settings.light
+    blank = read_blank(paths.blank[0], light.reading) if paths.blank else None
+    images = Regions(fields, training, light.transmittance, blank)
     intensity = fit_intensity(images, settings.intensity)
     losses = intensity_to_losses(images, intensity)
     loss = losses_to_warning(losses, intensity)
@@ -99,6 +87,7 @@ if __name__ == "__main__":
             "fields...": "stacks of the concept's fields (.tif)",
             "quality": "table of the quality check (.tsv)",
             "near_duplicates": "table of planes that show one place (.tsv)",
+            "blank...": "raw file of an empty field, where light is divided by it",
             "split": "table of regions and roles to write (.tsv)",
             "intensity": "intensity map to write (.json)",
         },

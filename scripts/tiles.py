@@ -4,62 +4,77 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections import Counter
 
 import numpy as np
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import file_to_sha256, provenance, read_json
 from pipeline_lib.imaging.choices import even_choice
-from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
+from pipeline_lib.imaging.contact_sheets import (
+    images_to_contact_sheet,
+    images_to_small,
+    write_png,
+)
 from pipeline_lib.imaging.intensity import record_to_intensity
+from pipeline_lib.imaging.regions import Regions, read_blank
 from pipeline_lib.imaging.splitting import HOLDOUT, TRAIN
-from pipeline_lib.imaging.stacks import read_stack, write_planes, write_stack
+from pipeline_lib.imaging.stacks import open_stack, write_planes, write_stack
 from pipeline_lib.imaging.tables import read_split, write_tiles
-from pipeline_lib.imaging.tiling import TileSet, refuse_mixed_pixel_sizes, regions_to_tiles
+from pipeline_lib.imaging.tiling import TileSet, regions_to_tiles
 from pipeline_lib.settings import ROLES, TilesStage, UserError
 
 SHOWN = 24
 COLUMNS = 8
+LARGEST_SIDE = 160
 
 
 def main(settings: TilesStage, paths: argparse.Namespace) -> None:
     """Cut, then write stacks, tables and contact sheet."""
     rows = read_split(paths.split)
-    fields = {path.stem: read_stack(path) for path in paths.fields}
+    fields = {path.stem: open_stack(path) for path in paths.fields}
     sizes = {path.stem: read_json(path)["pixel_size_um"] for path in paths.sidecars}
-    refuse_mixed_pixel_sizes(sizes)
     intensity = record_to_intensity(read_json(paths.intensity))
-    sets = {
-        role: regions_to_tiles(
-            [row for row in rows if row.role == role], fields, sizes, intensity, settings.tiles
-        )
-        for role in ROLES
-    }
-    refuse_empty(sets)
+    light = settings.light
+    blank = read_blank(paths.blank[0], light.reading) if paths.blank else None
     inputs = {path.name: file_to_sha256(path) for path in (paths.split, paths.intensity)}
     origin = provenance("tiles", settings.model_dump(mode="json"), **inputs)
-    for role, tiles in sets.items():
+    sheet = []
+    for role in ROLES:
+        own = [row for row in rows if row.role == role]
+        regions = Regions(fields, own, light.transmittance, blank)
+        tiles = regions_to_tiles(own, regions, sizes, intensity, settings.tiles)
+        refuse_empty(role, tiles)
         logging.info("%s: %d tiles, %d left out as empty", role, len(tiles.images), tiles.left_out)
         write_stack(getattr(paths, role), tiles.images, {"role": role, "provenance": origin})
         write_tiles(getattr(paths, f"{role}_table"), tiles.tiles)
-    write_planes(paths.train_regions, sets[TRAIN].regions)
-    sheet = [(f"{role} ({len(sets[role].images)})", shown_tiles(sets[role])) for role in ROLES]
+        if role == TRAIN:
+            write_planes(paths.train_regions, tiles.regions)
+        sheet += tiles_to_sheet(role, tiles)
     write_png(paths.contact_sheet, images_to_contact_sheet(sheet, COLUMNS))
 
 
-def refuse_empty(sets: dict[str, TileSet]) -> None:
+def refuse_empty(role: str, tiles: TileSet) -> None:
     """Refuse a training or held-out set without tiles."""
-    for role in (TRAIN, HOLDOUT):
-        if len(sets[role].images) == 0:
-            raise UserError(
-                f"all {sets[role].left_out} tiles of the role {role} have too little foreground; "
-                "lower `tiles: minimum_foreground` of the dataset"
-            )
+    if role in (TRAIN, HOLDOUT) and len(tiles.images) == 0:
+        raise UserError(
+            f"all {tiles.left_out} tiles of the role {role} have too little foreground; lower "
+            "`tiles: minimum_foreground` of the dataset"
+        )
 
 
-def shown_tiles(tiles: TileSet) -> np.ndarray:
-    """Return tiles for the contact sheet, spread evenly over the set."""
-    return tiles.images[even_choice(len(tiles.images), SHOWN)]
+def tiles_to_sheet(role: str, tiles: TileSet) -> list[tuple[str, np.ndarray]]:
+    """Return labelled rows for the contact sheet: tiles spread evenly over the set, by field."""
+    if not len(tiles.images):
+        return [(role, tiles.images)]
+    shown = even_choice(len(tiles.images), SHOWN)
+    counts = Counter(tile.source for tile in tiles.tiles)
+    rows = []
+    for source in dict.fromkeys(tiles.tiles[k].source for k in shown):
+        own = [k for k in shown if tiles.tiles[k].source == source]
+        label = f"{role}: {source} ({counts[source]} of {len(tiles.images)} tiles)"
+        rows.append((label, images_to_small(tiles.images[own], LARGEST_SIDE)))
+    return rows
 
 
 if __name__ == "__main__":
@@ -71,6 +86,7 @@ if __name__ == "__main__":
             "sidecars...": "their descriptions (.json)",
             "split": "table of regions and roles (.tsv)",
             "intensity": "intensity map (.json)",
+            "blank...": "raw file of an empty field, where light is divided by it",
             **{role: f"stack of {role} tiles to write (.tif)" for role in ROLES},
             **{f"{role}_table": f"table of {role} tiles to write (.tsv)" for role in ROLES},
             "train_regions": "whole training regions to write, mapped as the tiles are (.tif)",

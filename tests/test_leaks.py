@@ -154,3 +154,20 @@ def test_a_share_of_nothing_is_refused_while_planning(folder):
     folder.config["datasets"]["round-64"]["split"] = {"holdout": 0}
     with pytest.raises(UserError, match="dataset `round-64`: no field has the role holdout"):
         folder.load()
+
+
+# --- blank fields --------------------------------------------------------------------------------
+
+
+def test_a_blank_field_exists_and_is_no_image_of_the_concept(folder):
+    light = {"transmittance": "blank", "blank": "blank.tif"}
+    folder.config["datasets"]["round-64"] |= light
+    with pytest.raises(
+        UserError, match=r"datasets\.round-64\.blank: there is no file .*blank\.tif"
+    ):
+        folder.load()
+    (folder.root / "data" / "blank.tif").write_bytes(b"")
+    assert folder.load().blanks == {"round-64": folder.root / "data" / "blank.tif"}
+    folder.config["datasets"]["round-64"]["blank"] = "r1.tif"
+    with pytest.raises(UserError, match=r"r1\.tif is an image of concept `round`"):
+        folder.load()

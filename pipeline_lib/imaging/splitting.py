@@ -155,6 +155,11 @@ def box_to_text(box: tuple[int, int, int, int]) -> str:
     return f"{box[0]}:{box[1]},{box[2]}:{box[3]}"
 
 
+def row_to_name(row: SplitRow) -> str:
+    """Return the words for a row's region in messages."""
+    return f"region {box_to_text((row.y0, row.y1, row.x0, row.x1))} of {row.source} ({row.role})"
+
+
 # --- roles ---------------------------------------------------------------------------------------
 
 
@@ -233,6 +238,8 @@ def _draw_roles(
             "`region` and a `role` each"
         )
     given = list(fixed.values())
+    if settings.leave_one_out is not None:
+        return _leave_out(settings.leave_one_out, free, given, settings)
     holdout = _wanted(settings.holdout, total) - given.count(HOLDOUT)
     validation = 0
     if total >= LEAST_GROUPS_FOR_VALIDATION:
@@ -243,6 +250,28 @@ def _draw_roles(
     order = sorted(free, key=lambda group: _draw(settings.seed, group))
     roles = [HOLDOUT] * holdout + [VALIDATION] * validation
     return dict(zip(order, roles + [TRAIN] * (len(order) - len(roles)), strict=True))
+
+
+def _leave_out(
+    wanted: str | int, free: Sequence[str], given: Sequence[str], settings: SplitSettings
+) -> dict[str, str]:
+    """Hold out one group; of the others, the same ones validate whichever it is, but for it."""
+    numbered = isinstance(wanted, int) and 0 <= wanted < len(free)
+    found = free[int(wanted)] if numbered else wanted
+    if found not in free or HOLDOUT in given:
+        names = ", ".join(f"{number} {name}" for number, name in enumerate(free)) or "none"
+        raise UserError(
+            f"`leave_one_out` is {wanted!r}; needed is one of the groups with role `auto`, by "
+            f"number or name ({names}), and none with role holdout"
+        )
+    order = sorted(set(free) - {found}, key=lambda group: _draw(settings.seed, group))
+    total = len(free) + len(given)
+    validation = 0
+    if total >= LEAST_GROUPS_FOR_VALIDATION:
+        validation = _wanted(settings.validation, total) - given.count(VALIDATION)
+    validation = max(0, min(validation, len(order) - (0 if TRAIN in given else 1)))
+    roles = [VALIDATION] * validation + [TRAIN] * (len(order) - validation)
+    return {found: HOLDOUT, **dict(zip(order, roles, strict=True))}
 
 
 def _wanted(share: float, total: int) -> int:
@@ -316,7 +345,8 @@ def _warnings(rows: Sequence[SplitRow], one_field: bool) -> tuple[str, ...]:
     elif total < FEW_GROUPS:
         found.append(
             f"{total} groups only: results depend on which one is held out; train once for each "
-            "group held out (one dataset each), or image more wells or positions"
+            "group held out (a dataset each, with `split: leave_one_out`), or image more wells or "
+            "positions"
         )
     if not groups[VALIDATION]:
         found.append("no validation fields: the last checkpoint will be used")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from pipeline_lib.imaging.foreground import (
     region_to_activity,
 )
 from pipeline_lib.imaging.intensity import IntensityMap
-from pipeline_lib.imaging.splitting import SplitRow
+from pipeline_lib.imaging.splitting import TRAIN, SplitRow, row_to_name
 from pipeline_lib.settings import TilingSettings, UserError
 
 SAME_PIXEL_SIZE = 0.01
@@ -175,12 +176,12 @@ class TileSet:
 
 def regions_to_tiles(
     rows: Sequence[SplitRow],
-    fields: Mapping[str, npt.NDArray[Any]],
+    regions: Sequence[npt.NDArray[Any]],
     pixel_sizes_um: Mapping[str, float | None],
     intensity: IntensityMap,
     settings: TilingSettings,
 ) -> TileSet:
-    """Cut the regions of one role into tiles.
+    """Cut the regions of one role into tiles, with one of them in memory as counts at a time.
 
     Every region is cropped first, then resampled, mapped to 8 bits and cut, so that no tile holds
     a trace of pixels beyond its region.
@@ -189,8 +190,8 @@ def regions_to_tiles(
     ----------
     rows : sequence of SplitRow
         Regions of one role; may be empty.
-    fields : mapping
-        Planes (N, Y, X) in camera counts by source.
+    regions : sequence of ndarray
+        Their pixels (Y, X) in camera counts, arrays or what reads them when asked.
     pixel_sizes_um : mapping
         Width of a pixel by source.
     intensity : IntensityMap
@@ -206,52 +207,74 @@ def regions_to_tiles(
     Raises
     ------
     UserError
-        If a region is smaller than a tile.
+        If a region is smaller than a tile, or if pixel sizes differ and are not to be rescaled.
     """
-    regions = [resample_region(_crop(fields[row.source], row), settings.scale) for row in rows]
+    scales = pixel_sizes_to_scales(pixel_sizes_um, settings)
+    quiet = _quiet_levels(rows, regions, scales)
+    mapped, tiles, places = [], [], []
     for row, region in zip(rows, regions, strict=True):
+        scale = scales[row.source]
+        region = resample_region(region, scale)
         refuse_small_region(row_to_name(row), region.shape, settings)
-    foregrounds = _foregrounds(rows, regions)
-    mapped = [intensity.for_image(region).apply(region) for region in regions]
-    images, tiles = [np.zeros((0, settings.size, settings.size), np.uint8)], []
-    for row, region, grey, foreground in zip(rows, regions, mapped, foregrounds, strict=True):
-        places = shape_to_places(region.shape, settings)
-        images.append(cut_tiles(grey, places, settings.size))
-        shares = cut_tiles(foreground, places, settings.size).mean(axis=(1, 2))
+        found = row_to_places(row, region.shape, settings)
+        activity = region_to_activity(region)
+        level = quiet.get(row.source, activities_to_quiet_level([activity]))
+        foreground = activity_to_foreground(activity, level)
+        shares = cut_tiles(foreground, found, settings.size).mean(axis=(1, 2))
         size_um = pixel_sizes_um[row.source]
         tiles += [
-            _tile(row, place, region.shape, float(share), size_um, settings.scale)
-            for place, share in zip(places, shares, strict=True)
+            _tile(row, place, region.shape, float(share), size_um, scale)
+            for place, share in zip(found, shares, strict=True)
         ]
+        places += [(len(mapped), place) for place in found]
+        mapped.append(intensity.for_image(region).apply(region))
     kept = tiles_to_kept(tiles, settings)
-    stack = np.concatenate(images)
-    left_out = len(tiles) - len(kept)
-    return TileSet(stack[kept], tuple(tiles[k] for k in kept), left_out, tuple(mapped))
+    images = np.zeros((len(kept), settings.size, settings.size), np.uint8)
+    for image, number in zip(images, kept, strict=True):
+        region, place = places[number]
+        image[...] = cut_tiles(mapped[region], [place], settings.size)[0]
+    return TileSet(images, tuple(tiles[k] for k in kept), len(tiles) - len(kept), tuple(mapped))
 
 
-def row_to_name(row: SplitRow) -> str:
-    """Return the words for a row's region in messages."""
-    return f"region {row.y0}:{row.y1},{row.x0}:{row.x1} of {row.source} ({row.role})"
+def _quiet_levels(
+    rows: Sequence[SplitRow], regions: Sequence[npt.NDArray[Any]], scales: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the quiet level of every source with several regions: that of the quietest.
+
+    Where a source has one, it is found with its tiles, which saves a pass.
+    """
+    sources = [row.source for row in rows]
+    counts = Counter(sources)
+    found: dict[str, float] = {}
+    for number, source in enumerate(sources):
+        if counts[source] > 1:
+            activity = region_to_activity(resample_region(regions[number], scales[source]))
+            level = activities_to_quiet_level([activity])
+            found[source] = min(level, found.get(source, level))
+    return found
 
 
-def _crop(field: npt.NDArray[Any], row: SplitRow) -> npt.NDArray[Any]:
-    """Return the pixels of a row's region."""
-    return field[row.plane, row.y0 : row.y1, row.x0 : row.x1]
+def row_to_places(
+    row: SplitRow, shape: tuple[int, ...], settings: TilingSettings
+) -> list[TilePlace]:
+    """Return where a region's tiles are cut: on a grid, or training tiles at random if asked for.
+
+    Regions of different roles share no pixel, and a random tile lies inside its region.
+    """
+    if settings.random_tiles is None or row.role != TRAIN:
+        return shape_to_places((shape[0], shape[1]), settings)
+    origin = f"{settings.seed}/{row.source}/{row.plane}/{row.y0}/{row.x0}"
+    draws = (
+        [_fraction(f"{origin}/{number}/{axis}") for axis in "yx"]
+        for number in range(settings.random_tiles)
+    )
+    rooms = [side - settings.size + 1 for side in shape]
+    return [TilePlace(int(y * rooms[0]), int(x * rooms[1])) for y, x in draws]
 
 
-def _foregrounds(
-    rows: Sequence[SplitRow], regions: Sequence[npt.NDArray[Any]]
-) -> list[npt.NDArray[np.bool_]]:
-    """Return the foreground of every region, with one quiet level for each source."""
-    activities = [region_to_activity(region) for region in regions]
-    by_source: dict[str, list[npt.NDArray[np.float32]]] = {}
-    for row, activity in zip(rows, activities, strict=True):
-        by_source.setdefault(row.source, []).append(activity)
-    quiet = {source: activities_to_quiet_level(found) for source, found in by_source.items()}
-    return [
-        activity_to_foreground(activity, quiet[row.source])
-        for row, activity in zip(rows, activities, strict=True)
-    ]
+def _fraction(text: str) -> float:
+    """Return a number in 0..1, 1 excluded, that a text decides."""
+    return int(hashlib.sha256(text.encode()).hexdigest()[:13], 16) / 16**13
 
 
 def _tile(
@@ -300,26 +323,48 @@ def _draw(tile: Tile) -> str:
     return hashlib.sha256(f"{tile.source}/{tile.plane}/{tile.y}/{tile.x}".encode()).hexdigest()
 
 
-def refuse_mixed_pixel_sizes(pixel_sizes_um: Mapping[str, float | None]) -> None:
-    """Refuse fields of different pixel size in one dataset.
+def pixel_sizes_to_scales(
+    pixel_sizes_um: Mapping[str, float | None], settings: TilingSettings
+) -> dict[str, float]:
+    """Return by how much each field of a dataset is resampled.
 
     Parameters
     ----------
     pixel_sizes_um : mapping
-        Width of a pixel by source; unknown ones are passed over.
+        Width of a pixel by source, or None.
+    settings : TilingSettings
+        The scale of all, and whether to bring fields to the largest pixel size: a coarse picture
+        made finer would lack detail that the others have.
+
+    Returns
+    -------
+    dict
+        Scale by source.
 
     Raises
     ------
     UserError
-        If two differ by more than one per cent.
+        If two sizes differ by more than one per cent and are not to be rescaled, or if a size is
+        unknown and they are.
     """
     known = {source: size for source, size in pixel_sizes_um.items() if size is not None}
-    if not known:
-        return
-    smallest, largest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
-    if known[largest] > known[smallest] * (1 + SAME_PIXEL_SIZE):
+    unknown = sorted(set(pixel_sizes_um) - set(known))
+    if settings.rescale and unknown:
         raise UserError(
-            f"the fields have different pixel sizes, from {known[smallest]:g} um ({smallest}) to "
-            f"{known[largest]:g} um ({largest}), so that equal cells would have different sizes; "
-            "make a concept for each magnification"
+            f"`tiles: rescale` needs the pixel size of every field, and that of {unknown[0]} is "
+            "unknown; state `pixel_size_um` in samples.tsv"
         )
+    same = dict.fromkeys(pixel_sizes_um, settings.scale)
+    if not known:
+        return same
+    smallest, largest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    if known[largest] <= known[smallest] * (1 + SAME_PIXEL_SIZE):
+        return same
+    if settings.rescale:
+        return {source: settings.scale * size / known[largest] for source, size in known.items()}
+    raise UserError(
+        f"the fields have different pixel sizes, from {known[smallest]:g} um ({smallest}) to "
+        f"{known[largest]:g} um ({largest}), so that equal cells would have different sizes; set "
+        "`tiles: rescale` of the dataset to resample all to the largest, or make a concept for "
+        "each magnification"
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from pipeline_lib.files import read_json
 from pipeline_lib.imaging.sources import path_to_source
@@ -48,7 +49,7 @@ def succeed(program, settings, **paths):
         runpy.run_path(command[0], run_name="__main__")
 
 
-def chain(folder, regions, reading, tiles, intensity=None, accepted=()):
+def chain(folder, regions, reading, tiles, intensity=None, accepted=(), light=None):
     """Run all four programs on (path, role, region) and return what they logged."""
     raw = list(dict.fromkeys(path for path, *_ in regions))
     names = {path: path_to_source(path) for path in raw}
@@ -68,15 +69,20 @@ def chain(folder, regions, reading, tiles, intensity=None, accepted=()):
         {"source": names[path], "group": names[path], "role": role, "region": region}
         for path, role, region in regions
     ]
-    settings = {"regions": listed, "split": {}, "intensity": intensity or {}}
+    stage, blank = {}, {}
+    if light:
+        stage, blank = {"light": light["light"]}, {"blank": light["blank"]}
+    settings = {"regions": listed, "split": {}, "intensity": intensity or {}, **stage}
     outputs = {"split": folder / "split.tsv", "intensity": folder / "intensity.json"}
     tables = {"quality": folder / "quality.tsv", **pairs}
-    succeed("split", settings, **inputs, **tables, **outputs, **log)
+    succeed("split", settings, **inputs, **tables, **blank, **outputs, **log)
     made = {role: folder / f"{role}.tif" for role in ROLES}
     made |= {f"{role}_table": folder / f"{role}.tsv" for role in ROLES}
     made |= {"contact_sheet": folder / "contact_sheet.png"}
     made |= {"train_regions": folder / "train-regions.tif"}
-    succeed("tiles", {"tiles": tiles}, **inputs, **sidecars, **outputs, **made, **log)
+    succeed(
+        "tiles", {"tiles": tiles, **stage}, **inputs, **sidecars, **outputs, **blank, **made, **log
+    )
     return log["log"].read_text()
 
 
@@ -233,3 +239,34 @@ def test_clipped_foreground_is_written_down_and_warned_of(tmp_path):
     assert described["losses"]["clipped_foreground"] == pytest.approx(0.14, abs=0.04)
     assert any("of the foreground lie beyond" in one for one in described["split_warnings"])
     assert "of the foreground lie beyond" in messages
+
+
+def test_the_contact_sheet_names_its_fields_and_stays_small(tmp_path):
+    draw = np.random.default_rng(0)
+    planes = draw.integers(500, 3500, (30, 512, 512)).astype(np.uint16)
+    paths = write_fields(tmp_path, planes)
+    regions = [(path, "holdout" if k % 2 else "train", None) for k, path in enumerate(paths)]
+    chain(tmp_path, regions, {}, {"size": 512})
+    assert (tmp_path / "contact_sheet.png").stat().st_size < 3e6
+    assert (tmp_path / "quality.png").stat().st_size < 3e6
+    with Image.open(tmp_path / "contact_sheet.png") as sheet:
+        # A line of text and one of pictures for each of the fields that are shown.
+        assert sheet.height > 2 * 15 * (22 + 128)
+        ink = (np.asarray(sheet)[:22] < 100).any(axis=0)
+    assert ink[50:250].any()
+
+
+def test_light_is_evened_out_before_anything_is_cut(tmp_path):
+    x = np.arange(256)[np.newaxis] / 256
+    lamp = np.broadcast_to(1000 * (1 + 0.5 * x), (256, 256))
+    lights = [scene(seed, 6, 256) for seed in range(2)]
+    planes = [np.rint(light * lamp).astype(np.uint16) for light in lights]
+    paths = write_fields(tmp_path, planes)
+    tifffile.imwrite(tmp_path / "blank.tif", np.rint(lamp).astype(np.uint16))
+    regions = [(paths[0], "train", None), (paths[1], "holdout", None)]
+    light = {"light": {"transmittance": "blank"}, "blank": tmp_path / "blank.tif"}
+    chain(tmp_path, regions, {}, {"size": 64}, light=light)
+    (even,) = read_planes(tmp_path / "train-regions.tif")
+    assert np.corrcoef(even.ravel(), lights[0].ravel())[0, 1] > 0.98
+    background = even[lights[0] > 0.99]
+    assert background.std() < 0.02 * np.ptp(even)

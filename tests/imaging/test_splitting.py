@@ -9,11 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_lib.imaging.intensity import IntensityMap
+from pipeline_lib.imaging.regions import Regions
 from pipeline_lib.imaging.splitting import fields_to_split, regions_to_roles
 from pipeline_lib.imaging.tiling import regions_to_tiles
 from pipeline_lib.settings import SourceRegion, SplitSettings, TilingSettings, UserError
 
 SHAPE = (2, 96, 128)
+
+
+def cut(rows, fields, *rest):
+    return regions_to_tiles(rows, Regions(fields, rows), *rest)
 
 
 def region(source, role="auto", group=None, box=None, caption=None):
@@ -98,7 +103,7 @@ def test_no_pixel_of_a_training_tile_stands_in_a_held_out_tile(regions, scale):
             marks[row.source][0, row.y0 : row.y1, row.x0 : row.x1] = code * 60
         chosen = TilingSettings(size=32, stride=16, scale=scale)
         tiles = {
-            role: regions_to_tiles(
+            role: cut(
                 by_role(found, role), marks, dict.fromkeys(names), IntensityMap(0, 255), chosen
             )
             for role in ("train", "holdout")
@@ -193,6 +198,31 @@ def test_all_regions_of_a_chosen_plane_train():
         region("b", "holdout"),
     ]  # fmt: skip
     assert len(by_role(split(regions, training_planes=1), "train")) == 2
+
+
+# --- leave one out -------------------------------------------------------------------------------
+
+
+def test_leaving_one_out_holds_out_each_group_once():
+    regions = [region(f"s{k}", group=f"g{k // 2}") for k in range(10)]
+    held = []
+    for number in range(5):
+        found = split(regions, leave_one_out=number)
+        groups = {row.group for row in by_role(found, "holdout")}
+        assert len(groups) == 1 and by_role(found, "validation")
+        held += groups
+    assert held == [f"g{k}" for k in range(5)]
+    named = split(regions, leave_one_out="g3")
+    assert {row.group for row in by_role(named, "holdout")} == {"g3"}
+
+
+@pytest.mark.parametrize("wanted", [5, -1, "g9"])
+def test_a_group_to_leave_out_must_be_there(wanted):
+    regions = [region(f"s{k}", group=f"g{k}") for k in range(5)]
+    with pytest.raises(UserError, match=r"`leave_one_out` is .*0 g0, 1 g1, 2 g2"):
+        split(regions, leave_one_out=wanted)
+    with pytest.raises(UserError, match="none with role holdout"):
+        split([*regions, region("h", "holdout")], leave_one_out=0)
 
 
 # --- warnings ------------------------------------------------------------------------------------

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_lib.imaging.intensity import IntensityMap
+from pipeline_lib.imaging.regions import Regions
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.imaging.tiling import (
     Tile,
     cut_tiles,
     length_to_starts,
-    refuse_mixed_pixel_sizes,
+    pixel_sizes_to_scales,
     regions_to_tiles,
     resample_region,
     shape_to_places,
@@ -20,6 +21,10 @@ from pipeline_lib.imaging.tiling import (
 from pipeline_lib.settings import TilingSettings, UserError
 
 WIDE = IntensityMap(0.0, 65535.0)
+
+
+def cut(rows, fields, *rest):
+    return regions_to_tiles(rows, Regions(fields, rows), *rest)
 
 
 def row(source="a", plane=0, box=(0, 64, 0, 64), group="g", role="train", caption=""):
@@ -66,8 +71,7 @@ def test_no_pixel_beyond_a_region_changes_its_tiles(y0, x0, height, width, scale
     other[inside] = field[inside]
     chosen = TilingSettings(size=32, stride=stride, scale=scale)
     one, two = (
-        regions_to_tiles([row(box=box)], {"a": found}, {"a": None}, WIDE, chosen)
-        for found in (field, other)
+        cut([row(box=box)], {"a": found}, {"a": None}, WIDE, chosen) for found in (field, other)
     )
     np.testing.assert_array_equal(one.images, two.images)
     assert one.tiles == two.tiles and len(one.tiles) > 0
@@ -79,9 +83,7 @@ def test_no_pixel_beyond_a_region_changes_its_tiles(y0, x0, height, width, scale
 def test_a_tile_holds_the_pixels_that_its_record_names():
     field = noise(3, 80, 90)
     rows = [row(plane=plane, box=(5, 75, 10, 88), caption="day 2") for plane in (0, 2)]
-    tiles = regions_to_tiles(
-        rows, {"a": field}, {"a": 0.5}, WIDE, TilingSettings(size=32, stride=20)
-    )
+    tiles = cut(rows, {"a": field}, {"a": 0.5}, WIDE, TilingSettings(size=32, stride=20))
     assert len(tiles.images) == len(tiles.tiles) == 2 * 3 * 4
     for image, tile in zip(tiles.images, tiles.tiles, strict=True):
         y, x = int(tile.y), int(tile.x)
@@ -93,7 +95,7 @@ def test_a_tile_holds_the_pixels_that_its_record_names():
 def test_scale_changes_what_a_pixel_is_wide():
     field = noise(1, 100, 100)
     chosen = TilingSettings(size=32, scale=0.5)
-    tiles = regions_to_tiles([row(box=(0, 100, 0, 100))], {"a": field}, {"a": 0.5}, WIDE, chosen)
+    tiles = cut([row(box=(0, 100, 0, 100))], {"a": field}, {"a": 0.5}, WIDE, chosen)
     assert {tile.pixel_size_um for tile in tiles.tiles} == {1.0}
     assert [(tile.y, tile.x) for tile in tiles.tiles] == [(0, 0), (0, 36), (36, 0), (36, 36)]
 
@@ -118,21 +120,21 @@ def test_resampling_keeps_a_ramp():
 
 def test_a_region_smaller_than_a_tile_is_refused_with_the_mend():
     with pytest.raises(UserError) as caught:
-        regions_to_tiles(
+        cut(
             [row(box=(0, 64, 0, 50))], {"a": noise(1, 64, 64)}, {"a": None}, WIDE,
             TilingSettings(size=64),
         )  # fmt: skip
     message = str(caught.value)
     assert "region 0:64,0:50 of a (train) is 64x50 pixels at scale 1" in message
     assert "raise `tiles: scale` to 1.28" in message
-    regions_to_tiles(
+    cut(
         [row(box=(0, 64, 0, 50))], {"a": noise(1, 64, 64)}, {"a": None}, WIDE,
         TilingSettings(size=64, scale=1.28),
     )  # fmt: skip
 
 
 def test_no_rows_give_an_empty_stack():
-    tiles = regions_to_tiles([], {}, {}, WIDE, TilingSettings(size=32))
+    tiles = cut([], {}, {}, WIDE, TilingSettings(size=32))
     assert tiles.images.shape == (0, 32, 32) and tiles.tiles == ()
 
 
@@ -161,7 +163,7 @@ def test_empty_tiles_are_left_out_and_full_ones_stay():
     field = draw.normal(1000, 5, (1, 256, 256))
     field[0, 100:160, 100:160] += 300 * np.sin(np.arange(60) / 2)
     chosen = TilingSettings(size=64, minimum_foreground=0.1, empty_quota=0)
-    tiles = regions_to_tiles(
+    tiles = cut(
         [row(box=(0, 256, 0, 256))], {"a": field}, {"a": None}, IntensityMap(0, 2000), chosen
     )
     assert {(tile.y, tile.x) for tile in tiles.tiles} == {
@@ -173,10 +175,62 @@ def test_empty_tiles_are_left_out_and_full_ones_stay():
 
 
 def test_fields_of_different_magnification_are_refused():
-    refuse_mixed_pixel_sizes({"a": 0.65, "b": 0.652, "c": None})
-    refuse_mixed_pixel_sizes({"a": None})
-    with pytest.raises(UserError, match=r"from 0\.325 um \(b\) to 0\.65 um \(a\)"):
-        refuse_mixed_pixel_sizes({"a": 0.65, "b": 0.325})
+    chosen = TilingSettings(scale=0.5)
+    assert pixel_sizes_to_scales({"a": 0.65, "b": 0.652, "c": None}, chosen) == dict.fromkeys(
+        "abc", 0.5
+    )
+    assert pixel_sizes_to_scales({"a": None}, chosen) == {"a": 0.5}
+    with pytest.raises(UserError, match=r"from 0\.325 um \(b\) to 0\.65 um \(a\).*rescale"):
+        pixel_sizes_to_scales({"a": 0.65, "b": 0.325}, chosen)
+
+
+def test_fields_of_different_magnification_are_brought_to_the_largest_pixels_if_asked():
+    chosen = TilingSettings(size=32, rescale=True)
+    field = noise(1, 64, 64)
+    fields = {"a": field, "b": field.repeat(2, axis=1).repeat(2, axis=2)}
+    rows = [row("a"), row("b", box=(0, 128, 0, 128))]
+    tiles = cut(rows, fields, {"a": 0.65, "b": 0.325}, WIDE, chosen)
+    assert {tile.source: tile.scale for tile in tiles.tiles} == {"a": 1, "b": 0.5}
+    assert {tile.pixel_size_um for tile in tiles.tiles} == {0.65}
+    coarse, fine = tiles.regions
+    assert coarse.shape == fine.shape
+    assert np.corrcoef(coarse.ravel(), fine.ravel())[0, 1] > 0.9
+    with pytest.raises(UserError, match="that of b is unknown"):
+        pixel_sizes_to_scales({"a": 0.65, "b": None}, chosen)
+
+
+# --- random tiles --------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 5), st.integers(32, 60), st.integers(32, 60), st.integers(1, 9))
+def test_random_tiles_stay_inside_their_region_and_are_the_same_again(seed, height, width, count):
+    chosen = TilingSettings(size=32, random_tiles=count, seed=seed)
+    box = (3, 3 + height, 2, 2 + width)
+    other = (3, 3 + height, 2 + width, 2 + 2 * width)
+    field = noise(1, 70, 140)
+    one, again = (cut([row(box=box)], {"a": field}, {"a": None}, WIDE, chosen) for _ in range(2))
+    assert one.tiles == again.tiles and len(one.tiles) == count
+    for tile in one.tiles:
+        assert box[0] <= tile.y <= box[1] - 32 and box[2] <= tile.x <= box[3] - 32
+        expected = WIDE.apply(
+            field[0, int(tile.y) : int(tile.y) + 32, int(tile.x) : int(tile.x) + 32]
+        )
+        np.testing.assert_array_equal(one.images[one.tiles.index(tile)], expected)
+    held = cut([row(box=other, role="holdout")], {"a": field}, {"a": None}, WIDE, chosen)
+    grid = cut([row(box=other)], {"a": field}, {"a": None}, WIDE, TilingSettings(size=32))
+    assert held.tiles == grid.tiles
+
+
+def test_seed_and_plane_move_random_tiles():
+    chosen = TilingSettings(size=32, random_tiles=6)
+    field = noise(2, 200, 200)
+    box = (0, 200, 0, 200)
+    rows = [row(box=box), row(plane=1, box=box)]
+    places = [(tile.y, tile.x) for tile in cut(rows, {"a": field}, {"a": None}, WIDE, chosen).tiles]
+    moved = TilingSettings(size=32, random_tiles=6, seed=1)
+    other = [(tile.y, tile.x) for tile in cut(rows, {"a": field}, {"a": None}, WIDE, moved).tiles]
+    assert len(set(places)) == 12 and not set(places) & set(other)
 
 
 def test_cutting_keeps_type_and_order():

@@ -1,0 +1,88 @@
+"""Regions of fields, read when they are asked for, with even light where a dataset wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_lib.imaging.reading import read_field
+from pipeline_lib.imaging.splitting import SplitRow, row_to_name
+from pipeline_lib.imaging.transmittance import blank_to_transmittance, fit_to_transmittance
+from pipeline_lib.settings import ReadingSettings, TransmittanceChoice, UserError
+
+
+class Field(Protocol):
+    """Planes of which parts can be had: an array (N, Y, X) or an open stack."""
+
+    def __getitem__(self, index: tuple[int, slice, slice], /) -> npt.NDArray[Any]:
+        """Return a part of a plane."""
+
+
+class Regions(Sequence[npt.NDArray[Any]]):
+    """Regions (Y, X) of planes in camera counts, one in memory at a time.
+
+    Parameters
+    ----------
+    fields : mapping
+        Planes by source.
+    rows : sequence of SplitRow
+        The regions.
+    transmittance : str
+        `none`, `fit` or `blank`, as in the dataset's settings.
+    blank : ndarray, optional
+        The blank field (Y, X) for `blank`.
+    """
+
+    def __init__(
+        self,
+        fields: Mapping[str, Field],
+        rows: Sequence[SplitRow],
+        transmittance: TransmittanceChoice = "none",
+        blank: npt.NDArray[Any] | None = None,
+    ) -> None:
+        self.fields, self.rows = fields, rows
+        self.transmittance, self.blank = transmittance, blank
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> npt.NDArray[Any]:  # type: ignore[override]
+        row = self.rows[number]
+        counts = self.fields[row.source][row.plane, row.y0 : row.y1, row.x0 : row.x1]
+        if self.transmittance == "fit":
+            return fit_to_transmittance(counts, row_to_name(row))
+        if self.blank is not None:
+            box = (row.y0, row.y1, row.x0, row.x1)
+            return blank_to_transmittance(counts, self.blank, box, row_to_name(row))
+        return counts
+
+
+def read_blank(path: Path, reading: ReadingSettings) -> npt.NDArray[np.float64]:
+    """Return the mean over the planes of a raw file that shows an empty field.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    reading : ReadingSettings
+        How to read it.
+
+    Returns
+    -------
+    ndarray of float64
+        (Y, X), camera counts.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    try:
+        planes = read_field(path, reading).planes
+    except UserError as error:
+        raise UserError(f"the blank field {path}: {error}") from None
+    return np.mean(list(planes), axis=0, dtype=np.float64)
