@@ -21,6 +21,7 @@ COLOUR_KINDS = ("RGB", "YCBCR")
 PALETTE = "PALETTE"
 OPACITY = (1, 2)
 LISTED = 6
+UNCOMPRESSED, NO_PREDICTOR = 1, 1  # values of the tags
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,17 @@ def _are_positions(series: Sequence[tifffile.TiffPageSeries]) -> bool:
 
 
 def _refuse_type(page: tifffile.TiffPage) -> None:
-    """Refuse sample types that hold no grey picture."""
+    """Refuse sample types that hold no grey picture, and pictures of no pixels."""
+    if 0 in page.shape:
+        raise UserError(
+            f"the image has no pixels: its shape is {page.shape}; copy the file again from the "
+            "microscope"
+        )
+    if page.compression == UNCOMPRESSED and page.predictor != NO_PREDICTOR:
+        raise UserError(
+            "the file says that its pixels are kept as differences, but not how they are "
+            "compressed, so that its values are uncertain; save it anew in Fiji from the original"
+        )
     if page.bitspersample == 1:
         raise UserError(
             "the image has one bit a pixel: it is a mask, not a picture; take it out of samples.tsv"

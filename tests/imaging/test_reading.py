@@ -628,6 +628,28 @@ def test_strips_that_were_never_written(tmp_path):
     assert "never written" in refused(path)
 
 
+def without_tag(path, code):
+    """Give a tag of a file's first directory a number that nobody knows."""
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags[code].offset
+    data = bytearray(path.read_bytes())
+    data[place : place + 2] = struct.pack("<H", 65000)
+    path.write_bytes(bytes(data))
+    return path
+
+
+def test_an_image_of_no_rows(tmp_path):
+    text = "ImageJ=1.11a\nimages=3\nframes=3\n"
+    path = save(tmp_path / "a.tif", counts(*SIDE), metadata=None, description=text)
+    assert "the image has no pixels" in refused(without_tag(path, "ImageLength"))
+
+
+def test_differences_without_a_compression_are_uncertain(tmp_path):
+    how = {"compression": "zlib", "predictor": True, "metadata": {"axes": "TYX"}}
+    path = save(tmp_path / "a.tif", counts(3, *SIDE, dtype="uint8"), **how)
+    assert "kept as differences" in refused(without_tag(path, "Compression"))
+
+
 @pytest.mark.parametrize("offset", [0, 4])
 def test_pixels_that_would_stand_in_the_header(tmp_path, offset):
     path = handmade_tiff(tmp_path / "a.tif", counts(*SIDE).tobytes(), SIDE, offset=offset)
