@@ -3,7 +3,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-if not config:
+if "concepts" not in config:  # `--config` alone adds to the file, and does not replace it
 
     configfile: "config/config.yaml"
 

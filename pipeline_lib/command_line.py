@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import logging
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from pipeline_lib.settings import Settings, UserError
+from pipeline_lib.settings_keys import settings_keys
 
 USER_ERROR_EXIT = 2
 Stage = TypeVar("Stage", bound=Settings)
@@ -111,8 +113,16 @@ def validation_to_message(error: ValidationError, where: str) -> str:
         key = ".".join(str(part) for part in finding["loc"]) or "(whole)"
         found = "" if finding["type"] == "missing" else f", found {_short(finding['input'])}"
         reason = finding["msg"].removeprefix("Value error, ")
+        if finding["type"] == "extra_forbidden":
+            reason = _unknown_key(error.title, finding["loc"])
         lines.append(f"{where}: {key}: {reason}{found}")
     return "\n".join(lines)
+
+
+def _unknown_key(title: str, place: tuple[str | int, ...]) -> str:
+    """Say that a key is unknown, and which known one it may mean."""
+    near = difflib.get_close_matches(str(place[-1]), settings_keys(title, place[:-1]), n=1)
+    return "unknown key" + (f"; did you mean `{near[0]}`?" if near else "")
 
 
 def _short(value: object) -> str:

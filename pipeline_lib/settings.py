@@ -8,9 +8,16 @@ script accepts in ``--settings``; the others are sections of ``config.yaml`` or 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 SLUG = r"^[a-z0-9][a-z0-9_-]*$"
 Slug = Annotated[str, Field(pattern=SLUG, max_length=100)]  # two make up the name of a folder
@@ -41,9 +48,28 @@ class UserError(ValueError):
 
 
 class Settings(BaseModel):
-    """Base of all settings: unknown keys are refused, values do not change."""
+    """Base of all settings: unknown keys are refused, values do not change, numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false for numbers and texts: Python counts them as 1 and 0."""
+        if isinstance(value, bool) and not _takes_bool(
+            cls.model_fields[info.field_name].annotation
+        ):
+            raise ValueError(f"found {str(value).lower()}, which is neither number nor text")
+        return value
+
+
+def _takes_bool(annotation: Any) -> bool:
+    """Tell whether a type, or one of its alternatives, is bool, or anything at all."""
+    if annotation in (bool, Any):
+        return True
+    return any(_takes_bool(one) for one in get_args(annotation))
 
 
 # --- sections of config.yaml ---------------------------------------------------------------------
@@ -182,6 +208,16 @@ class SplitSettings(Settings):
         "names. A dataset for each group, and a run for each dataset, tell how much the result "
         "depends on which group is held out; `holdout` is idle then.",
     )
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train_on(self) -> SplitSettings:
+        taken = self.validation + (self.holdout if self.leave_one_out is None else 0.0)
+        if taken >= 1:
+            raise ValueError(
+                f"validation {self.validation:g} and holdout {self.holdout:g} leave nothing to "
+                "train on; their sum must be below 1"
+            )
+        return self
 
 
 class TilingSettings(Settings):

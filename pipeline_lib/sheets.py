@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -52,7 +53,7 @@ def read_sheet(path: Path, model: type[Model], extra: tuple[str, ...] = ()) -> l
         raise UserError(f"no file {path}: the configuration must name an existing sheet")
     lines = [
         (number, line)
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1)
+        for number, line in enumerate(_read_text(path).splitlines(), 1)
         if line.strip() and not line.startswith("#")
     ]
     if len(lines) < 2:
@@ -61,6 +62,26 @@ def read_sheet(path: Path, model: type[Model], extra: tuple[str, ...] = ()) -> l
     columns = [name.strip() for name in cells[0][1]]
     _check_columns(path, columns, model, extra)
     return [_cells_to_row(path, number, columns, row, model) for number, row in cells[1:]]
+
+
+def _read_text(path: Path) -> str:
+    """Return a sheet's text: UTF-8, or UTF-16 as spreadsheets save "Unicode text"."""
+    content = path.read_bytes()
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{path}: row {line}: found a byte that is not {encoding.upper().removesuffix('-SIG')};"
+            " save the sheet as text in UTF-8, its columns separated by tabs"
+        ) from None
+    if "\0" in text:
+        raise UserError(
+            f"{path}: this is no text in UTF-8; save the sheet as text, its columns separated by "
+            "tabs, and not as a spreadsheet"
+        )
+    return text
 
 
 def _check_columns(

@@ -11,11 +11,11 @@ import importlib.util
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from pipeline_lib.command_line import validation_to_message
@@ -47,6 +47,7 @@ from pipeline_lib.settings import (
     parse_region,
 )
 from pipeline_lib.sheets import Row, read_sheet
+from pipeline_lib.yaml_files import read_mapping
 
 Model = TypeVar("Model", bound=Settings)
 Earlier = dict[tuple[str, str], list[SourceRegion]]  # regions by their file and by their group
@@ -59,6 +60,7 @@ PROPOSED_GROUP = (
     " (without a `group`, files that their names take for one place of the specimen are one; give "
     "each a word of its own in `group` if they are not)"
 )
+LARGEST_RATIO = 2  # of the tiles' side and the base model's, either way
 CLASS_IMAGES = "class"  # a tuned model's images of the class alone, in the place of a prompt's name
 
 
@@ -222,10 +224,8 @@ def _load_registry(
     path = root / name if (root / name).is_file() else workflow_folder / name
     if not path.is_file():
         raise UserError(f"no file {path}: `{key}` must name a registry")
-    value = yaml.safe_load(path.read_text()) or {}
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: found {type(value).__name__}, needed names with their entries")
-    return {entry: validated(model, one, f"{path}: {entry}") for entry, one in value.items()}
+    entries = read_mapping(path)
+    return {entry: validated(model, one, f"{path}: {entry}") for entry, one in entries.items()}
 
 
 def _used_extractors(
@@ -323,7 +323,7 @@ def resolve_data_folder(data_folder: str, root: Path) -> Path:
         folder = root / data_folder
     else:
         package, _, inner = data_folder.removeprefix(PACKAGE_FOLDER).partition("/")
-        found = importlib.util.find_spec(package)
+        found = _find_package(package)
         if found is None or not found.submodule_search_locations:
             raise UserError(
                 f"configuration: data_folder: the Python package `{package}` is not installed; "
@@ -333,6 +333,14 @@ def resolve_data_folder(data_folder: str, root: Path) -> Path:
     if not folder.is_dir():
         raise UserError(f"configuration: data_folder: there is no folder {folder}")
     return folder
+
+
+def _find_package(name: str) -> ModuleSpec | None:
+    """Look for an installed package without importing it; none for a name that none can have."""
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
 
 
 def _match_files(row: Row[SampleRow], folder: Path, first_files: FirstFiles) -> list[str]:
@@ -441,7 +449,19 @@ def _load_runs(
                 f"untuned base; it must not be `{STUDY_PAGE}` nor start with `{UNTUNED}`"
             )
         runs[name] = _row_to_run(row, configuration, bases)
+        _refuse_twin(runs, name, row.where)
     return runs
+
+
+def _refuse_twin(runs: Mapping[str, Run], name: str, where: str) -> None:
+    """Refuse a run that would make the very model of an earlier one."""
+    own = replace(runs[name], name="")
+    for other, run in runs.items():
+        if other != name and replace(run, name="") == own:
+            raise UserError(
+                f"{where}: run: `{name}` is `{other}` again, and would be the same model; change "
+                "what shall differ, or for a repeat its `seed`"
+            )
 
 
 def _row_to_run(
@@ -457,6 +477,7 @@ def _row_to_run(
         look_up(name, configuration.datasets, "dataset", f"{row.where}: datasets") for name in names
     ]
     size = _common_size(row, names, datasets)
+    _refuse_far_size(row, size, bases[row.value.base])
     priors = _run_priors(row, len(names), training, configuration, size)
     identifiers = _run_identifiers(row, len(names))
     concepts = tuple(
@@ -505,6 +526,17 @@ def _common_size(row: Row[RunRow], names: list[str], datasets: list[Dataset]) ->
     return sizes.pop()
 
 
+def _refuse_far_size(row: Row[RunRow], size: int, base: BaseModelEntry) -> None:
+    """Refuse tiles of a size at which the base model draws nothing sensible."""
+    if base.size / LARGEST_RATIO <= size <= base.size * LARGEST_RATIO:
+        return
+    raise UserError(
+        f"{row.where}: base: `{row.value.base}` was trained on {base.size} pixels, the tiles have "
+        f"{size}, at which it draws nothing sensible; set `tiles: {{size: {base.size}}}` of the "
+        "datasets, and `scale` to show as much of the field as before"
+    )
+
+
 def _run_priors(
     row: Row[RunRow],
     count: int,
@@ -520,6 +552,8 @@ def _run_priors(
             f"{where}: none given, but prior_weight is {training.prior_weight}; name a prior of "
             "the configuration or set prior_weight to 0"
         )
+    for name in names:
+        look_up(name, configuration.priors, "prior", where)
     if training.prior_weight == 0:
         return (None,) * count
     names = names * count if len(names) == 1 else names
@@ -527,7 +561,7 @@ def _run_priors(
         raise UserError(f"{where}: found {len(names)} priors for {count} datasets; give 1 or each")
     of_prompt: dict[str, str] = {}
     for name in names:
-        prior = look_up(name, configuration.priors, "prior", where)
+        prior = configuration.priors[name]
         if of_prompt.setdefault(prior.class_prompt, name) != name:
             raise UserError(
                 f"{where}: `{of_prompt[prior.class_prompt]}` and `{name}` have one class prompt, "

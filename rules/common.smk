@@ -21,6 +21,7 @@ from pipeline_lib.prompts import study_to_prompts
 from pipeline_lib.settings import ROLES, UserError
 from pipeline_lib.study import CLASS_IMAGES, image_folder, load_study
 from pipeline_lib.versions import RESULT_VERSION
+from pipeline_lib.yaml_files import read_mapping
 
 LONG_LIST = 20
 FEATURES_COMMAND = (
@@ -49,6 +50,8 @@ def refuse_unreadable_prompts():
 
 
 try:
+    for path in workflow.configfiles:
+        read_mapping(Path(path))  # Snakemake takes the last of two equal keys, and says nothing
     STUDY = load_study(config, Path(), WORKFLOW_FOLDER, HEADERS.first_files)
     refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()

@@ -67,3 +67,39 @@ def test_any_text_is_read_or_refused_in_words(tmp_path: Path, text: str) -> None
         assert str(path) in str(error)
     else:
         assert all(row.value.path for row in rows)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_sheets_of_spreadsheets_are_read_whatever_their_unicode(
+    tmp_path: Path, encoding: str
+) -> None:
+    path = tmp_path / "sheet.tsv"
+    path.write_bytes("concept\tpath\r\ncells\tZürich µm.tif\r\n".encode(encoding))
+    assert read_sheet(path, SampleRow)[0].value.path == "Zürich µm.tif"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("concept\tpath\ncells\tZürich.tif\n".encode("latin-1"), "row 2: .*not UTF-8; save"),
+        ("concept\tpath\nc\ta\n".encode("utf-16-le"), "no text in UTF-8"),
+        (b"\xff\xfec\x00o", "no|unknown|found"),
+        (b"\xff\xfec", "not UTF-16"),
+        (b"PK\x03\x04\x00\x00", "no text in UTF-8"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "sheet.tsv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_sheet(path, SampleRow)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused_in_words(tmp_path_factory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("sheet") / "sheet.tsv"
+    path.write_bytes(b"concept\tpath\n" + content)
+    try:
+        assert read_sheet(path, SampleRow)
+    except UserError as error:
+        assert str(path) in str(error)

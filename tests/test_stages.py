@@ -143,7 +143,7 @@ def test_identifiers_are_measured_for_the_noun_that_they_serve(folder: Folder) -
         ("rods", "dic"),
         ("cells", "brightfield"),
     ]
-    assert {stage.size for stage in found} == {512}
+    assert {stage.size for stage in found} == {64}
 
 
 def test_concepts_of_one_noun_and_template_share_a_ranking(folder: Folder) -> None:

@@ -30,7 +30,11 @@ CONFIG: dict[str, Any] = {
         "again": {"class_prompt": "an image of cells", "size": 64, "guidance": 2},
     },
 }
-BASES = {"toy": {"kind": "folder", "path": "toy"}, "gone": {"kind": "folder", "path": "nowhere"}}
+BASES = {
+    "toy": {"kind": "folder", "path": "toy", "size": 64},
+    "gone": {"kind": "folder", "path": "nowhere", "size": 64},
+    "large": {"kind": "folder", "path": "toy"},
+}
 SAMPLES = "concept\tpath\tgroup\trole\tregion\tchannel\n"
 ROUND = "round\tr*.tif\t\tauto\t\t\n"
 LONG = "long\tl1.tif\t\ttrain\t\t\nlong\tl2.tif\t\tholdout\t\t\n"
@@ -92,7 +96,7 @@ def test_columns_of_runs_overrule_training(folder: Folder) -> None:
 
 
 def test_untuned_images_are_shared_by_the_runs_of_a_base(folder: Folder) -> None:
-    folder.runs = RUNS + RUN + "second\ttoy\tround-64\tclass\n"
+    folder.runs = RUNS + RUN + "second\ttoy\tround-64\tclass\tauto\t1\t9\n"
     models = [model for model, _ in folder.load().image_sets]
     assert sorted(models) == ["base-toy", "first", "second"]
 
@@ -242,10 +246,13 @@ def set_bases(bases: Any) -> Callable[[Folder], None]:
 
 
 WRONG = {
-    "misspelt key": (set_key("trainig", value={}), r"configuration: trainig: .*not permitted"),
+    "misspelt key": (
+        set_key("trainig", value={}),
+        r"configuration: trainig: unknown key; did you mean `training`\?",
+    ),
     "misspelt nested key": (
         set_key("training", "learning_rte", value=1),
-        r"training\.learning_rte: .*not permitted",
+        r"training\.learning_rte: unknown key; did you mean `learning_rate`\?, found 1",
     ),
     "project of 300 letters": (
         set_key("project", value="a" * 300),
@@ -257,6 +264,30 @@ WRONG = {
     ),
     "project with a slash": (set_key("project", value="a/b"), r"project: .*found 'a/b'"),
     "steps of zero": (set_key("training", "steps", value=0), r"training\.steps: .*found 0"),
+    "steps of true": (
+        set_key("training", "steps", value=True),
+        r"training\.steps: found true, which is neither number nor text",
+    ),
+    "channel of true": (
+        set_key("concepts", "round", "reading", value={"channel": True}),
+        r"reading\.channel: found true",
+    ),
+    "infinite rate": (
+        set_key("training", "learning_rate", value=float("inf")),
+        r"training\.learning_rate: .*finite number",
+    ),
+    "shares above one": (
+        set_key("datasets", "round-64", "split", value={"holdout": 0.7, "validation": 0.6}),
+        r"split: validation 0\.6 and holdout 0\.7 leave nothing to train on",
+    ),
+    "misspelt key of a dataset": (
+        set_key("datasets", "round-64", "tiles", "strid", value=32),
+        r"datasets\.round-64\.tiles\.strid: unknown key; did you mean `stride`\?, found 32",
+    ),
+    "key like no other": (
+        set_key("training", "zzz", value=1),
+        r"training\.zzz: unknown key, found",
+    ),
     "rate in words": (
         set_key("training", "learning_rate", value="high"),
         r"training\.learning_rate: .*found 'high'",
@@ -402,6 +433,22 @@ WRONG = {
         r"row 2: priors: none given, but prior_weight is 1\.0",
     ),
     "unknown prior": (set_runs("a\ttoy\tround-64\tclas\n"), r"priors: no prior is called `clas`"),
+    "unknown prior without weight": (
+        set_runs("a\ttoy\tround-64\tclas\tauto\t0\n"),
+        r"priors: no prior is called `clas`.*did you mean `class`",
+    ),
+    "base of another size": (
+        set_runs("a\tlarge\tround-64\tclass\n"),
+        r"row 2: base: `large` was trained on 512 pixels, the tiles have 64.*size: 512",
+    ),
+    "the same run by two names": (
+        set_runs(RUN + RUN.replace("first", "again")),
+        r"row 3: run: `again` is `first` again.*`seed`",
+    ),
+    "package that is not there": (
+        set_key("data_folder", value="package:no_such.package/data"),
+        r"data_folder: the Python package `no_such.package` is not installed",
+    ),
     "prior of another size": (
         set_runs("a\ttoy\tround-64\tsmall\n"),
         r"priors: the images of prior `small` have 32 pixels, the tiles 64; set priors\.small",
