@@ -72,6 +72,16 @@ def planes_to_bits(planes: Sequence[npt.NDArray[Any]]) -> int | None:
     return int(max(plane.max() for plane in planes)).bit_length()
 
 
+def planes_to_level_ratio(planes: Sequence[npt.NDArray[Any]]) -> float:
+    """Return by what factor the grey of most pixels differs between planes, at least 1.
+
+    The median is the background's in all but grown-over fields, where it differs little from it.
+    """
+    levels = [float(np.median(plane)) for plane in planes]
+    positive = [level for level in levels if level > 0]
+    return max(positive) / min(positive) if positive else 1.0
+
+
 def planes_to_brightest(planes: Sequence[npt.NDArray[Any]]) -> int:
     """Return the channel whose background is brightest for its range: that of transmitted light.
 

@@ -23,6 +23,7 @@ from pipeline_lib.beginning.examining import (
     Span,
     planes_to_bits,
     planes_to_foreground,
+    planes_to_level_ratio,
     planes_to_span,
 )
 from pipeline_lib.beginning.finding import Picture
@@ -30,6 +31,7 @@ from pipeline_lib.beginning.looking import Plane, doubt_focus, pictures_to_readi
 from pipeline_lib.imaging.near_duplicates import planes_to_near_duplicates
 from pipeline_lib.imaging.splitting import box_to_text
 
+MIXED_LEVELS = 1.4
 CELLS = ("axes", "channel", "z")  # what a row of the sheet may say for itself
 
 
@@ -68,6 +70,8 @@ class Proposal:
         Its tiles.
     foreground : float
         Share of the fields that shows more than background.
+    intensity : Choice or None
+        Method of the map to 8 bits, where one for all fields does not fit.
     bits : int or None
         In use.
     places : bool
@@ -86,6 +90,7 @@ class Proposal:
     span: Span | None
     cut: Cut
     foreground: float
+    intensity: Choice | None
     bits: int | None
     places: bool
     alike: tuple[str, ...]
@@ -148,10 +153,24 @@ def pictures_to_proposal(
         span=span,
         cut=cut,
         foreground=planes_to_foreground(list(planes.values())),
+        intensity=_doubt_scale(list(planes.values())),
         bits=planes_to_bits(list(planes.values())),
         places=names_tell_places(groups, pictures),
         alike=alike,
     ), refused
+
+
+def _doubt_scale(planes: Sequence[Plane]) -> Choice | None:
+    """Return another map to 8 bits where one for all would show some fields too dark or bright."""
+    ratio = planes_to_level_ratio(planes)
+    if ratio <= MIXED_LEVELS:
+        return None
+    return Choice(
+        "image_percentile",
+        f"a scale for each picture? Their backgrounds differ by a factor of {ratio:.1f}: they were "
+        "exposed in different ways, or stretched one by one.",
+        True,
+    )
 
 
 def _share_readings(

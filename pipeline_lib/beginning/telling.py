@@ -89,6 +89,8 @@ def proposal_to_lines(one: Proposal) -> list[str]:
     told = ", ".join(f"{count} {role}" for role, count in counts.items() if count)
     lines = [f"{one.name}: {len(one.pictures)} pictures in {len(one.roles)} groups ({told})"]
     choices = {"noun": one.noun, "modality": one.modality, **one.reading}
+    if one.intensity:
+        choices["intensity"] = one.intensity
     for key, choice in choices.items():
         mark = f"{DECIDE}: " if choice.decide else ""
         lines.append(f"  {key}: {choice.value}. {mark}{choice.why}")

@@ -118,7 +118,15 @@ def _dataset(one: Proposal) -> list[str]:
         *_comment(INDENT, f"{span_to_words(one)} {LOOK}"),
         *(_comment(INDENT, empty) if mostly_empty else []),
         f"    tiles: {tiles}",
+        *_intensity(one.intensity),
     ]
+
+
+def _intensity(choice: Choice | None) -> list[str]:
+    """Return the lines of a map to 8 bits that is not the usual one."""
+    if choice is None:
+        return []
+    return ["    intensity:", *_said(INDENT + "  ", "method", choice)]
 
 
 def span_to_words(one: Proposal) -> str:

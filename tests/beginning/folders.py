@@ -50,12 +50,13 @@ def lay_focal_stacks(folder: Path, number: int = 40) -> Path:
     return folder
 
 
-def lay_photographs(folder: Path, number: int = 3) -> Path:
-    """Lay grey pictures as RGB PNG files."""
+def lay_photographs(folder: Path, number: int = 3, stretched: bool = False) -> Path:
+    """Lay grey pictures as RGB PNG files, on one scale or each on its own."""
     folder.mkdir(parents=True)
     for count in range(number):
-        grey = field(count, 2 * SIDE)
-        shown = (grey / grey.max() * 255).astype(np.uint8)
+        grey = field(count, 2 * SIDE, density="medium")
+        white = 2000 * (count + 2) if stretched else 4095
+        shown = np.clip(grey / white * 255, 0, 255).astype(np.uint8)
         Image.fromarray(np.stack([shown] * 3, -1)).save(folder / f"cells {count + 1}.png")
     return folder
 
@@ -65,7 +66,7 @@ def lay_time_lapse(folder: Path, positions: int = 3, times: int = 4) -> Path:
     noise = np.random.default_rng(0)
     for position in range(positions):
         (folder / f"pos{position + 1}").mkdir(parents=True)
-        still = field(position).astype(int)
+        still = field(position, density="medium").astype(int)
         for time in range(times):
             frame = np.clip(still + noise.normal(0, 5, still.shape), 0, 65535).astype(np.uint16)
             tifffile.imwrite(folder / f"pos{position + 1}/t{time:03d}.tif", frame)

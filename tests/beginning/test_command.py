@@ -103,11 +103,22 @@ def test_few_photographs_say_what_cannot_be_judged(laid, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = "\n".join(begin(laid / "three", None, False, ROOT))
     assert "numbers without intervals, and no verdict" in told
+    assert "intensity" not in told
     assert "PNG files are no camera data" in told
     assert (
         "DECIDE: which pictures are of one" in (tmp_path / "config/three/samples.tsv").read_text()
     )
     assert "DECIDE: how wide is a pixel?" in (tmp_path / "config/three/config.yaml").read_text()
+
+
+def test_pictures_that_were_stretched_one_by_one_are_asked_about(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = "\n".join(begin(lay_photographs(tmp_path / "data", stretched=True), None, False, ROOT))
+    assert "backgrounds differ by a factor of 2." in told
+    text = (tmp_path / "config/data/config.yaml").read_text()
+    dataset = yaml.safe_load(text)["datasets"]["data-128"]
+    assert dataset["intensity"] == {"method": "image_percentile"}
+    assert "# DECIDE: a scale for each picture?" in text
 
 
 def test_time_points_of_a_position_are_one_group(laid, tmp_path, monkeypatch):

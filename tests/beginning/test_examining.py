@@ -7,6 +7,7 @@ from pipeline_lib.beginning.examining import (
     planes_to_bits,
     planes_to_brightest,
     planes_to_foreground,
+    planes_to_level_ratio,
     planes_to_span,
     spread,
 )
@@ -39,6 +40,11 @@ def test_foreground_is_the_share_around_objects():
     empty = np.random.default_rng(0).normal(2000, 10, (256, 256)).astype(np.uint16)
     assert planes_to_foreground([empty]) < 0.05
     assert 0.05 < planes_to_foreground([discs(24)]) < 0.6
+
+
+def test_levels_differ_by_the_factor_that_was_planted():
+    assert planes_to_level_ratio([discs(24), 2.5 * discs(36)]) == pytest.approx(2.5, rel=0.02)
+    assert planes_to_level_ratio([np.zeros((4, 4))]) == 1
 
 
 def test_bits_in_use():
