@@ -33,6 +33,7 @@ SIDE, FULL_SCALE = 2048, 4095
 PERCENTILES = (0.1, 99.9)
 INGEST_BAR, QUALITY_BAR, GIGABYTES_BAR = 2.0, 3.0, 1.0
 PLANES = 64
+THREADS = 2  # as the workflow's rule has
 CHILD = (
     "import re, runpy, sys; from pathlib import Path; sys.argv = sys.argv[1:]; "
     "runpy.run_path(sys.argv[0], run_name='__main__'); "
@@ -133,6 +134,7 @@ def quality_call(raw: list[Path], folder: Path) -> tuple[str, dict[str, Any], di
     fields = [field_path(path, folder) for path in raw]
     paths = {"fields": fields, "sidecars": [field.with_suffix(".json") for field in fields]}
     made = {"table": folder / "quality.tsv", "picture": folder / "quality.png"}
+    made |= {"near_duplicates": folder / "near_duplicates.tsv", "threads": THREADS}
     made["near-duplicates"] = folder / "near_duplicates.tsv"
     return "quality", {"thresholds": {}}, {**paths, **made}
 

@@ -41,6 +41,7 @@ rule quality:
         log_file("quality/{concept}"),
     conda:
         "../envs/imaging.yaml"
+    threads: 2
     resources:
         mem_mb=doubled_at_retries(2000),
         runtime=30,
@@ -53,7 +54,7 @@ rule quality:
         'exec python "$BRIGHTBOOTH"/scripts/quality.py --settings {params.settings:q}'
         " --fields {params.fields} --sidecars {params.sidecars}"
         " --table {output.table:q} --near-duplicates {output.near_duplicates:q}"
-        " --picture {output.picture:q} --log {log:q}"
+        " --picture {output.picture:q} --threads {threads} --log {log:q}"
 
 
 rule split:

@@ -25,7 +25,9 @@ def main(settings: QualityStage, paths: argparse.Namespace) -> None:
     """Measure, then write the tables and the picture."""
     fields = {path.stem: open_stack(path) for path in paths.fields}
     sidecars = {path.stem: read_json(path) for path in paths.sidecars}
-    found = fields_to_quality(fields, settings.thresholds, settings.accepted, settings.groups)
+    found = fields_to_quality(
+        fields, settings.thresholds, settings.accepted, settings.groups, paths.threads or 1
+    )
     rows = []
     for verdict in found.verdicts:
         row = verdict_to_row(verdict)
@@ -51,4 +53,5 @@ if __name__ == "__main__":
             "picture": "picture of planes and verdicts to write (.png)",
         },
         main,
+        {"threads": "fields that are measured at once"},
     )

@@ -39,8 +39,8 @@ def counts_to_background(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return _surface(_fit(np.array(medians), middles, counts.shape), lines, counts.shape)
 
 
-def background_to_samples(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the same surface at 65x65 places from corner to corner, in a fraction of the time.
+def counts_to_fast_background(counts: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return nearly the same surface in a fraction of the time.
 
     Of large pictures every second or further pixel is used, at least 32x32 of a grid cell, and less
     than a grid cell's rest is left out at the lower and right border.
@@ -52,9 +52,32 @@ def background_to_samples(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
     Returns
     -------
+    ndarray of float32
+        (Y, X).
+    """
+    lines = [np.arange(side, dtype=np.float32) for side in counts.shape]
+    return _surface(_fast_fit(counts), lines, counts.shape).astype(np.float32)
+
+
+def background_to_samples(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the surface of `counts_to_fast_background` at 65x65 places from corner to corner.
+
+    Parameters
+    ----------
+    counts : ndarray
+        (Y, X).
+
+    Returns
+    -------
     ndarray of float64
         (65, 65).
     """
+    lines = [np.linspace(0, side - 1, SAMPLES) for side in counts.shape]
+    return _surface(_fast_fit(counts), lines, counts.shape)
+
+
+def _fast_fit(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the coefficients of the surface through medians of some pixels of each grid cell."""
     step = max(1, min(counts.shape) // (GRID * LEAST_SIDE))
     sampled = counts[::step, ::step]
     rows, columns = (min(GRID, side) for side in sampled.shape)
@@ -65,8 +88,7 @@ def background_to_samples(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         (np.arange(count) + 0.5) * side * step - step / 2
         for count, side in ((rows, height), (columns, width))
     ]
-    lines = [np.linspace(0, side - 1, SAMPLES) for side in counts.shape]
-    return _surface(_fit(medians, middles, counts.shape), lines, counts.shape)
+    return _fit(medians, middles, counts.shape)
 
 
 def _fit(

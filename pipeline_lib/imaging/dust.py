@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from pipeline_lib.imaging.background import counts_to_background
+from pipeline_lib.imaging.background import counts_to_fast_background
 from pipeline_lib.imaging.spans import plane_to_means
 
 SIDE = 512
@@ -49,7 +49,7 @@ def plane_to_detail(plane: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         (Y // factor, X // factor) with the factor that makes the longer side at most 512.
     """
     small = plane_to_means(plane, shape_to_factor(plane.shape))
-    flat = (small - counts_to_background(small)).astype(np.float32)
+    flat = small - counts_to_fast_background(small)
     detail = ndimage.gaussian_filter(flat, FINE) - ndimage.gaussian_filter(flat, COARSE)
     return detail / max(_noise(detail), FLAT)
 

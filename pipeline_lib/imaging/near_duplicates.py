@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
-from pipeline_lib.imaging.background import counts_to_background
+from pipeline_lib.imaging.background import counts_to_fast_background
 from pipeline_lib.imaging.spans import plane_to_means
 
 SIDE = 128
@@ -99,7 +99,7 @@ def plane_to_outline(plane: npt.NDArray[Any], factor: int) -> Outline:
     """
     small = plane_to_means(plane, factor)
     # At its border a filter sees the picture mirrored: a slope would have a kink there.
-    small = (small - counts_to_background(small)).astype(np.float32)
+    small = small - counts_to_fast_background(small)
     detail = ndimage.gaussian_filter(small, FINE) - ndimage.gaussian_filter(small, COARSE)
     deviation = MAD_TO_SIGMA * float(np.median(np.abs(detail - np.median(detail))))
     height = np.clip(np.abs(detail) / max(deviation, FLAT), NOISE, CLIPPED) - NOISE

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -86,8 +87,9 @@ def fields_to_quality(
     thresholds: QualitySettings,
     accepted: Collection[str] = (),
     groups: Mapping[str, str] | None = None,
+    threads: int = 1,
 ) -> Quality:
-    """Judge all fields of a concept, with one plane in memory at a time.
+    """Judge all fields of a concept, with one plane of a field in memory at a time.
 
     Parameters
     ----------
@@ -99,6 +101,8 @@ def fields_to_quality(
         Sources whose refusal a person has overruled.
     groups : mapping, optional
         What tells by source which fields stay together; by default each is on its own.
+    threads : int
+        Fields that are measured at once.
 
     Returns
     -------
@@ -106,7 +110,7 @@ def fields_to_quality(
         Verdicts in the order of the fields and planes.
     """
     groups = {source: source for source in fields} | dict(groups or {})
-    measured = list(_measure(fields, groups))
+    measured = _measure(fields, groups, threads)
     if not measured:
         return Quality((), ())
     usual = figures_to_usual([one.figures for one in measured])
@@ -123,22 +127,37 @@ def fields_to_quality(
     return Quality(tuple(verdicts), same_places)
 
 
-def _measure(fields: Mapping[str, PlaneSource], groups: Mapping[str, str]) -> Iterator[_Measured]:
-    """Give every plane with its figures, reading each once."""
+def _measure(
+    fields: Mapping[str, PlaneSource], groups: Mapping[str, str], threads: int
+) -> list[_Measured]:
+    """Return every plane with its figures, reading each once."""
+    if not fields:
+        return []
     factor = shapes_to_factor([field.shape[1:] for field in fields.values()])
     most = max(1, COMPARED_PLANES // len(fields))
     for_dust = _chosen_for_dust(fields, groups)
-    for source, field in fields.items():
-        compared = set(even_choice(field.shape[0], most).tolist())
-        planes, ends = [], []
-        for number, plane in enumerate(field):
-            outline = plane_to_outline(plane, factor) if number in compared else None
-            detail = plane_to_detail(plane) if number == 0 and source in for_dust else None
-            figures = plane_to_figures(plane)
-            planes.append(_Measured(source, number, plane.shape, figures, outline, detail))
-            ends.append((plane.min(), plane.max()))
-        whole = figures_to_field([one.figures for one in planes], ends)
-        yield from (replace(one, figures=own) for one, own in zip(planes, whole, strict=True))
+
+    def measure(source: str) -> list[_Measured]:
+        return _measure_field(source, fields[source], factor, most, source in for_dust)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return [one for planes in pool.map(measure, fields) for one in planes]
+
+
+def _measure_field(
+    source: str, field: PlaneSource, factor: int, most: int, for_dust: bool
+) -> list[_Measured]:
+    """Return the planes of a field with their figures, and what of some is compared with others."""
+    compared = set(even_choice(field.shape[0], most).tolist())
+    planes, ends = [], []
+    for number, plane in enumerate(field):
+        outline = plane_to_outline(plane, factor) if number in compared else None
+        detail = plane_to_detail(plane) if number == 0 and for_dust else None
+        figures = plane_to_figures(plane)
+        planes.append(_Measured(source, number, plane.shape, figures, outline, detail))
+        ends.append((plane.min(), plane.max()))
+    whole = figures_to_field([one.figures for one in planes], ends)
+    return [replace(one, figures=own) for one, own in zip(planes, whole, strict=True)]
 
 
 def _chosen_for_dust(fields: Mapping[str, PlaneSource], groups: Mapping[str, str]) -> set[str]:

@@ -209,9 +209,9 @@ def _rolling_ball(figures: Figures, thresholds: QualitySettings) -> Finding | No
     return Finding(
         False,
         f"pixels with the field's extreme value lie in {spread:.0%} of an 8x8 grid, "
-        "as a rolling-ball background subtraction leaves them",
-        "use the files from before the subtraction: it pins the background to one value and "
-        "lightens what surrounds the cells",
+        "as a rolling-ball background subtraction, or a clipped background, leaves them",
+        "use the files from before the subtraction or the stretched contrast: they pin the "
+        "background to one value, and a rolling ball lightens what surrounds the cells",
         concerns_range=True,
     )
 

@@ -15,6 +15,7 @@ from pipeline_lib.imaging.quality import ACCEPTED, REFUSED, WARNED, Verdict
 SIDE, FRAME, GAP = 240, 4, 8
 FONT_SIZE, LINE, CHARACTERS = 12, 17, 38
 COLUMNS, MOST_PICTURES = 5, 20
+MENDS_WIDTH = 640
 COLOURS = {ACCEPTED: (60, 140, 60), WARNED: (220, 140, 0), REFUSED: (200, 30, 30)}
 BRIGHTEST, DARKEST, PLACE = (255, 60, 60), (60, 90, 255), (0, 190, 190)
 RANGE = (0.1, 99.9)
@@ -34,7 +35,8 @@ def verdicts_to_picture(
 
     All planes are shown at one grey scale, from the 0.1th to the 99.9th percentile of those shown.
     Pixels at the ends of a field's range are marked where there are enough to warn of, and framed
-    is where a finding is to be seen. One plane is in memory at a time.
+    is where a finding is to be seen. Below stands what mends the findings. One plane is in memory
+    at a time.
 
     Parameters
     ----------
@@ -52,9 +54,23 @@ def verdicts_to_picture(
     shown = sorted(verdicts, key=lambda verdict: order.index(verdict.word))[:MOST_PICTURES]
     ranges = np.array([np.percentile(fields[one.source][one.plane], RANGE) for one in shown])
     low, high = float(ranges[:, 0].min()), float(ranges[:, 1].max())
-    return _lay_out(
-        [_card(one, fields[one.source][one.plane], low, max(high, low + 1e-9)) for one in shown]
-    )
+    cards = [_card(one, fields[one.source][one.plane], low, max(high, low + 1e-9)) for one in shown]
+    picture = _lay_out(cards)
+    mends = _mends_to_text(shown, max(picture.shape[1], MENDS_WIDTH))
+    width = max(picture.shape[1], mends.shape[1])
+    return np.concatenate([_padded(one, one.shape[0], width) for one in (picture, mends)])
+
+
+def _mends_to_text(verdicts: Sequence[Verdict], width: int) -> npt.NDArray[np.uint8]:
+    """Return what mends the findings, each once, as lines of text."""
+    mends = dict.fromkeys(finding.mend for one in verdicts for finding in one.findings)
+    characters = width // FONT_SIZE * 2 - 4
+    lines = [line for mend in mends for line in textwrap.wrap(f"- {mend}", characters)]
+    text = "\n".join(["What to do:", *lines]) if mends else ""
+    block = Image.new("RGB", (width, LINE * (len(lines) + 2) if mends else 1), "white")
+    font = ImageFont.load_default(size=FONT_SIZE)
+    ImageDraw.Draw(block).text((0, 0), text, fill="black", font=font, spacing=3)
+    return np.asarray(block)
 
 
 def _card(
