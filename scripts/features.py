@@ -37,15 +37,14 @@ def work(stage: FeaturesStage, paths: argparse.Namespace) -> None:
 
 def extract(stage: FeaturesStage, card: ExtractorCard, images: ImageSet) -> Features:
     """Return the features of the images, of their structure and of the prompt."""
-    import torch
-
     from pipeline_lib.evaluation.extractors.contract import extractor_to_description
     from pipeline_lib.evaluation.extractors.loading import load_extractor
     from pipeline_lib.evaluation.image_sets import Features
     from pipeline_lib.evaluation.structure import STRUCTURE_SIGMA, images_to_structure
     from pipeline_lib.files import provenance
+    from pipeline_lib.models.devices import default_device
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = str(default_device())
     extractor = load_extractor(card, device)
     values = run(extractor, images.images, stage.batch_size, "features")
     blurred = images_to_structure(images.images)

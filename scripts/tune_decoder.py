@@ -128,7 +128,8 @@ def make_trainer(
     """Load the autoencoder and make the loop's trainer of its decoder."""
     from pipeline_lib.decoder.objective import TunedDecoder, settings_to_course
     from pipeline_lib.models.decoders import load_autoencoder
-    from pipeline_lib.models.loading import default_device, precision_to_dtype
+    from pipeline_lib.models.devices import default_device
+    from pipeline_lib.models.loading import precision_to_dtype
     from pipeline_lib.training.devices import make_accelerator
     from pipeline_lib.training.trainer import Trainer
 

@@ -24,6 +24,7 @@ from pipeline_lib.models.adapters import (
     read_adapters,
 )
 from pipeline_lib.models.architecture import Architecture, ModelDescription, folder_to_description
+from pipeline_lib.models.devices import default_device
 from pipeline_lib.settings import Precision, UserError
 
 TRAINED_CARD = "brightbooth.json"
@@ -158,11 +159,6 @@ def load_model(
         folder=folder,
         card=card,
     )
-
-
-def default_device() -> torch.device:
-    """Return the first GPU, or the CPU where there is none."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def precision_to_dtype(precision: Precision, device: torch.device | str) -> torch.dtype:

@@ -9,7 +9,8 @@ import torch
 from safetensors import safe_open
 
 from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata
-from pipeline_lib.models.loading import default_device, precision_to_dtype
+from pipeline_lib.models.devices import default_device
+from pipeline_lib.models.loading import precision_to_dtype
 from pipeline_lib.settings import Prior, PriorStage
 from tests.dreambooth.workbench import load_script
 

@@ -25,7 +25,8 @@ from pipeline_lib.imaging.camera_noise import (
     camera_noise_to_record,
 )
 from pipeline_lib.imaging.writing import read_provenance
-from pipeline_lib.models.loading import default_device, precision_to_dtype
+from pipeline_lib.models.devices import default_device
+from pipeline_lib.models.loading import precision_to_dtype
 from pipeline_lib.sampling import shards
 from pipeline_lib.sampling.manifests import SHARD_TIME, pixels_to_sha256, read_manifest
 from pipeline_lib.sampling.shards import draw_shard
