@@ -112,7 +112,8 @@ def _limits(one: Proposal, counts: dict[str, int]) -> Iterable[str]:
     elif min(counts["train"], counts["holdout"]) < ENOUGH:
         yield (
             f"Fewer than {ENOUGH} groups to train on or to hold out: the page will give numbers "
-            f"without intervals, and no verdict. {2 * ENOUGH} independent groups would do."
+            f"without intervals, and no verdict. {2 * ENOUGH} independent groups would do; with "
+            "fewer, hold out each in turn (`leave_one_out`, docs/input.md)."
         )
     if not counts["validation"]:
         yield "No group validates: the last checkpoint will be used."
