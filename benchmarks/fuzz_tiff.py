@@ -35,6 +35,7 @@ SHAPE = (3, 24, 36)
 SECONDS = 10
 ADDRESS_SPACE = 6 * 2**30
 HEAD = 400  # bytes at either end of a file, where its structure stands
+RAMP = np.stack([np.arange(256, dtype=np.uint16) * 257] * 3)
 GREY = {"photometric": "minisblack"}
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {"metadata": {"axes": "TYX"}},
@@ -51,6 +52,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "jpeg 2000": {"compression": "jpeg2000", "metadata": {"axes": "TYX"}},
     "ImageJ": {"imagej": True, "metadata": {"axes": "TYX"}},
     "OME": {"ome": True, "metadata": {"axes": "TYX"}},
+    "grey as colours": {"photometric": "rgb", "metadata": {"axes": "TYXS"}},
+    "grey as colours, lzw": {"photometric": "rgb", "compression": "lzw", "metadata": None},
+    "colour table": {"photometric": "palette", "colormap": RAMP, "metadata": {"axes": "TYX"}},
     "OME zlib": {"ome": True, "compression": "zlib", "metadata": {"axes": "TYX"}},
 }
 TYPES = ("uint8", "uint16", "int16", "float32")
@@ -120,12 +124,21 @@ def write_originals(folder: Path) -> list[bytes]:
     made = []
     for kind, how in KINDS.items():
         for name in TYPES:
-            if name == "float32" and (kind == "jpeg 2000" or "white" in kind):
+            if not can_hold(kind, name):
                 continue
-            path = folder / "original.tif"
-            tifffile.imwrite(path, draw_image(name), **{**GREY, **how})
+            path, image = folder / "original.tif", draw_image(name)
+            if "colours" in kind:
+                image = np.stack([image] * 3, axis=-1)
+            tifffile.imwrite(path, image, **{**GREY, **how})
             made.append(path.read_bytes())
     return made
+
+
+def can_hold(kind: str, name: str) -> bool:
+    """Tell whether files of a kind hold samples of a type."""
+    if kind == "colour table":
+        return name == "uint8"
+    return name != "float32" or (kind != "jpeg 2000" and "white" not in kind)
 
 
 def draw_image(name: str) -> npt.NDArray[Any]:
@@ -206,26 +219,36 @@ def path_to_verdict(path: Path) -> tuple[str, str]:
     """Return whether a file was read, refused, or what went wrong, and words about it."""
     try:
         with limited(SECONDS):
-            planes = read_field(path, ReadingSettings(axes="TYX")).planes
+            planes = read_grey_or_colours(path)
     except UserError as error:
         return "refused", str(error)
     except HangError:
         return "hang", f"more than {SECONDS} s"
     except Exception as error:
         return "crash", f"{type(error).__name__}: {error}"
-    return compare(path, np.asarray(planes))
+    return compare(path, planes)
+
+
+def read_grey_or_colours(path: Path) -> npt.NDArray[Any]:
+    """Return the planes of a file of either kind."""
+    try:
+        return np.asarray(read_field(path, ReadingSettings(axes="TYX")).planes)
+    except UserError:
+        return np.asarray(read_field(path, ReadingSettings(axes="TYXS")).planes)
 
 
 def compare(path: Path, planes: npt.NDArray[Any]) -> tuple[str, str]:
     """Return whether planes are what tifffile reads of the file."""
     try:
         with tifffile.TiffFile(path) as tiff:
-            expected = tiff.series[0].asarray()
-            white = tiff.series[0].keyframe.photometric.name == "MINISWHITE"
-            bits = tiff.series[0].keyframe.bitspersample
+            series = tiff.series[0]
+            expected, kind = series.asarray(), series.keyframe.photometric.name
+            bits = series.keyframe.bitspersample
+            if "S" in series.axes:  # what differs between them is refused
+                expected = expected.take(0, axis=series.axes.index("S"))
     except Exception as error:
         return "difference", f"tifffile cannot read it: {type(error).__name__}: {error}"
-    if white:
+    if kind == "MINISWHITE":
         unsigned = expected.dtype.kind == "u"
         expected = (2**bits - 1) - expected if unsigned else -1 - expected
     if planes.size != expected.size or not np.array_equal(planes.ravel(), expected.ravel()):

@@ -66,7 +66,7 @@ class TiffImage:
     @property
     def palette_is_display(self) -> bool:
         """Tell whether there is a colour table that only says how grey values are shown."""
-        if self.keyframe.photometric.name != PALETTE or self.keyframe.colormap is None:
+        if self.keyframe.photometric.name != PALETTE:
             return False
         table = np.asarray(self.keyframe.colormap)
         return palette_is_display(table, self.tiff.imagej_metadata is not None)
@@ -138,6 +138,11 @@ def _refuse_type(page: tifffile.TiffPage) -> None:
         raise UserError(
             f"the image has no pixels: its shape is {page.shape}; copy the file again from the "
             "microscope"
+        )
+    if page.photometric.name == PALETTE and np.shape(page.colormap) != (3, 2**page.bitspersample):
+        raise UserError(
+            f"the file's colour table is damaged: its shape is {np.shape(page.colormap)}, not "
+            f"{(3, 2**page.bitspersample)}; save the file anew in Fiji from the original"
         )
     if page.compression == UNCOMPRESSED and page.predictor != NO_PREDICTOR:
         raise UserError(

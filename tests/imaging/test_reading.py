@@ -510,6 +510,17 @@ def test_other_colour_tables_are_refused_or_give_their_luminance(tmp_path, table
     np.testing.assert_allclose(read(path, colour="luminance").planes[0], expected, rtol=1e-5)
 
 
+def test_a_colour_table_of_another_length_is_damage(tmp_path):
+    image = counts(*SIDE, dtype="uint8")
+    path = save(tmp_path / "a.tif", image, photometric="palette", colormap=ramp())
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags["ColorMap"].offset + 4
+    data = bytearray(path.read_bytes())
+    data[place : place + 4] = struct.pack("<I", 700)
+    path.write_bytes(bytes(data))
+    assert "colour table is damaged" in refused(path)
+
+
 def test_quantised_colours_are_refused_though_imagej_wrote_them(tmp_path):
     table = np.random.default_rng(0).integers(0, 65535, (3, 256)).astype("uint16")
     how = {"description": "ImageJ=1.53t\n", "metadata": None, "photometric": "palette"}
