@@ -3,6 +3,10 @@ VENV ?= .venv
 STAMP := $(VENV)/.installed
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 DEMO := config/examples/demo/config.yaml
+GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c .)
+# Without a GPU the jobs that would use one are limited by the processor's cores alone.
+AT_ONCE := $(if $(filter 0,$(GPUS)),$(CORES),$(GPUS))
+PROFILE := $(HOME)/.config/snakemake/slurm
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
@@ -26,7 +30,7 @@ $(STAMP): pyproject.toml envs/constraints.txt
 	touch $(STAMP)
 
 demo: install
-	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES) --resources gpu=$(CORES)
+	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES) --resources gpu=$(AT_ONCE)
 
 test: install
 	pytest
@@ -45,8 +49,10 @@ base-model: install
 	python scripts/build_base_model.py
 
 slurm-profile:
-	mkdir -p $(HOME)/.config/snakemake
-	ln -sfn $(CURDIR)/profiles/slurm $(HOME)/.config/snakemake/slurm
+	@if [ -e "$(PROFILE)" ] && [ ! -L "$(PROFILE)" ]; then \
+	  echo "$(PROFILE) is there already, and is no link: rename it, or merge profiles/slurm into it"; exit 1; fi
+	mkdir -p "$(dir $(PROFILE))"
+	ln -sfn "$(CURDIR)/profiles/slurm" "$(PROFILE)"
 
 clean:
 	rm -rf results work logs .snakemake

@@ -1,0 +1,46 @@
+"""Targets of the Makefile that can be tried without installing anything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def make(*arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
+    """Run make in the project, what `path` holds before all other programs."""
+    environment = os.environ | {"PATH": os.pathsep.join(filter(None, [path, os.environ["PATH"]]))}
+    return subprocess.run(
+        ["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_profile_becomes_a_link_and_stays_one(tmp_path: Path) -> None:
+    link = tmp_path / ".config/snakemake/slurm"
+    for _ in range(2):
+        assert make("slurm-profile", f"HOME={tmp_path}").returncode == 0
+        assert link.is_symlink() and link.resolve() == ROOT / "profiles/slurm"
+    assert not (ROOT / "profiles/slurm/slurm").exists()
+
+
+def test_a_folder_in_the_profiles_place_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / ".config/snakemake/slurm"
+    folder.mkdir(parents=True)
+    refused = make("slurm-profile", f"HOME={tmp_path}")
+    assert refused.returncode != 0 and "is no link: rename it" in refused.stdout
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("gpus", "at_once"), [(0, 5), (1, 1), (3, 3)])
+def test_the_demo_runs_as_many_jobs_at_once_as_there_are_gpus(
+    tmp_path: Path, gpus: int, at_once: int
+) -> None:
+    lister = tmp_path / "nvidia-smi"
+    lister.write_text("#!/bin/sh\n" + "echo GPU\n" * gpus)
+    lister.chmod(0o755)
+    planned = make("--dry-run", "demo", "CORES=5", path=str(tmp_path))
+    assert f"--cores 5 --resources gpu={at_once}\n" in planned.stdout
