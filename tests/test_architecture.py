@@ -80,6 +80,7 @@ def test_nothing_imports_snakemake() -> None:
         ("pipeline_lib.models.fetching", {"torch", "transformers", "scipy"}),
         ("pipeline_lib.imaging.tiling", {"torch"}),
         ("pipeline_lib.imaging.reading", {"torch"}),
+        ("pipeline_lib.imaging.header_reading", {"torch", "skimage", "matplotlib"}),
         ("pipeline_lib.imaging.camera_noise", {"torch", "skimage", "matplotlib"}),
         ("pipeline_lib.evaluation.concept_metrics", {"torch"}),
         ("pipeline_lib.evaluation.image_sets", {"torch"}),
