@@ -760,6 +760,10 @@ class ReleaseSettings(Settings):
     scale: Literal["8bit", "camera"] = Field(
         "8bit", description="8-bit, or the camera's own counts by the inverse intensity map."
     )
+    format: Literal["ome-tiff", "png"] = Field(
+        "ome-tiff",
+        description="OME-TIFF, or PNG, which holds 8 bits, and the counts of cameras of up to 16.",
+    )
     hold_back_copies: bool = Field(
         True, description="Keep copies of training images out of the release."
     )

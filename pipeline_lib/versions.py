@@ -28,7 +28,7 @@ RESULT_VERSION = {
     "features": 3,
     "metrics": 5,
     "release": 3,
-    "report": 8,
+    "report": 9,
     "study": 4,
     "survey": 2,
 }

@@ -1,4 +1,4 @@
-"""Give out the accepted images of a run as OME-TIFF, and say what was held back and why."""
+"""Give out the accepted images of a run as OME-TIFF or PNG, and say what was held back and why."""
 
 from __future__ import annotations
 
@@ -79,16 +79,20 @@ def write_released(
     import tifffile
 
     from pipeline_lib.evaluation.releases import grey_to_scale
+    from pipeline_lib.imaging.png_writing import write_png_image
     from pipeline_lib.imaging.writing import read_provenance, write_image
     from pipeline_lib.sampling.manifests import pixels_to_sha256
 
     scale = stage.release.scale
     pixels = grey_to_scale(tifffile.imread(row["path"]), intensity, scale, dtype)
-    file = Path(f"{row['name']}.tif")
+    suffix, write = {"png": (".png", write_png_image), "ome-tiff": (".tif", write_image)}[
+        stage.release.format
+    ]
+    file = Path(f"{row['name']}{suffix}")
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     origin = read_provenance(row["path"])
     release = {"run": stage.run, "scale": scale, "low": intensity.low, "high": intensity.high}
-    write_image(folder / file, pixels, pixel_size, {**origin, "release": release})
+    write(folder / file, pixels, pixel_size, {**origin, "release": release})
     return {
         "file": file.as_posix(),
         "scale": scale,

@@ -315,11 +315,17 @@ def concept_to_tables(files: ConceptFiles, sidecars: Sequence[Mapping[str, Any]]
     Returns
     -------
     list of Table
-        Sources, regions and roles, tiles, quality verdicts, intensity map.
+        Warnings of the split and the map, sources, regions and roles, tiles, quality verdicts,
+        intensity map.
     """
     sources = set(files.split["source"]) | set(files.quality["source"])
     own = pd.DataFrame([dict(sidecar) for sidecar in sidecars if sidecar["source"] in sources])
     tables = [
+        Table(
+            "What to know of this split and map",
+            [],
+            [[warning] for warning in files.intensity.get("split_warnings", [])],
+        ),
         _sources_table(own),
         _split_table(files.split),
         _tiles_table(files),
@@ -335,7 +341,11 @@ def concept_to_tables(files: ConceptFiles, sidecars: Sequence[Mapping[str, Any]]
 
 def _fitted_map(intensity: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of an intensity map, without the record of its making."""
-    return {key: value for key, value in intensity.items() if key != "provenance"}
+    return {
+        key: value
+        for key, value in intensity.items()
+        if key not in ("provenance", "split_warnings")
+    }
 
 
 def _sources_table(sidecars: pd.DataFrame) -> Table:

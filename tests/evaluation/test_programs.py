@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from PIL import Image
 from scipy import ndimage
 
 from pipeline_lib.files import write_json
@@ -103,11 +104,15 @@ def measure(folder, **changes):
     return call("metrics", settings, **(paths | changes))
 
 
-def give_out(folder, scale):
+def give_out(folder, scale, form="ome-tiff"):
     """Run the program `release`."""
     return call(
         "release",
-        {"run": "trial", "concepts": [CONCEPT["concept"]], "release": {"scale": scale}},
+        {
+            "run": "trial",
+            "concepts": [CONCEPT["concept"]],
+            "release": {"scale": scale, "format": form},
+        },
         shards=sorted(folder.glob("tuned-*")),
         copies=folder / "copies.tsv",
         intensities=[folder / "intensity.json"],
@@ -195,6 +200,17 @@ def test_a_release_replaces_the_one_before(folder):
     pixels = tifffile.imread(folder / "release" / manifest["file"].iloc[0])
     assert (pixels == tifffile.imread(folder / "tuned-0" / "000000.tif")).all()
     assert set(manifest["scale"]) == {"8bit"}
+
+
+def test_a_release_of_png_has_the_same_pixels(folder):
+    assert give_out(folder, "8bit", "png") == 0
+    manifest = pd.read_parquet(folder / "release/manifest.parquet")
+    files = {path.relative_to(folder / "release").as_posix() for path in folder.rglob("*.png")}
+    assert set(manifest["file"]) == files
+    with Image.open(folder / "release" / manifest["file"].iloc[0]) as image:
+        expected = tifffile.imread(folder / "tuned-0" / "000000.tif")
+        np.testing.assert_array_equal(np.asarray(image), expected)
+        assert json.loads(image.text["Description"])["synthetic"] is True
 
 
 def test_wrong_lists_are_refused_in_words(folder, capfd):

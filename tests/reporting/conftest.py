@@ -225,7 +225,10 @@ def write_concept(folder, name):
     ).to_csv(paths["quality"], sep="\t", index=False)
     paths["cameras"] = write_camera(folder / "camera.json")
     paths["intensities"] = folder / "intensity.json"
-    paths["intensities"].write_text(json.dumps({"low": 210.0, "high": 3900.0, "method": "fixed"}))
+    intensity = {"low": 210.0, "high": 3900.0, "method": "fixed"}
+    intensity["losses"] = {"clipped_foreground": 0.0431}
+    intensity["split_warnings"] = ["4.3% of the pixels of the foreground lie beyond black or white"]
+    paths["intensities"].write_text(json.dumps(intensity))
     sidecar = folder / "sidecar.json"
     sidecar.write_text(
         json.dumps(

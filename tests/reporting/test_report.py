@@ -166,6 +166,14 @@ def test_numbers_and_warnings_are_on_the_page(page):
     assert not re.search(r"\b(FID|KID)\b", page.text)
 
 
+def test_what_the_split_and_the_map_warn_of_is_on_the_page(page):
+    text = page.text
+    assert "What to know of this split and map" in text
+    assert "4.3% of the pixels of the foreground lie beyond black or white" in text
+    assert "losses.clipped_foreground" in text and "0.0431" in text
+    assert "split_warnings" not in text
+
+
 def test_methods_and_licences_name_this_run(page):
     for words in (
         "brightfield-tiny was fine-tuned by DreamBooth (Ruiz et al. 2023)",
