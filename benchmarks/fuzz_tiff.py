@@ -249,8 +249,8 @@ def compare(path: Path, planes: npt.NDArray[Any]) -> tuple[str, str]:
     except Exception as error:
         return "difference", f"tifffile cannot read it: {type(error).__name__}: {error}"
     if kind == "MINISWHITE":
-        unsigned = expected.dtype.kind == "u"
-        expected = (2**bits - 1) - expected if unsigned else -1 - expected
+        top = {"u": 2**bits - 1, "i": -1, "f": 0}[expected.dtype.kind]
+        expected = (top - expected).astype(expected.dtype)
     if planes.size != expected.size or not np.array_equal(planes.ravel(), expected.ravel()):
         return (
             "difference",

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tifffile
 
 from pipeline_lib.imaging.damage import refusing_damage
@@ -139,11 +141,8 @@ def _refuse_type(page: tifffile.TiffPage) -> None:
             f"the image has no pixels: its shape is {page.shape}; copy the file again from the "
             "microscope"
         )
-    if page.photometric.name == PALETTE and np.shape(page.colormap) != (3, 2**page.bitspersample):
-        raise UserError(
-            f"the file's colour table is damaged: its shape is {np.shape(page.colormap)}, not "
-            f"{(3, 2**page.bitspersample)}; save the file anew in Fiji from the original"
-        )
+    if page.photometric.name == PALETTE:
+        _refuse_table(np.asarray(page.colormap), 2**page.bitspersample)
     if page.compression == UNCOMPRESSED and page.predictor != NO_PREDICTOR:
         raise UserError(
             "the file says that its pixels are kept as differences, but not how they are "
@@ -158,6 +157,15 @@ def _refuse_type(page: tifffile.TiffPage) -> None:
     if page.photometric.name not in (*GREY_KINDS, *COLOUR_KINDS, PALETTE):
         raise UserError(
             f"the colours are coded as {page.photometric.name}; save the file as grey or RGB"
+        )
+
+
+def _refuse_table(table: npt.NDArray[Any], entries: int) -> None:
+    """Refuse a colour table that has not three whole numbers for every index."""
+    if table.shape != (3, entries) or table.dtype.kind not in "iu":
+        raise UserError(
+            f"the file's colour table is damaged: it holds {table.dtype} of shape {table.shape}, not "
+            f"whole numbers of shape {(3, entries)}; save the file anew in Fiji from the original"
         )
 
 
