@@ -60,6 +60,8 @@ class Proposal:
         Words of its prompts.
     reading : dict of Choice
         What all its files have in common, by the key of `reading`.
+    cells : tuple of (str, Choice)
+        What stands in the rows instead, where files differ: column and choice, each once.
     rows : tuple of Row
         Of samples.tsv.
     roles : dict
@@ -85,6 +87,7 @@ class Proposal:
     noun: Choice
     modality: Choice
     reading: dict[str, Choice]
+    cells: tuple[tuple[str, Choice], ...]
     rows: tuple[Row, ...]
     roles: dict[str, str]
     span: Span | None
@@ -148,6 +151,7 @@ def pictures_to_proposal(
         noun=names_to_noun(names),
         modality=headers_to_modality(headers, channels, names),
         reading=common,
+        cells=_distinct_cells(readings) if any(cells) else (),
         rows=rows,
         roles=roles,
         span=span,
@@ -183,6 +187,12 @@ def _share_readings(
     cells = [{key: str(one[key].value) for key in CELLS if key in one} for one in readings]
     colours = [one["colour"] for one in readings if "colour" in one]
     return ({"colour": colours[0]} if colours else {}), cells
+
+
+def _distinct_cells(readings: Sequence[dict[str, Choice]]) -> tuple[tuple[str, Choice], ...]:
+    """Return every choice that stands in a row, once."""
+    found = ((key, one[key]) for one in readings for key in CELLS if key in one)
+    return tuple(dict.fromkeys(found))
 
 
 # --- groups and roles ----------------------------------------------------------------------------

@@ -88,10 +88,9 @@ def proposal_to_lines(one: Proposal) -> list[str]:
     counts = count_roles(one.roles)
     told = ", ".join(f"{count} {role}" for role, count in counts.items() if count)
     lines = [f"{one.name}: {len(one.pictures)} pictures in {len(one.roles)} groups ({told})"]
-    choices = {"noun": one.noun, "modality": one.modality, **one.reading}
-    if one.intensity:
-        choices["intensity"] = one.intensity
-    for key, choice in choices.items():
+    choices = [("noun", one.noun), ("modality", one.modality), *one.reading.items(), *one.cells]
+    choices += [("intensity", one.intensity)] if one.intensity else []
+    for key, choice in choices:
         mark = f"{DECIDE}: " if choice.decide else ""
         lines.append(f"  {key}: {choice.value}. {mark}{choice.why}")
     lines.append(f"  {span_to_words(one)}")

@@ -178,6 +178,9 @@ def proposals_to_samples(proposals: Sequence[Proposal]) -> str:
     columns = ["concept", "path", "group", "role", *(["region"] if regions else []), *keys]
     mark = "" if all(one.places for one in proposals) else f"{DECIDE}: "
     notes = _comment("", mark + GROUPS[bool(mark)])
+    open_cells = [cell for one in proposals for cell in one.cells if cell[1].decide]
+    for key, choice in dict.fromkeys(open_cells):
+        notes += _comment("", f"{DECIDE}: `{key}` {choice.value}: {choice.why}")
     cells = [
         [name, row.path, row.group, row.role, *([row.region] if regions else [])]
         + [row.cells.get(key, "") for key in keys]
