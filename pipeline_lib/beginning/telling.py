@@ -27,7 +27,8 @@ def found_to_lines(found: Found, proposals: Sequence[Proposal]) -> list[str]:
     ]
     lines = _align([(*COLUMNS, "type"), *rows])
     if found.left_out:
-        lines += ["", f"{len(found.left_out)} files with the name of a picture are left out:"]
+        number = _counted(len(found.left_out), "file")
+        lines += ["", f"Left out are {number} with the name of a picture:"]
         lines += left_out_to_lines(found.left_out)
     if found.others:
         kinds = [f"{count} {kind}" for kind, count in found.others.most_common(NAMED)]
@@ -77,6 +78,11 @@ def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+def _counted(number: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _shortened(lines: Sequence[str]) -> list[str]:
     """Return the first of many lines, and how many more there are."""
     rest = len(lines) - NAMED
@@ -87,7 +93,8 @@ def proposal_to_lines(one: Proposal) -> list[str]:
     """Return what is proposed of one concept, and what its pictures cannot tell."""
     counts = count_roles(one.roles)
     told = ", ".join(f"{count} {role}" for role, count in counts.items() if count)
-    lines = [f"{one.name}: {len(one.pictures)} pictures in {len(one.roles)} groups ({told})"]
+    pictures = _counted(len(one.pictures), "picture")
+    lines = [f"{one.name}: {pictures} in {_counted(len(one.roles), 'group')} ({told})"]
     choices = [("noun", one.noun), ("modality", one.modality), *one.reading.items(), *one.cells]
     choices += [("intensity", one.intensity)] if one.intensity else []
     for key, choice in choices:
