@@ -35,6 +35,7 @@ from pipeline_lib.reporting.pictures import (
     concept_to_scale_bar,
     concept_to_sheet_rows,
 )
+from pipeline_lib.reporting.strange_objects import StrangeObjects
 from pipeline_lib.reporting.tables import (
     Table,
     frame_to_table,
@@ -63,6 +64,7 @@ def concept_to_view(
     nearest: Nearest,
     typical: Mapping[str, tuple[Images, list[int]]],
     objects: FoundObjects,
+    strange: StrangeObjects | None,
     sidecars: Sequence[Mapping[str, Any]],
     shown: int,
 ) -> ConceptView:
@@ -86,6 +88,8 @@ def concept_to_view(
         The best, median and worst synthetic images with their numbers.
     objects : FoundObjects
         What is said and drawn of single objects.
+    strange : StrangeObjects or None
+        Synthetic objects unlike any held-out one, None where it was not measured.
     sidecars : sequence of mapping
         Of all fields of the run.
     shown : int
@@ -126,6 +130,9 @@ def concept_to_view(
         similarities=_similarity_chart(nearest),
         objects=panels_to_png(objects.panels) if objects.panels else b"",
         medians=objects.sentences,
+        strange=None
+        if strange is None
+        else images_to_row(strange.words, strange.pictures, strange.numbers),
         measured_on=_curves_sentence(curves),
         spectrum=spectra_to_png(
             {key: images_to_mean_spectrum(images) for key, images in curves.items()}

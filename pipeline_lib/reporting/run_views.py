@@ -38,6 +38,7 @@ from pipeline_lib.reporting.pictures import (
     draw_scale_bar,
 )
 from pipeline_lib.reporting.quarters import history_to_quarters_chart
+from pipeline_lib.reporting.strange_objects import objects_to_strange
 from pipeline_lib.reporting.tables import Table, value_to_rows
 from pipeline_lib.reporting.times import Took, history_to_took, times_to_table
 from pipeline_lib.reporting.typical import copies_to_typical, typical_to_sheet_rows
@@ -203,6 +204,7 @@ def _concept_view(
         nearest,
         copies_to_typical(files.copies, name, own.tuned.manifest),
         tables_to_found(files.objects, files.counts, name),
+        objects_to_strange(files.objects, name, own.tuned.manifest),
         files.sidecars,
         stage.report.rows,
     )
