@@ -26,7 +26,9 @@ PLACES = re.compile(
 
 def name_to_slug(name: str) -> str:
     """Return a name as the configuration allows it."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "images"
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "images"
+    # A run of these names would share a folder with the study's page, or with an untuned base.
+    return f"images-{slug}" if slug == "study" or slug.startswith("base-") else slug
 
 
 def pictures_to_concepts(pictures: Sequence[Picture], name: str) -> dict[str, list[Picture]]:
@@ -45,12 +47,12 @@ def pictures_to_concepts(pictures: Sequence[Picture], name: str) -> dict[str, li
         By the concept's name. Folders named like wells, positions, plates or days are no kinds.
     """
     kinds = _folders_of_kinds(pictures) or {name_to_slug(name): list(pictures)}
-    concepts = {}
+    concepts: dict[str, list[Picture]] = {}
     for kind, members in kinds.items():
         sizes = _by_pixel_size(members)
         for size, ones in sizes.items():
             label = kind if len(sizes) == 1 else name_to_slug(f"{kind}-{size:.3g}um")
-            concepts[label] = ones
+            concepts.setdefault(label, []).extend(ones)
     return concepts
 
 
@@ -66,6 +68,7 @@ def _folders_of_kinds(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
     whole = sum(map(len, found.values())) == len(pictures)
     wordy = not any(PLACES.match(name) for name in found)
     distinct = len({re.sub(r"[\d\W_]+", "", name.lower()) for name in found}) == len(found)
+    distinct = distinct and len(set(map(name_to_slug, found))) == len(found)
     enough = all(len(listed) >= FEWEST for listed in found.values())
     if whole and wordy and distinct and enough and 2 <= len(found) <= MOST_CLASSES:
         return {name_to_slug(name): listed for name, listed in found.items()}

@@ -41,6 +41,9 @@ def in_folders(*folders: str, number: int = 3) -> list[str]:
         (in_folders("treated1", "treated2"), {"my-images": 6}),
         (in_folders("healthy", "treated", number=2), {"my-images": 4}),
         ([*in_folders("healthy", "treated"), "a.tif"], {"my-images": 7}),
+        (in_folders("+HGF", "-HGF"), {"my-images": 6}),
+        (in_folders("ctrl (wt)", "ctrl-wt"), {"my-images": 6}),
+        (in_folders("study", "base-line"), {"images-study": 3, "images-base-line": 3}),
         (["a.tif", "b.tif"], {"my-images": 2}),
     ],
 )
