@@ -64,6 +64,7 @@ def train_once(
             logging.info("already %s: taking it from %s", done, folder)
             clear(folder)
         else:
+            logging.info("the training's state lies in %s", folder)
             train(folder)
         with publishing(orders, output, order or key, folder):
             give(folder)
