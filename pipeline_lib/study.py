@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from pipeline_lib.command_line import validation_to_message
-from pipeline_lib.imaging.group_names import paths_to_groups
+from pipeline_lib.imaging.group_names import paths_to_groups, places_to_groups
 from pipeline_lib.imaging.matching import pattern_to_files
 from pipeline_lib.imaging.sources import path_to_source
 from pipeline_lib.imaging.splitting import (
@@ -52,6 +52,7 @@ from pipeline_lib.yaml_files import read_mapping
 Model = TypeVar("Model", bound=Settings)
 Earlier = dict[tuple[str, str], list[SourceRegion]]  # regions by their file and by their group
 FirstFiles = Callable[[list[Path]], list[Path]]
+Places = Callable[[list[Path]], list[str | None]]
 PACKAGE_FOLDER = "package:"
 STUDY_PAGE = "study"
 UNTUNED = "base-"
@@ -128,6 +129,7 @@ def load_study(
     root: Path,
     workflow_folder: Path,
     first_files: FirstFiles = list,
+    places: Places = lambda paths: [None] * len(paths),
 ) -> Study:
     """Check a configuration and its sheets, and look everything up.
 
@@ -142,6 +144,8 @@ def load_study(
     first_files : callable, optional
         From image files to the file of each image that stands for all its parts: an image that is
         spread over several files is one source.
+    places : callable, optional
+        Returns where the stage stood for each of some files, None where that is not known.
 
     Returns
     -------
@@ -158,7 +162,7 @@ def load_study(
     folders = root, workflow_folder
     bases = _load_registry("base_models", configuration.base_models, BaseModelEntry, folders)
     rows = read_sheet(root / configuration.samples, SampleRow)
-    sources, placed = _rows_to_sources(rows, configuration, root, first_files)
+    sources, placed = _rows_to_sources(rows, configuration, root, first_files, places)
     regions = {name: tuple(one.region for one in found) for name, found in placed.items()}
     runs = _load_runs(configuration, bases, root)
     _check_bases_are_there(runs, bases, workflow_folder)
@@ -276,19 +280,22 @@ def _rows_to_sources(
     configuration: Configuration,
     root: Path,
     first_files: FirstFiles,
+    places: Places,
 ) -> tuple[dict[str, dict[str, Source]], dict[str, list[PlacedRegion]]]:
     """Resolve the sheet's globs to sources and regions, by concept."""
     folder = resolve_data_folder(configuration.data_folder, root)
     sources: dict[str, dict[str, Source]] = {name: {} for name in configuration.concepts}
     regions: dict[str, Earlier] = {name: {} for name in configuration.concepts}
     placed: dict[str, list[PlacedRegion]] = {name: [] for name in configuration.concepts}
-    for row in rows:
+    listed = [(row, _match_files(row, folder, first_files)) for row in rows]
+    groups = _proposed_groups([path for _, paths in listed for path in paths], folder, places)
+    for row, paths in listed:
         name = row.value.concept
         concept = look_up(row.value.concept, configuration.concepts, "concept", row.where)
-        for relative in _match_files(row, folder, first_files):
+        for relative in paths:
             source = _row_to_source(row, concept, folder, relative)
             _add_source(sources[row.value.concept], source, row.where)
-            region = _row_to_region(row.value, source.name, relative)
+            region = _row_to_region(row.value, source.name, groups[relative])
             _add_region(regions[name], region, row.where, relative)
             placed[name].append(
                 PlacedRegion(name, row.where, source.path, region, source.reading.position)
@@ -380,12 +387,19 @@ def _add_source(sources: dict[str, Source], source: Source, where: str) -> None:
         )
 
 
-def _row_to_region(row: SampleRow, source: str, relative: str) -> SourceRegion:
-    """Return the region a row means; without a group of its own, the file's name proposes one."""
+def _proposed_groups(paths: list[str], folder: Path, places: Places) -> dict[str, str]:
+    """Return the groups that files' names and the stage's place propose, by relative path."""
+    unique = list(dict.fromkeys(paths))
+    known = dict(zip(unique, places([folder / path for path in unique]), strict=True))
+    return places_to_groups(paths_to_groups(unique), known)
+
+
+def _row_to_region(row: SampleRow, source: str, proposed: str) -> SourceRegion:
+    """Return the region a row means, in the proposed group where it names none."""
     return SourceRegion(
         source=source,
         region=parse_region(row.region) if row.region else None,
-        group=row.group or paths_to_groups([relative])[relative],
+        group=row.group or proposed,
         group_proposed=row.group is None,
         role=row.role,
         caption=row.caption,

@@ -52,7 +52,7 @@ def refuse_unreadable_prompts():
 try:
     for path in workflow.configfiles:
         read_mapping(Path(path))  # Snakemake takes the last of two equal keys, and says nothing
-    STUDY = load_study(config, Path(), WORKFLOW_FOLDER, HEADERS.first_files)
+    STUDY = load_study(config, Path(), WORKFLOW_FOLDER, HEADERS.first_files, HEADERS.places)
     refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()
 except UserError as error:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.imaging.splitting import regions_to_roles
 from pipeline_lib.leaks import PlacedRegion, refuse_two_sides
 from pipeline_lib.settings import SourceRegion, SplitSettings, UserError
+from pipeline_lib.study import load_study
 from tests.test_study import RUNS, SAMPLES, Folder
 
 BOTH = RUNS + "both\ttoy\tround-64,long-64\tclass\n"
@@ -142,6 +146,22 @@ def test_time_points_of_one_position_are_one_group_unless_the_sheet_says_so(fold
     rows = [("round", "A01_t1.tif", "", "train", ""), ("round", "A01_t2.tif", "", "holdout", "")]
     with pytest.raises(UserError, match=r"row 3: role: group `A01_t\*\.tif`.*give each a word"):
         load(folder, *rows, *own)
+
+
+def test_the_stage_tells_what_names_do_not(folder):
+    """Two snapshots of each of two places, as OME-TIFF with the stage's coordinates."""
+    for number, x in enumerate((10.2, 10.4, 250.0, 249.8)):
+        plane = {"PositionX": x, "PositionY": 5.0, "PositionXUnit": "µm", "PositionYUnit": "µm"}
+        path = folder.root / "data" / f"snap{number}.ome.tif"
+        image = np.random.default_rng(number).integers(0, 99, (40, 40)).astype(np.uint8)
+        tifffile.imwrite(path, image, ome=True, metadata={"axes": "YX", "Plane": plane})
+    own = [("long", "l1.tif", "", "train", ""), ("long", "l2.tif", "", "holdout", "")]
+    folder.samples, folder.runs = sheet(("round", "snap*.ome.tif", "", "auto", ""), *own), BOTH
+    folder.load()
+    cache = HeaderCache(folder.root / "headers.json")
+    study = load_study(folder.config, folder.root, folder.root, places=cache.places)
+    groups = [region.group for region in study.regions["round"]]
+    assert groups == ["snap0.ome.tif"] * 2 + ["snap2.ome.tif"] * 2
 
 
 def test_one_drawn_group_is_refused_while_planning(folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
 MADE_BY = {
@@ -66,6 +66,40 @@ def paths_to_groups(paths: Iterable[str]) -> dict[str, str]:
 'cells.tif': 'cells.tif'}
     """
     return {path: _path_to_group(path) for path in paths}
+
+
+def places_to_groups(groups: Mapping[str, str], places: Mapping[str, str | None]) -> dict[str, str]:
+    """Return groups of which those became one that the stage's place makes one.
+
+    Files of one folder count that have one place, if their folder has several: coordinates that are
+    the same in all files say that nobody recorded them.
+
+    Parameters
+    ----------
+    groups : mapping
+        Of `paths_to_groups`.
+    places : mapping
+        Where the stage stood, by path; None where that is not known.
+
+    Returns
+    -------
+    dict
+        Group by path; joined groups bear the first of their names.
+    """
+    by_folder: dict[str, dict[str, list[str]]] = {}
+    for path, place in places.items():
+        if place is not None:
+            folder = PurePath(path).parent.as_posix()
+            by_folder.setdefault(folder, {}).setdefault(place, []).append(groups[path])
+    named = dict.fromkeys(groups.values())
+    first = {name: name for name in named}
+    for found in by_folder.values():
+        for alike in found.values() if len(found) > 1 else ():
+            joined = {first[name] for name in alike}
+            if len(joined) > 1:
+                name = min(joined)
+                first = {key: name if other in joined else other for key, other in first.items()}
+    return {path: first[group] for path, group in groups.items()}
 
 
 def _path_to_group(path: str) -> str:

@@ -56,6 +56,7 @@ def _tiff_to_header(path: Path) -> Header:
             pixel_size_um=tiff_to_pixel_size(image.tiff)[0],
             contrast=_contrast(image.tiff),
             own_position=image.own_position,
+            place=_place(image.tiff),
             files=tuple(str(one) for one in tiff_to_files(path).all),
         )
 
@@ -71,6 +72,12 @@ def _contrast(tiff: tifffile.TiffFile) -> str | None:
     """Return the contrast method that OME metadata state of the first channel that has one."""
     ome = text_to_ome(tiff.ome_metadata)
     return ome.contrast if ome else None
+
+
+def _place(tiff: tifffile.TiffFile) -> str | None:
+    """Return where the stage stood, by OME metadata."""
+    ome = text_to_ome(tiff.ome_metadata)
+    return ome.place if ome else None
 
 
 def _photograph_to_header(path: Path) -> Header:

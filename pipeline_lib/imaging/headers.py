@@ -13,7 +13,7 @@ from pipeline_lib.files import write_json
 from pipeline_lib.hash_cache import path_to_stamp
 from pipeline_lib.settings import UserError
 
-VERSION = 1  # of what a header holds: others are read anew
+VERSION = 2  # of what a header holds: others are read anew
 MANY = 200
 
 
@@ -41,6 +41,8 @@ class Header:
         Names of the positions, empty without any.
     own_position : int or None
         The only position that the file itself holds, where files beside it hold the rest.
+    place : str or None
+        Where the stage stood, where the file tells it of its only position.
     files : tuple of str
         All files that the image is read from; the same, in the same order, for each of them.
     """
@@ -54,6 +56,7 @@ class Header:
     contrast: str | None
     positions: tuple[str, ...] = ()
     own_position: int | None = None
+    place: str | None = None
     files: tuple[str, ...] = ()
 
     def length(self, axis: str) -> int:
@@ -95,6 +98,11 @@ class HeaderCache:
         headers = self.headers(paths)
         firsts = ((path, getattr(headers[path], "files", ())) for path in paths)
         return [Path(files[0]) if files else path for path, files in firsts]
+
+    def places(self, paths: list[Path]) -> list[str | None]:
+        """Return for each file where the stage stood, None where that is not known."""
+        headers = self.headers(paths)
+        return [getattr(headers[path], "place", None) for path in paths]
 
     def _is_known(self, path: Path, stamp: list[int]) -> bool:
         """Tell whether a file's header was read, and the file is untouched."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+REFERENCE_FRAME = "reference frame"  # the schema's unit where none is stated
 UUID_TAG = ".//{*}TiffData/{*}UUID"
 
 
@@ -51,6 +52,26 @@ class OmeMetadata:
         """Return the names of the first image's channels, empty where none has one."""
         pixels = self.root.find(".//{*}Pixels")
         return () if pixels is None else _names(pixels.findall("{*}Channel"))
+
+    @property
+    def place(self) -> str | None:
+        """Return the stage's place in the only image, to a unit, with its label if it has one.
+
+        None where there are several images, or where the stage's coordinates are not known.
+        """
+        images = self.root.findall("{*}Image")
+        plane = self.root.find(".//{*}Plane")
+        if len(images) != 1 or plane is None:
+            return None
+        sides = [plane.get(f"Position{axis}") for axis in "XY"]
+        units = {plane.get(f"Position{axis}Unit", REFERENCE_FRAME) for axis in "XY"}
+        try:
+            x, y = (float(side or "") for side in sides)
+        except ValueError:
+            return None
+        stage = images[0].find("{*}StageLabel")
+        label = "" if stage is None else stage.get("Name", "")
+        return f"{label} {x:.0f},{y:.0f} {'/'.join(sorted(units))}".strip()
 
     @property
     def contrast(self) -> str | None:

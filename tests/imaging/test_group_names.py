@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_lib.imaging.group_names import groups_to_words, paths_to_groups
+from pipeline_lib.imaging.group_names import groups_to_words, paths_to_groups, places_to_groups
 
 ONE_PLACE = [
     ("A01_t001.tif", "A01_t002.tif"),
@@ -79,3 +79,32 @@ def test_what_was_proposed_is_put_in_words():
     told = groups_to_words(paths_to_groups([*paths, "cells.tif"]))
     assert "A01_t*.tif (3 files), " in told and "and 2 more" in told and "cells.tif" not in told
     assert groups_to_words(paths_to_groups(["cells.tif", "A01_t1.tif"])) is None
+
+
+# --- where the stage stood -----------------------------------------------------------------------
+
+
+def test_files_of_one_place_become_one_group():
+    paths = ["d/a.tif", "d/b.tif", "d/c_t1.tif", "d/c_t2.tif", "e/a.tif", "e/x.tif"]
+    places = dict(zip(paths, ["1,2", "3,4", "1,2", None, "1,2", "1,2"], strict=True))
+    groups = places_to_groups(paths_to_groups(paths), places)
+    assert groups["d/a.tif"] == groups["d/c_t1.tif"] == groups["d/c_t2.tif"]
+    # Another folder is another dish, and coordinates that all its files have say nothing.
+    assert len({groups[path] for path in ("d/a.tif", "d/b.tif", "e/a.tif", "e/x.tif")}) == 4
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["1", "2", "3", None])), max_size=9)
+)
+def test_groups_are_joined_and_never_torn(files):
+    groups = {f"{number}.tif": group for number, (group, _) in enumerate(files)}
+    places = {f"{number}.tif": place for number, (_, place) in enumerate(files)}
+    found = places_to_groups(groups, places)
+    several = len({place for place in places.values() if place}) > 1
+    for one in groups:
+        for other in groups:
+            alike = groups[one] == groups[other]
+            near = several and places[one] is not None and places[one] == places[other]
+            assert not (alike or near) or found[one] == found[other]
+    if not several:
+        assert found == groups
