@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pipeline_lib.files import write_text
 from pipeline_lib.imaging.splitting import SplitRow
@@ -42,7 +42,7 @@ def read_table(path: Path | str) -> list[dict[str, str]]:
 
 def read_split(path: Path | str) -> list[SplitRow]:
     """Return the rows of a split's table."""
-    whole = {field.name for field in fields(SplitRow) if field.type == "int"}
+    whole = {name for name, kind in get_type_hints(SplitRow).items() if kind is int}
     return [
         SplitRow(**{name: int(cell) if name in whole else cell for name, cell in row.items()})
         for row in read_table(path)
