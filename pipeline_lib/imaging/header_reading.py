@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import tifffile
-from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
-from pipeline_lib.imaging.damage import refuse_truncated
+from pipeline_lib.imaging.damage import DECODING_ERRORS, refuse_truncated
 from pipeline_lib.imaging.headers import Header
 from pipeline_lib.imaging.ome import text_to_ome
 from pipeline_lib.imaging.parts import tiff_to_files
+from pipeline_lib.imaging.photographs import PNG_MARK
 from pipeline_lib.imaging.pixel_sizes import tiff_to_pixel_size
 from pipeline_lib.imaging.reading import TIFF_MARKS, path_to_mark
 from pipeline_lib.imaging.tiff_images import open_image
@@ -38,7 +41,10 @@ def path_to_header(path: Path) -> Header:
         If the file cannot be read rightly, whatever is wanted of it. The message does not name it.
     """
     mark = path_to_mark(path)
-    return _tiff_to_header(path) if mark in TIFF_MARKS else _photograph_to_header(path)
+    if mark in TIFF_MARKS:
+        return _tiff_to_header(path)
+    # Its own classes, for `Image.open` takes large pictures for attacks.
+    return _photograph_to_header(path, PngImageFile if mark == PNG_MARK else JpegImageFile)
 
 
 def _tiff_to_header(path: Path) -> Header:
@@ -80,17 +86,17 @@ def _place(tiff: tifffile.TiffFile) -> str | None:
     return ome.place if ome else None
 
 
-def _photograph_to_header(path: Path) -> Header:
+def _photograph_to_header(path: Path, kind: type[ImageFile]) -> Header:
     """Return the header of a PNG or JPEG file."""
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with kind(path) as image:
             width, height = image.size
             deep = any(DEEP in str(tile[3]) for tile in image.tile)
-            colours, kind = len(image.getbands()), str(image.format)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            colours = len(image.getbands())
+    except (*DECODING_ERRORS, SyntaxError) as error:
         raise UserError(f"the file is damaged or truncated ({error}); copy it again") from error
     return Header(
-        kind=kind,
+        kind=str(kind.format),
         axes="YXS" if colours > 1 else "YX",
         shape=(height, width, colours) if colours > 1 else (height, width),
         channels=(),

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline_lib.imaging.header_reading import path_to_header
@@ -98,6 +102,31 @@ def test_files_that_are_no_images_are_refused(tmp_path, name, data, words):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(UserError, match=words):
         path_to_header(tmp_path / name)
+
+
+def test_a_large_photograph_is_no_attack(tmp_path):
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "a.png")
+    assert path_to_header(tmp_path / "a.png").shape == (10_000, 20_000)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["ome.tif", "tif", "png", "jpg"]), st.integers(0, 2**32), st.integers(1, 12))
+def test_damaged_files_are_refused_or_read_but_never_crash(kind, seed, number):
+    random = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / f"a.{kind}"
+        if kind in ("png", "jpg"):
+            Image.fromarray(counts(dtype="uint8")).save(path)
+        else:
+            save(path, counts(3), metadata={"axes": "ZYX"}, ome=kind == "ome.tif")
+        data = bytearray(path.read_bytes())
+        for place in random.integers(0, min(len(data), 2000), number):
+            data[place] = random.integers(256)
+        path.write_bytes(data[: random.integers(len(data) // 2, len(data) + 1)])
+        try:
+            assert isinstance(path_to_header(path), Header)
+        except UserError as error:
+            assert len(str(error)) > 20
 
 
 def test_a_header_is_read_once_until_its_file_changes(tmp_path, monkeypatch):
