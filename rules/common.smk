@@ -24,6 +24,7 @@ from pipeline_lib.versions import RESULT_VERSION
 from pipeline_lib.yaml_files import read_mapping
 
 LONG_LIST = 20
+LONG_JSON = 60_000
 FEATURES_COMMAND = (
     'exec python "$BRIGHTBOOTH"/scripts/features.py --settings {params.settings:q}'
     " --extractor {input.extractor:q} --images {params.images} --tables {params.tables}"
@@ -86,8 +87,18 @@ wildcard_constraints:
 
 
 def as_json(stage):
-    """Return a stage's settings as the JSON that its script is given."""
-    return stage.model_dump_json()
+    """Return a stage's settings as the JSON that its script is given.
+
+    Linux takes no argument of 128 KiB, which the regions of some hundred fields reach: longer ones go
+    through a file named after its content.
+    """
+    text = stage.model_dump_json()
+    if len(text) < LONG_JSON:
+        return text
+    listing = Path("work/lists") / f"{value_to_sha256(text)[:16]}.json"
+    if not listing.exists():
+        write_text(listing, text + "\n")
+    return f"@{listing}"
 
 
 def input_arguments(name):

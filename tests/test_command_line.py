@@ -41,6 +41,12 @@ def test_settings_and_paths_reach_the_work(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_settings_longer_than_an_argument_may_be_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"prompt": "' + 200_000 * "a" + '"}\n')
+    done = run(tmp_path, f"@{tmp_path}/settings.json", "a.tif")
+    assert done.returncode == 0 and done.stdout.startswith("32 ['a.tif']")
+
+
 def test_numbers_are_whole_and_above_zero(tmp_path: Path) -> None:
     done = run(tmp_path, "{}", "a.tif", "--images-at-once", "12")
     assert done.stdout.splitlines()[1] == "12"
