@@ -13,7 +13,7 @@ from pipeline_lib.files import write_json
 from pipeline_lib.hash_cache import path_to_stamp
 from pipeline_lib.settings import UserError
 
-VERSION = 2  # of what a header holds: others are read anew
+VERSION = 3  # of what a header holds: others are read anew
 MANY = 200
 
 
@@ -83,8 +83,7 @@ class HeaderCache:
         stale = [path for path, stamp in stamps.items() if not self._is_known(path, stamp)]
         refusals = self._read(stale, stamps) if stale else {}
         return {
-            path: refusals.get(path) or _value_to_header(self._known[str(path)]["header"])
-            for path in stamps
+            path: refusals.get(path) or _value_to_header(self._value(str(path))) for path in stamps
         }
 
     def files(self, path: Path) -> list[Path]:
@@ -106,7 +105,25 @@ class HeaderCache:
 
     def _is_known(self, path: Path, stamp: list[int]) -> bool:
         """Tell whether a file's header was read, and the file is untouched."""
-        return self._known.get(str(path), {}).get("stamp") == stamp
+        entry = self._known.get(str(path), {})
+        if entry.get("stamp") != stamp or "header" in entry:
+            return entry.get("stamp") == stamp
+        first = Path(entry["part_of"])
+        known = self._known.get(str(first), {})
+        return first.exists() and known.get("stamp") == path_to_stamp(first)
+
+    def _value(self, path: str) -> dict[str, Any]:
+        """Return the kept header of a file; a part of an image has that of the first file."""
+        entry = self._known[path]
+        return entry["header"] if "header" in entry else self._known[entry["part_of"]]["header"]
+
+    def _keep(self, path: Path, header: Header, stamps: dict[Path, list[int]]) -> None:
+        """Keep the header of an image once, and for its other files in question where it is."""
+        first, *others = [Path(one) for one in header.files] or [path]
+        stamp = stamps[first] if first in stamps else path_to_stamp(first)
+        self._known[str(first)] = {"stamp": stamp, "header": asdict(header)}
+        for one in {path, *others} & stamps.keys() - {first}:
+            self._known[str(one)] = {"stamp": stamps[one], "part_of": str(first)}
 
     def _read(self, paths: list[Path], stamps: dict[Path, list[int]]) -> dict[Path, UserError]:
         """Read the headers of files and keep them; return those that were refused."""
@@ -116,9 +133,10 @@ class HeaderCache:
         refusals = {}
         try:
             for path in paths:
+                if self._is_known(path, stamps[path]):
+                    continue
                 try:
-                    header = asdict(path_to_header(path))
-                    self._known[str(path)] = {"stamp": stamps[path], "header": header}
+                    self._keep(path, path_to_header(path), stamps)
                 except UserError as error:
                     refusals[path] = error
         finally:

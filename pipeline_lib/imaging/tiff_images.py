@@ -164,8 +164,8 @@ def _refuse_table(table: npt.NDArray[Any], entries: int) -> None:
     """Refuse a colour table that has not three whole numbers for every index."""
     if table.shape != (3, entries) or table.dtype.kind not in "iu":
         raise UserError(
-            f"the file's colour table is damaged: it holds {table.dtype} of shape {table.shape}, not "
-            f"whole numbers of shape {(3, entries)}; save the file anew in Fiji from the original"
+            f"the file's colour table is damaged: it holds {table.dtype} of shape {table.shape}, "
+            f"not whole numbers of shape {(3, entries)}; save it anew in Fiji from the original"
         )
 
 

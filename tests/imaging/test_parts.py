@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import tifffile
 
+from pipeline_lib.imaging import header_reading
 from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.imaging.parts import tiff_to_files
 from pipeline_lib.imaging.reading import read_field
@@ -73,3 +76,22 @@ def test_headers_tell_all_files_of_an_image(tmp_path):
     assert cache.files(paths[3]) == paths
     listed = [*paths, tmp_path / "alone.tif", tmp_path / "no.tif"]
     assert cache.first_files(listed) == [paths[0]] * PLANES + listed[-2:]
+
+
+def test_the_header_of_a_set_is_read_once(tmp_path, monkeypatch):
+    _, paths = write_set(tmp_path)
+    read = []
+    reader = header_reading.path_to_header
+    monkeypatch.setattr(
+        header_reading, "path_to_header", lambda path: (read.append(path), reader(path))[1]
+    )
+    cache = HeaderCache(tmp_path / "headers.json")
+    found = cache.headers([*paths[2:], *paths[:2]])
+    assert read == [paths[2]]
+    assert len(set(map(repr, found.values()))) == 1
+    assert HeaderCache(tmp_path / "headers.json").headers(paths) == found
+    os.utime(paths[4], (1, 1))
+    assert cache.headers(paths) == found
+    assert read == [paths[2], paths[4]]
+    paths[0].unlink()
+    assert isinstance(cache.headers(paths[1:2])[paths[1]], UserError)
