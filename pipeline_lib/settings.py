@@ -758,7 +758,9 @@ class ReleaseSettings(Settings):
     """What of the synthetic images is given out, and in which form."""
 
     scale: Literal["8bit", "camera"] = Field(
-        "8bit", description="8-bit, or the camera's own counts by the inverse intensity map."
+        "8bit",
+        description="8-bit, or the camera's own counts by the inverse intensity map, in the type "
+        "that the fields have.",
     )
     format: Literal["ome-tiff", "png"] = Field(
         "ome-tiff",
