@@ -14,6 +14,7 @@ from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.contact_sheets import (
     images_to_contact_sheet,
     images_to_small,
+    stack_sheets,
     write_png,
 )
 from pipeline_lib.imaging.intensity import record_to_intensity
@@ -39,7 +40,7 @@ def main(settings: TilesStage, paths: argparse.Namespace) -> None:
     blank = read_blank(paths.blank[0], light.reading) if paths.blank else None
     inputs = {path.name: file_to_sha256(path) for path in (paths.split, paths.intensity)}
     origin = provenance("tiles", settings.model_dump(mode="json"), **inputs)
-    sheet = []
+    sheets = []
     for role in ROLES:
         own = [row for row in rows if row.role == role]
         regions = Regions(fields, own, light.transmittance, blank)
@@ -50,8 +51,8 @@ def main(settings: TilesStage, paths: argparse.Namespace) -> None:
         write_tiles(getattr(paths, f"{role}_table"), tiles.tiles)
         if role == TRAIN:
             write_planes(paths.train_regions, tiles.regions)
-        sheet += tiles_to_sheet(role, tiles)
-    write_png(paths.contact_sheet, images_to_contact_sheet(sheet, COLUMNS))
+        sheets.append(images_to_contact_sheet(tiles_to_sheet(role, tiles), COLUMNS, packed=True))
+    write_png(paths.contact_sheet, stack_sheets(sheets))
 
 
 def refuse_empty(role: str, tiles: TileSet) -> None:

@@ -20,7 +20,10 @@ PAPER, INK = 255, 0
 
 
 def images_to_contact_sheet(
-    rows: Sequence[tuple[str, npt.NDArray[np.uint8]]], columns: int = 8, scale: int = 1
+    rows: Sequence[tuple[str, npt.NDArray[np.uint8]]],
+    columns: int = 8,
+    scale: int = 1,
+    packed: bool = False,
 ) -> npt.NDArray[np.uint8]:
     """Lay out labelled rows of pictures; grey levels are shown as they are, never stretched.
 
@@ -33,19 +36,47 @@ def images_to_contact_sheet(
         Pictures on a line.
     scale : int
         Whole-number enlargement; pixels stay square blocks.
+    packed : bool
+        Whether short rows stand beside each other, as many as fit into the width of `columns`.
 
     Returns
     -------
     ndarray of uint8
         The sheet (Y, X), white between the pictures.
     """
-    blocks = [_row_to_block(label, images, columns, scale) for label, images in rows]
-    width = max(block.shape[1] for block in blocks)
-    padded = [
-        np.pad(block, ((0, 0), (0, width - block.shape[1])), constant_values=PAPER)
-        for block in blocks
+    blocks = [_row_to_block(label, images, columns, scale, packed) for label, images in rows]
+    if packed:
+        width = columns * max(images.shape[2] * scale + GAP for _, images in rows)
+        blocks = _pack(blocks, width)
+    return stack_sheets(blocks)
+
+
+def stack_sheets(sheets: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    """Return sheets (Y, X) below each other, the narrower ones with white beside them."""
+    width = max(sheet.shape[1] for sheet in sheets)
+    return np.concatenate([_padded(sheet, sheet.shape[0], width) for sheet in sheets])
+
+
+def _pack(blocks: Sequence[npt.NDArray[np.uint8]], width: int) -> list[npt.NDArray[np.uint8]]:
+    """Return blocks side by side, in their order, as many on a line as fit into a width."""
+    lines: list[list[npt.NDArray[np.uint8]]] = []
+    for block in blocks:
+        if lines and sum(one.shape[1] for one in lines[-1]) + block.shape[1] <= width:
+            lines[-1].append(block)
+        else:
+            lines.append([block])
+    return [
+        np.concatenate(
+            [_padded(one, max(b.shape[0] for b in line), one.shape[1]) for one in line], axis=1
+        )
+        for line in lines
     ]
-    return np.concatenate(padded)
+
+
+def _padded(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return an image with white below and to its right."""
+    below, right = height - image.shape[0], width - image.shape[1]
+    return np.pad(image, ((0, below), (0, right)), constant_values=PAPER)
 
 
 def images_to_small(images: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
@@ -60,28 +91,21 @@ def images_to_small(images: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.
 
 
 def _row_to_block(
-    label: str, images: npt.NDArray[np.uint8], columns: int, scale: int
+    label: str, images: npt.NDArray[np.uint8], columns: int, scale: int, packed: bool
 ) -> npt.NDArray[np.uint8]:
-    """Return a label above lines of pictures."""
+    """Return a label above lines of pictures, each as wide as a full one unless it is packed."""
     text = text_to_image(label if len(images) else f"{label}: none")
     lines = [images[first : first + columns] for first in range(0, len(images), columns)]
-    parts = [text, *(_line(line, columns, scale) for line in lines)]
-    width = max(part.shape[1] for part in parts)
-    return np.concatenate(
-        [
-            np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=PAPER)
-            for part in parts
-        ]
-    )
+    places = min(columns, len(images)) if packed else columns
+    return stack_sheets([text, *(_line(line, places, scale) for line in lines)])
 
 
-def _line(images: npt.NDArray[np.uint8], columns: int, scale: int) -> npt.NDArray[np.uint8]:
-    """Return pictures side by side, as wide as a full line."""
+def _line(images: npt.NDArray[np.uint8], places: int, scale: int) -> npt.NDArray[np.uint8]:
+    """Return pictures side by side, with white where places are left."""
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     framed = np.pad(large, ((0, 0), (0, GAP), (0, GAP)), constant_values=PAPER)
     line = np.concatenate(list(framed), axis=1)
-    missing = columns * framed.shape[2] - line.shape[1]
-    return np.pad(line, ((0, 0), (0, missing)), constant_values=PAPER)
+    return _padded(line, line.shape[0], places * framed.shape[2])
 
 
 def text_to_image(text: str) -> npt.NDArray[np.uint8]:

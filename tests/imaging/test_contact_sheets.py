@@ -37,6 +37,22 @@ def test_long_rows_go_on_and_pictures_can_be_enlarged():
     assert (sheet[lines[1] : lines[1] + 30, :30] == 2).all()
 
 
+def test_short_rows_are_packed_in_their_order_and_none_is_lost():
+    rows = [(str(count), flat(count, 10 * count)) for count in (1, 2, 5, 1)]
+    sheet = images_to_contact_sheet(rows, columns=6, packed=True)
+    step = 20 + GAP
+    assert sheet.shape == (2 * (LABEL_HEIGHT + step), 6 * step)
+    first, second = (sheet[line * (LABEL_HEIGHT + step) + LABEL_HEIGHT] for line in (0, 1))
+    assert [first[x * step] for x in range(4)] == [10, 20, 20, 255]
+    assert [second[x * step] for x in range(6)] == [50] * 5 + [10]
+
+
+def test_packed_sheets_are_much_shorter_for_many_fields_of_one_tile():
+    rows = [(f"train: field-{k}", flat(1, 9, 128)) for k in range(24)]
+    tall, packed = (images_to_contact_sheet(rows, packed=packed) for packed in (False, True))
+    assert packed.shape[1] == tall.shape[1] and packed.shape[0] <= tall.shape[0] / 5
+
+
 def test_an_empty_row_says_so():
     sheet = images_to_contact_sheet([("validation", flat(0, 0)), ("train", flat(1, 9))], columns=8)
     named = text_to_image("validation: none")
