@@ -204,7 +204,13 @@ def _focal_plane(length: int, wanted: str | int) -> int | str:
                 "`mean` or `best_focus`"
             )
         return 0
-    if FOCAL_WORD.fullmatch(str(wanted)):
+    word = FOCAL_WORD.fullmatch(str(wanted))
+    if word:
+        if length == 1 and any(float(offset or 0) for offset in word.groups()):
+            raise UserError(
+                f"`z` is {wanted!r}, but the file has one focal plane: there is none beside it; "
+                "give `only` in `z` of its row"
+            )
         return str(wanted)
     return _index("Z", length, wanted, FOCAL_CHOICES)
 

@@ -110,6 +110,15 @@ def test_a_focus_at_the_end_of_the_stack_may_lie_beyond_it(yeast):
     assert number == 0
 
 
+@pytest.mark.parametrize("word", ["best_focus+1", "best_focus-0.5um"])
+def test_one_plane_has_none_beside_it(tmp_path, yeast, word):
+    tifffile.imwrite(tmp_path / "a.tif", yeast[FOCUS], photometric="minisblack")
+    with pytest.raises(UserError, match="one focal plane: there is none beside it"):
+        read_field(tmp_path / "a.tif", ReadingSettings(z=word))
+    field = read_field(tmp_path / "a.tif", ReadingSettings(z="best_focus"))
+    np.testing.assert_array_equal(field.planes[0], yeast[FOCUS])
+
+
 def test_micrometres_need_the_distance_of_planes(yeast):
     with pytest.raises(UserError, match=r"give the offset in planes"):
         reduce_focus(as_stack(yeast), "best_focus+1.5um")
