@@ -14,6 +14,8 @@ import tifffile
 from pipeline_lib.settings import UserError
 
 DAMAGE = ("series", "TiffPages", "Missing data")
+# Micro-Manager tells each file how many positions there are; `tiff_images` sees if more is gone.
+HARMLESS = "MMStack series is missing files"
 HEADER_BYTES = 8
 # What tifffile and its decoders raise on damaged files (benchmarks/fuzz_tiff.py), and what a disk
 # or a build without a decoder would. Only calls of theirs are guarded: faults of our own stay seen.
@@ -75,7 +77,8 @@ def _refuse_reported(messages: Sequence[logging.LogRecord]) -> None:
     """Refuse a file about which tifffile reported an error, or a gap in its structure."""
     for record in messages:
         text = record.getMessage()
-        if record.levelno >= logging.ERROR or any(word in text for word in DAMAGE):
+        told = any(word in text for word in DAMAGE) and HARMLESS not in text
+        if record.levelno >= logging.ERROR or told:
             raise UserError(
                 "the file is damaged, truncated, incomplete or contradicts its own metadata "
                 f"(tifffile: {text}); copy it again with all its companion files, or save it anew "

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from pipeline_lib.imaging.axes import NAMES
 from pipeline_lib.imaging.damage import refusing_damage
 from pipeline_lib.imaging.greys import palette_is_display
 from pipeline_lib.imaging.ome import text_to_ome
@@ -23,6 +24,7 @@ COLOUR_KINDS = ("RGB", "YCBCR")
 PALETTE = "PALETTE"
 OPACITY = (1, 2)
 LISTED = 6
+MICRO_MANAGER_KEYS = {"T": "Frames", "Z": "Slices", "C": "Channels"}
 UNCOMPRESSED, NO_PREDICTOR = 1, 1  # values of the tags
 
 
@@ -112,12 +114,30 @@ def _tiff_to_image(tiff: tifffile.TiffFile) -> TiffImage:
             f"the file holds {len(series)} images ({shapes}), one is needed; split it into one "
             "file for each, for example with Fiji"
         )
+    _refuse_missing_files(tiff, series[0])
     axes, shape = _series_axes(series[0]), series[0].shape
     if len(series) > 1:
         axes, shape = f"R{axes}", (len(series), *shape)
     ome = text_to_ome(tiff.ome_metadata)
     names = (ome.channels, ome.positions) if ome else ((), ())
     return TiffImage(tiff, series, axes, shape, *names, _own_position(tiff, series[0]))
+
+
+def _refuse_missing_files(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    """Refuse an image of Micro-Manager of which more is missing than other positions."""
+    if series.kind != "mmstack":
+        return
+    lengths = dict(
+        zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True)
+    )
+    summary = tiff.micromanager_metadata["Summary"]
+    for axis, key in MICRO_MANAGER_KEYS.items():
+        promised = int(summary.get(key, 1))
+        if lengths.get(axis, 1) < promised:
+            raise UserError(
+                f"the files hold {lengths.get(axis, 1)} of {promised} {NAMES[axis]}: the image is "
+                "incomplete; copy it again with all its companion files"
+            )
 
 
 def _own_position(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> int | None:

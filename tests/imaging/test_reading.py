@@ -374,6 +374,16 @@ def test_a_file_for_each_position_of_micro_manager_gives_its_own(tmp_path):
         assert path_to_files(path) == (path,)
 
 
+def test_one_position_of_micro_manager_may_be_copied_alone(tmp_path):
+    image = counts(1, 2, 3, 1, *SIDE)
+    summary = {"Positions": 3, "Frames": 2, "Slices": 3, "Channels": 1, "TimeFirst": False}
+    path = tmp_path / "a_MMStack_Pos1.ome.tif"
+    micro_manager_stack(path, image, summary, position=1)
+    np.testing.assert_array_equal(read(path, z=2).planes, image[0, :, 2, 0])
+    micro_manager_stack(path, image, {**summary, "Frames": 4}, position=1)
+    assert "the files hold 2 of 4 time points: the image is incomplete" in refused(path, z=2)
+
+
 def test_a_long_series_of_micro_manager_is_one_image(tmp_path):
     image = counts(1, 4, 1, 1, *SIDE)
     summary = {"Positions": 1, "Frames": 4, "Slices": 1, "Channels": 1}
