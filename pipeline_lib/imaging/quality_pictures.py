@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline_lib.imaging.quality import ACCEPTED, REFUSED, WARNED, Verdict
+from pipeline_lib.imaging.spans import plane_to_means
 
 SIDE, FRAME, GAP = 240, 4, 8
 FONT_SIZE, LINE, CHARACTERS = 12, 17, 38
@@ -52,9 +54,11 @@ def verdicts_to_picture(
     """
     order = [REFUSED, WARNED, ACCEPTED]
     shown = sorted(verdicts, key=lambda verdict: order.index(verdict.word))[:MOST_PICTURES]
-    ranges = np.array([np.percentile(fields[one.source][one.plane], RANGE) for one in shown])
+    small = [_plane_to_small(one, fields[one.source][one.plane]) for one in shown]
+    ranges = np.array([np.percentile(one.counts, RANGE) for one in small])
     low, high = float(ranges[:, 0].min()), float(ranges[:, 1].max())
-    cards = [_card(one, fields[one.source][one.plane], low, max(high, low + 1e-9)) for one in shown]
+    high = max(high, low + 1e-9)
+    cards = [_card(*both, low, high) for both in zip(shown, small, strict=True)]
     picture = _lay_out(cards)
     mends = _mends_to_text(shown, max(picture.shape[1], MENDS_WIDTH))
     width = max(picture.shape[1], mends.shape[1])
@@ -73,13 +77,34 @@ def _mends_to_text(verdicts: Sequence[Verdict], width: int) -> npt.NDArray[np.ui
     return np.asarray(block)
 
 
-def _card(
-    verdict: Verdict, plane: npt.NDArray[Any], low: float, high: float
-) -> npt.NDArray[np.uint8]:
+@dataclass(frozen=True)
+class _Small:
+    """A plane made smaller: its longer side as it was, counts, and shares of marked pixels."""
+
+    side: int
+    counts: npt.NDArray[np.float32]
+    marks: tuple[tuple[tuple[int, int, int], npt.NDArray[np.float32]], ...]
+
+
+def _plane_to_small(verdict: Verdict, plane: npt.NDArray[Any]) -> _Small:
+    """Return means of blocks, and which share of each is at an end that its verdict speaks of."""
+    side = max(plane.shape)
+    factor = max(1, side // SIDE)
+    marks = []
+    if any(finding.concerns_range for finding in verdict.findings):
+        if verdict.figures.at_high_end:
+            marks.append((BRIGHTEST, plane_to_means(plane == plane.max(), factor)))
+        if verdict.figures.at_low_end:
+            marks.append((DARKEST, plane_to_means(plane == plane.min(), factor)))
+    return _Small(side, plane_to_means(plane, factor), tuple(marks))
+
+
+def _card(verdict: Verdict, plane: _Small, low: float, high: float) -> npt.NDArray[np.uint8]:
     """Return one plane in a frame of its verdict's colour, with text below."""
-    picture = _plane_to_colours(verdict, plane, low, high)
-    factor = SIDE / max(picture.shape[:2])
-    width, height = (max(1, round(side * factor)) for side in picture.shape[1::-1])
+    picture = _small_to_colours(plane, low, high)
+    factor = SIDE / plane.side
+    shown = SIDE / max(picture.shape[:2])
+    width, height = (max(1, round(side * shown)) for side in picture.shape[1::-1])
     small = Image.fromarray(picture).resize((width, height), Image.Resampling.BOX)
     lines = verdict_to_lines(verdict)
     top = height + 2 * FRAME
@@ -95,18 +120,13 @@ def _card(
     return np.asarray(card)
 
 
-def _plane_to_colours(
-    verdict: Verdict, plane: npt.NDArray[Any], low: float, high: float
-) -> npt.NDArray[np.uint8]:
-    """Return a plane in grey, with marked ends of its field where its verdict speaks of them."""
-    grey = np.clip((plane.astype(np.float64) - low) / (high - low) * 255, 0, 255)
-    colours = np.repeat(grey.astype(np.uint8)[..., np.newaxis], 3, axis=-1)
-    if any(finding.concerns_range for finding in verdict.findings):
-        if verdict.figures.at_high_end:
-            colours[plane == plane.max()] = BRIGHTEST
-        if verdict.figures.at_low_end:
-            colours[plane == plane.min()] = DARKEST
-    return colours
+def _small_to_colours(plane: _Small, low: float, high: float) -> npt.NDArray[np.uint8]:
+    """Return a plane in grey, with the colours of its marks."""
+    grey = np.clip((plane.counts - low) / (high - low) * 255, 0, 255)
+    colours = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+    for colour, share in plane.marks:
+        colours += share[..., np.newaxis] * (np.array(colour) - colours)
+    return colours.astype(np.uint8)
 
 
 def verdict_to_lines(verdict: Verdict) -> list[str]:
