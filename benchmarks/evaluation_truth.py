@@ -63,8 +63,8 @@ from pipeline_lib.evaluation.objects import Segmenter, fit_segmenter
 from pipeline_lib.files import read_json, write_json
 from pipeline_lib.imaging.camera_noise import tiles_to_camera_noise
 from pipeline_lib.imaging.intensity import record_to_intensity
-from pipeline_lib.imaging.splitting import TRAIN
 from pipeline_lib.imaging.regions import Regions
+from pipeline_lib.imaging.splitting import TRAIN
 from pipeline_lib.imaging.stacks import read_stack
 from pipeline_lib.imaging.tables import read_split, read_table
 from pipeline_lib.imaging.tiling import regions_to_tiles

@@ -93,11 +93,14 @@ def as_json(stage):
     through a file named after its content.
     """
     text = stage.model_dump_json()
-    if len(text) < LONG_JSON:
-        return text
-    listing = Path("work/lists") / f"{value_to_sha256(text)[:16]}.json"
+    return text if len(text) < LONG_JSON else through_file(text, text, "json")
+
+
+def through_file(value, text, suffix):
+    """Return the argument that stands for a file with the text, which is named after the value."""
+    listing = Path("work/lists") / f"{value_to_sha256(value)[:16]}.{suffix}"
     if not listing.exists():
-        write_text(listing, text + "\n")
+        write_text(listing, f"{text}\n")
     return f"@{listing}"
 
 
@@ -121,10 +124,7 @@ def as_arguments(paths):
     """Return paths for a shell command; many go through a file named after its content."""
     if len(paths) <= LONG_LIST:
         return " ".join(shlex.quote(path) for path in paths)
-    listing = Path("work/lists") / f"{value_to_sha256(paths)[:16]}.txt"
-    if not listing.exists():
-        write_text(listing, "\n".join(paths) + "\n")
-    return f"@{listing}"
+    return through_file(paths, "\n".join(paths), "txt")
 
 
 def _listed(value):
