@@ -80,7 +80,8 @@ class ReadingSettings(Settings):
 
     axes: str | None = Field(
         None,
-        description="Axes of the file where its metadata do not say, one letter each: TRZCYX (R: positions).",
+        description="Axes of the file where its metadata do not say, one letter each: TRZCYX (R: "
+        "positions).",
     )
     channel: str | int | None = Field(
         None, description="Name or index of the channel; needed where a file has more than one."
