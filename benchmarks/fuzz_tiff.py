@@ -9,6 +9,7 @@ its own reads, so that a crash of a decoder is seen, too.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import multiprocessing
 import resource
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ import numpy.typing as npt
 import tifffile
 from bars import Figure, at_most, print_figures
 
+from pipeline_lib.imaging.header_reading import path_to_header
 from pipeline_lib.imaging.reading import read_field
 from pipeline_lib.randomness import key_of
 from pipeline_lib.settings import ReadingSettings, UserError
@@ -219,6 +222,7 @@ def path_to_verdict(path: Path) -> tuple[str, str]:
     """Return whether a file was read, refused, or what went wrong, and words about it."""
     try:
         with limited(SECONDS):
+            refuse_odd_header(path)
             planes = read_grey_or_colours(path)
     except UserError as error:
         return "refused", str(error)
@@ -227,6 +231,14 @@ def path_to_verdict(path: Path) -> tuple[str, str]:
     except Exception as error:
         return "crash", f"{type(error).__name__}: {error}"
     return compare(path, planes)
+
+
+def refuse_odd_header(path: Path) -> None:
+    """Read the header as planning does, to hold only what JSON can keep."""
+    try:
+        json.dumps(asdict(path_to_header(path)), allow_nan=False)
+    except UserError:
+        return  # reading has to refuse it, or to read it, on its own
 
 
 def read_grey_or_colours(path: Path) -> npt.NDArray[Any]:

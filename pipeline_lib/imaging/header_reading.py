@@ -9,7 +9,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from pipeline_lib.imaging.damage import DECODING_ERRORS, refuse_truncated
+from pipeline_lib.imaging.damage import DECODING_ERRORS, refuse_truncated, refusing_damage
 from pipeline_lib.imaging.headers import Header
 from pipeline_lib.imaging.ome import text_to_ome
 from pipeline_lib.imaging.parts import tiff_to_files
@@ -52,6 +52,8 @@ def _tiff_to_header(path: Path) -> Header:
     with open_image(path) as image:
         refuse_truncated(image.keyframe)
         dtype = image.keyframe.dtype
+        with refusing_damage():
+            pixel_size_um, _ = tiff_to_pixel_size(image.tiff)
         return Header(
             kind=_tiff_kind(image.tiff),
             axes=image.axes,
@@ -59,7 +61,7 @@ def _tiff_to_header(path: Path) -> Header:
             channels=image.channels,
             positions=image.positions,
             dtype=str(dtype.newbyteorder("=")) if dtype else "",
-            pixel_size_um=tiff_to_pixel_size(image.tiff)[0],
+            pixel_size_um=pixel_size_um,
             contrast=_contrast(image.tiff),
             own_position=image.own_position,
             place=_place(image.tiff),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tifffile
 
 from pipeline_lib.imaging.ome import text_to_ome
@@ -87,9 +89,13 @@ def _length(value: str | float | None, unit: str) -> float | None:
     """Return a positive length in micrometres, None where value or unit say nothing."""
     plain = unit.strip().replace("\\u00B5", "u").replace("µ", "u").replace("μ", "u").lower()
     factor = MICROMETRES.get(plain)
-    if value is None or factor is None or not float(value) > 0:
+    if value is None or factor is None:
         return None
-    return float(value) * factor
+    try:
+        length = float(value) * factor
+    except ValueError:
+        return None
+    return length if 0 < length < math.inf else None
 
 
 def settle_pixel_size(

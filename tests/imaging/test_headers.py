@@ -109,6 +109,19 @@ def test_a_large_photograph_is_no_attack(tmp_path):
     assert path_to_header(tmp_path / "a.png").shape == (10_000, 20_000)
 
 
+@pytest.mark.parametrize("width", ['""', '"inf"', '"nan"', '"-inf"', '"0,5"', '"1e999"', '"no"'])
+def test_a_width_of_a_pixel_that_is_no_number_is_unknown(tmp_path, width):
+    metadata = {"axes": "YX", "PhysicalSizeX": 0.5125, "PhysicalSizeXUnit": "µm"}
+    path = save(tmp_path / "a.ome.tif", counts(), ome=True, metadata=metadata)
+    stated = b'"0.5125"'
+    assert path.read_bytes().count(stated) == 1
+    path.write_bytes(path.read_bytes().replace(stated, width.encode().ljust(len(stated))))
+    found = HeaderCache(tmp_path / "headers.json").headers([path])[path]
+    assert isinstance(found, Header) and found.pixel_size_um is None
+    field = read_field(path, ReadingSettings())
+    assert field.pixel_size_um is None and "pixel size is unknown" in field.warnings[0]
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["ome.tif", "tif", "png", "jpg"]), st.integers(0, 2**32), st.integers(1, 12))
 def test_damaged_files_are_refused_or_read_but_never_crash(kind, seed, number):
