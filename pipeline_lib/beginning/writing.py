@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import re
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +16,6 @@ from pipeline_lib.beginning.choosing import Choice
 from pipeline_lib.beginning.proposing import Proposal
 
 DECIDE = "DECIDE"
-PLAIN = re.compile(r"[A-Za-z][\w ./+-]*")
 INDENT = "    "
 WIDTH = 98
 GROUPS = (
@@ -71,10 +69,15 @@ def proposals_to_config(
 
 
 def _scalar(value: Any) -> str:
-    """Return a value as YAML writes it."""
-    if isinstance(value, str) and not PLAIN.fullmatch(value):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    """Return a key or value as YAML writes it: quoted where it would be read as something else."""
+    plain = str(value)
+    try:
+        unchanged = yaml.safe_load(f"{plain}: {plain}") == {value: value}
+    except (yaml.YAMLError, ValueError):  # a ValueError where it looks like a date, but is none
+        unchanged = False
+    if unchanged:
+        return plain
+    return yaml.safe_dump(value, default_style='"', width=math.inf, allow_unicode=True).rstrip("\n")
 
 
 def _said(indent: str, key: str, choice: Choice) -> list[str]:
@@ -90,7 +93,7 @@ def _comment(indent: str, text: str) -> list[str]:
 
 def _concept(one: Proposal) -> list[str]:
     """Return the lines of a concept."""
-    lines = [f"  {one.name}:"]
+    lines = [f"  {_scalar(one.name)}:"]
     lines += _said(INDENT, "noun", one.noun) + _said(INDENT, "modality", one.modality)
     reading = dict(one.reading)
     unknown = all(picture.header.pixel_size_um is None for picture in one.pictures)
@@ -113,8 +116,8 @@ def _dataset(one: Proposal) -> list[str]:
     tiles = f"{{size: {cut.size}, stride: {cut.stride}{scaled}{least}}}"
     empty = f"Only {one.foreground:.0%} of the fields shows cells: most empty tiles are left out."
     return [
-        f"  {dataset_name(one)}:",
-        f"    concept: {one.name}",
+        f"  {_scalar(dataset_name(one))}:",
+        f"    concept: {_scalar(one.name)}",
         *_comment(INDENT, f"{span_to_words(one)} {LOOK}"),
         *(_comment(INDENT, empty) if mostly_empty else []),
         f"    tiles: {tiles}",
@@ -151,9 +154,9 @@ def _priors(proposals: Iterable[Proposal]) -> list[str]:
         article = "an" if modality.startswith(("a", "e", "i", "o", "u")) else "a"
         prompt = f"{article} {modality} microscopy image of {one.noun.value}"
         decide = one.noun.decide or one.modality.decide
-        lines += [f"  {name}:"]
+        lines += [f"  {_scalar(name)}:"]
         lines += ["    # The same noun and modality as above."] if decide else []
-        lines += [f"    class_prompt: {prompt}", f"    size: {one.cut.size}"]
+        lines += [f"    class_prompt: {_scalar(prompt)}", f"    size: {one.cut.size}"]
     return lines
 
 
