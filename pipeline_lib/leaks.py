@@ -71,7 +71,7 @@ def refuse_two_sides(run: str, placed: Sequence[PlacedRegion], roles: Sequence[s
         With both rows and their roles.
     """
     keys = [
-        [(path_to_identity(one.path), f"the file {one.path.name}") for one in placed],
+        [((path_to_identity(one.path), one.position), _told(one)) for one in placed],
         [(one.region.group, f"group {one.region.group!r}") for one in placed],
     ]
     for listed in keys:
@@ -99,6 +99,12 @@ def _on_two_sides(
         "is held out would be trained on; give both rows one `role`, or train the concepts in runs "
         "of their own"
     )
+
+
+def _told(one: PlacedRegion) -> str:
+    """Return the name of a region's file, and of its position in it."""
+    name = f"the file {one.path.name}"
+    return name if one.position is None else f"position {one.position} of {name}"
 
 
 def _short(where: str) -> str:

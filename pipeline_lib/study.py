@@ -28,7 +28,12 @@ from pipeline_lib.imaging.splitting import (
     refuse_missing_roles,
     regions_to_roles,
 )
-from pipeline_lib.leaks import PlacedRegion, refuse_two_names, refuse_two_sides
+from pipeline_lib.leaks import (
+    PlacedRegion,
+    path_to_identity,
+    refuse_two_names,
+    refuse_two_sides,
+)
 from pipeline_lib.settings import (
     BaseModelEntry,
     Concept,
@@ -170,10 +175,7 @@ def load_study(
     _refuse_leaks(runs, configuration, placed)
     extractors, judges = _used_extractors(configuration, runs, folders)
     image_sets = _runs_to_image_sets(runs, configuration)
-    files = {
-        name: tuple(dict.fromkeys(first_files(list(paths))))
-        for name, paths in _prior_files(runs, configuration, sources, root).items()
-    }
+    files = _prior_files(runs, configuration, sources, root, first_files)
     return Study(
         configuration,
         bases,
@@ -595,24 +597,27 @@ def _prior_files(
     configuration: Configuration,
     sources: Mapping[str, Mapping[str, Source]],
     root: Path,
+    first_files: FirstFiles,
 ) -> dict[str, tuple[Path, ...]]:
     """Return the files of the priors of real images that runs use."""
     used = {name for run in runs.values() for name in run.priors if name}
     patterns = {name: configuration.priors[name].images for name in sorted(used)}
     folder = resolve_data_folder(configuration.data_folder, root)
     found = {name: _real_images(name, text, folder) for name, text in patterns.items() if text}
+    found = {name: tuple(dict.fromkeys(first_files(list(paths)))) for name, paths in found.items()}
     concepts = {
-        source.path.resolve(): concept
+        path_to_identity(source.path): concept
         for concept, listed in sources.items()
         for source in listed.values()
     }
     for name, paths in found.items():
         for path in paths:
-            if path.resolve() in concepts:
+            concept = concepts.get(path_to_identity(path))
+            if concept is not None:
                 raise UserError(
                     f"configuration: priors.{name}.images: {path} is an image of concept "
-                    f"`{concepts[path.resolve()]}` in {configuration.samples}; class images must "
-                    "be others: what is held out must not be trained on, nor the subject as class"
+                    f"`{concept}` in {configuration.samples}; class images must be "
+                    "others: what is held out must not be trained on, nor the subject as class"
                 )
     return found
 

@@ -93,7 +93,7 @@ def as_json(stage):
     through a file named after its content.
     """
     text = stage.model_dump_json()
-    return text if len(text) < LONG_JSON else through_file(text, text, "json")
+    return text if len(shlex.quote(text).encode()) < LONG_JSON else through_file(text, text, "json")
 
 
 def through_file(value, text, suffix):
@@ -246,7 +246,7 @@ def prompts_file(wildcards):
     It bears the base's name and not its content's: other prompts are no reason to fetch again.
     """
     path = Path("work/prompts") / CONFIGURATION.project / f"{wildcards.base}.json"
-    told = as_json(study_to_prompts(STUDY, wildcards.base))
+    told = study_to_prompts(STUDY, wildcards.base).model_dump_json()
     if not path.exists() or path.read_text() != told:
         write_text(path, told)
     return str(path)

@@ -53,7 +53,8 @@ def main(settings: SplitStage, paths: argparse.Namespace) -> None:
     for warning in warnings:
         logging.warning("%s", warning)
     logging.info("counts %g to %g become black to white; %s", intensity.low, intensity.high, losses)
-    inputs = {path.stem: file_to_sha256(path) for path in [*paths.fields, paths.quality]}
+    tables = (paths.quality, paths.near_duplicates, *paths.blank)
+    inputs = {path.stem: file_to_sha256(path) for path in [*paths.fields, *tables]}
     described = {
         **intensity_to_record(intensity),
         "losses": losses,

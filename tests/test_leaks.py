@@ -148,10 +148,12 @@ def test_time_points_of_one_position_are_one_group_unless_the_sheet_says_so(fold
         load(folder, *rows, *own)
 
 
-def test_the_stage_tells_what_names_do_not(folder):
+@pytest.mark.parametrize(("unit", "factor"), [("µm", 1.0), ("mm", 1e-3), ("nm", 1e3)])
+def test_the_stage_tells_what_names_do_not(folder, unit, factor):
     """Two snapshots of each of two places, as OME-TIFF with the stage's coordinates."""
     for number, x in enumerate((10.2, 10.4, 250.0, 249.8)):
-        plane = {"PositionX": x, "PositionY": 5.0, "PositionXUnit": "µm", "PositionYUnit": "µm"}
+        plane = {"PositionX": x * factor, "PositionY": 5.0 * factor}
+        plane |= {"PositionXUnit": unit, "PositionYUnit": unit}
         path = folder.root / "data" / f"snap{number}.ome.tif"
         image = np.random.default_rng(number).integers(0, 99, (40, 40)).astype(np.uint8)
         tifffile.imwrite(path, image, ome=True, metadata={"axes": "YX", "Plane": plane})
@@ -162,6 +164,22 @@ def test_the_stage_tells_what_names_do_not(folder):
     study = load_study(folder.config, folder.root, folder.root, places=cache.places)
     groups = [region.group for region in study.regions["round"]]
     assert groups == ["snap0.ome.tif"] * 2 + ["snap2.ome.tif"] * 2
+
+
+def test_positions_of_one_file_may_stand_on_two_sides_of_a_run(folder):
+    header = SAMPLES.replace("channel", "position")
+    rows = [
+        ("round", "r1.tif", "a", "train", "", "A1"),
+        ("round", "r1.tif", "b", "holdout", "", "A2"),
+        ("long", "r1.tif", "c", "holdout", "", "A3"),
+        ("long", "r1.tif", "d", "train", "", "A4"),
+    ]
+    folder.runs = BOTH
+    folder.samples = header + "".join("\t".join(row) + "\n" for row in rows)
+    folder.load()
+    folder.samples = folder.samples.replace("A3", "A1")
+    with pytest.raises(UserError, match=r"position A1 of the file r1\.tif is train"):
+        folder.load()
 
 
 def test_one_drawn_group_is_refused_while_planning(folder):

@@ -152,6 +152,20 @@ def test_real_class_images_that_cannot_serve_are_refused(
         folder.load()
 
 
+@pytest.mark.parametrize("other", ["hard.tif", "part.tif"])
+def test_a_class_image_is_no_subject_by_another_name_either(folder: Folder, other: str) -> None:
+    name_real_images(folder, images=other)
+    raw = folder.root / "data/r1.tif"
+    (folder.root / "data/hard.tif").hardlink_to(raw)
+    (folder.root / "data/part.tif").write_bytes(b"")  # a later file of the image in r1.tif
+
+    def first_files(paths: list[Path]) -> list[Path]:
+        return [raw if path.name == "part.tif" else path for path in paths]
+
+    with pytest.raises(UserError, match="is an image of concept `round`"):
+        folder.load(first_files)
+
+
 def test_prior_weight_zero_uses_no_prior(folder: Folder) -> None:
     folder.runs = RUNS + "first\ttoy\tround-64\t\t\t0\n"
     assert folder.load().runs["first"].priors == (None,)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+MICROMETRES = {"nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}  # in the units of stages but theirs
 REFERENCE_FRAME = "reference frame"  # the schema's unit where none is stated
 UUID_TAG = ".//{*}TiffData/{*}UUID"
 
@@ -55,7 +56,7 @@ class OmeMetadata:
 
     @property
     def place(self) -> str | None:
-        """Return the stage's place in the only image, to a unit, with its label if it has one.
+        """Return the stage's place in the only image, to a micrometre, with its label if it has one.
 
         None where there are several images, or where the stage's coordinates are not known.
         """
@@ -64,14 +65,18 @@ class OmeMetadata:
         if len(images) != 1 or plane is None:
             return None
         sides = [plane.get(f"Position{axis}") for axis in "XY"]
-        units = {plane.get(f"Position{axis}Unit", REFERENCE_FRAME) for axis in "XY"}
+        units = [plane.get(f"Position{axis}Unit", REFERENCE_FRAME) for axis in "XY"]
         try:
-            x, y = (float(side or "") for side in sides)
+            x, y = (
+                float(side or "") * MICROMETRES.get(unit, 1.0)
+                for side, unit in zip(sides, units, strict=True)
+            )
         except ValueError:
             return None
         stage = images[0].find("{*}StageLabel")
         label = "" if stage is None else stage.get("Name", "")
-        return f"{label} {x:.0f},{y:.0f} {'/'.join(sorted(units))}".strip()
+        told = sorted({"\u00b5m" if unit in MICROMETRES else unit for unit in units})
+        return f"{label} {x:.0f},{y:.0f} {'/'.join(told)}".strip()
 
     @property
     def contrast(self) -> str | None:

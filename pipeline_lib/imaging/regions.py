@@ -18,6 +18,10 @@ from pipeline_lib.settings import ReadingSettings, TransmittanceChoice, UserErro
 class Field(Protocol):
     """Planes of which parts can be had: an array (N, Y, X) or an open stack."""
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N, Y, X."""
+
     def __getitem__(self, index: tuple[int, slice, slice], /) -> npt.NDArray[Any]:
         """Return a part of a plane."""
 
@@ -52,12 +56,15 @@ class Regions(Sequence[npt.NDArray[Any]]):
 
     def __getitem__(self, number: int) -> npt.NDArray[Any]:  # type: ignore[override]
         row = self.rows[number]
-        counts = self.fields[row.source][row.plane, row.y0 : row.y1, row.x0 : row.x1]
+        field = self.fields[row.source]
+        counts = field[row.plane, row.y0 : row.y1, row.x0 : row.x1]
         if self.transmittance == "fit":
             return fit_to_transmittance(counts, row_to_name(row))
         if self.blank is not None:
             box = (row.y0, row.y1, row.x0, row.x1)
-            return blank_to_transmittance(counts, self.blank, box, row_to_name(row))
+            return blank_to_transmittance(
+                counts, self.blank, box, field.shape[1:], row_to_name(row)
+            )
         return counts
 
 

@@ -256,8 +256,9 @@ def _leave_out(
     wanted: str | int, free: Sequence[str], given: Sequence[str], settings: SplitSettings
 ) -> dict[str, str]:
     """Hold out one group; of the others, the same ones validate whichever it is, but for it."""
-    numbered = isinstance(wanted, int) and 0 <= wanted < len(free)
-    found = free[int(wanted)] if numbered else wanted
+    found = str(wanted)
+    if found not in free and isinstance(wanted, int) and 0 <= wanted < len(free):
+        found = free[wanted]
     if found not in free or HOLDOUT in given:
         names = ", ".join(f"{number} {name}" for number, name in enumerate(free)) or "none"
         raise UserError(

@@ -37,7 +37,11 @@ def fit_to_transmittance(counts: npt.NDArray[Any], name: str) -> npt.NDArray[np.
 
 
 def blank_to_transmittance(
-    counts: npt.NDArray[Any], blank: npt.NDArray[Any], box: Box, name: str
+    counts: npt.NDArray[Any],
+    blank: npt.NDArray[Any],
+    box: Box,
+    sides: tuple[int, ...],
+    name: str,
 ) -> npt.NDArray[np.float32]:
     """Return counts as an even lamp would give them, by an empty field of the same light.
 
@@ -46,9 +50,11 @@ def blank_to_transmittance(
     counts : ndarray
         (Y, X), a region.
     blank : ndarray
-        The whole blank field, of the sides of the field that the region is a part of.
+        The whole blank field.
     box : tuple of int
         y0, y1, x0, x1 of the region.
+    sides : tuple of int
+        Y, X of the field that the region is a part of.
     name : str
         What to call the region in messages.
 
@@ -60,15 +66,16 @@ def blank_to_transmittance(
     Raises
     ------
     UserError
-        If the region does not lie inside the blank field, or a pixel of it is not positive.
+        If the blank field has other sides than the field, or a pixel of it is not positive.
     """
+    if blank.shape != tuple(sides):
+        raise UserError(
+            f"{name} is of a field of {sides[0]}x{sides[1]} pixels, the blank field has "
+            f"{blank.shape[0]}x{blank.shape[1]}; `blank` must be an empty field of the same camera "
+            "and binning"
+        )
     y0, y1, x0, x1 = box
     part = blank[y0:y1, x0:x1]
-    if part.shape != counts.shape:
-        raise UserError(
-            f"{name} does not lie inside the blank field, which has {blank.shape[0]}x"
-            f"{blank.shape[1]} pixels; `blank` must be an empty field of one camera and binning"
-        )
     return _divided(counts, part.astype(np.float64), "the blank field", float(blank.mean()))
 
 

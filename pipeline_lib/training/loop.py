@@ -114,7 +114,8 @@ def training_steps(trainer: Trainer, folder: Path, stop: StopRequest) -> Iterato
             for row in earlier:
                 _tell(trainer, history, row)
             if stopping or course.is_saved(done):
-                # Before anything is judged or drawn: whatever fails there, these steps are saved.
+                # Before anything is judged or drawn: whatever fails there, these steps are saved,
+                # on a GPU unless the process is killed while a thread still writes them.
                 state = {"history_position": history.flush(), "figures": figures}
                 saved = trainer.state() | state
                 writer.write(done, trainer.tensors(), saved)

@@ -216,6 +216,13 @@ def test_leaving_one_out_holds_out_each_group_once():
     assert {row.group for row in by_role(named, "holdout")} == {"g3"}
 
 
+def test_a_group_that_is_named_like_a_number_is_meant_by_it():
+    regions = [region(f"s{k}", group=str(k + 1)) for k in range(4)]
+    for wanted in (3, "3"):
+        found = split(regions, leave_one_out=wanted)
+        assert {row.group for row in by_role(found, "holdout")} == {"3"}
+
+
 @pytest.mark.parametrize("wanted", [5, -1, "g9"])
 def test_a_group_to_leave_out_must_be_there(wanted):
     regions = [region(f"s{k}", group=f"g{k}") for k in range(5)]
