@@ -56,7 +56,7 @@ class OmeMetadata:
 
     @property
     def place(self) -> str | None:
-        """Return the stage's place in the only image, to a micrometre, with its label if it has one.
+        """Return the stage's place in the only image, to a micrometre, with its label if any.
 
         None where there are several images, or where the stage's coordinates are not known.
         """

@@ -17,7 +17,8 @@ from pipeline_lib.settings import UserError
 
 MARK = "brightbooth"
 CLASSIC_TIFF_BYTES = 2**32 - 2**25
-# A fifth of the time of zlib to write and read, and no larger (docs/benchmarks.md); Fiji reads it by Bio-Formats.
+# A fifth of zlib's time to write and read, and no larger (docs/benchmarks.md); Fiji reads it by
+# Bio-Formats.
 COMPRESSION: dict[str, Any] = {"compression": "zstd", "compressionargs": {"level": 1}}
 
 
