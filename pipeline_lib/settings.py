@@ -206,8 +206,9 @@ class SplitSettings(Settings):
     leave_one_out: str | int | None = Field(
         None,
         description="Hold out this `auto` group alone, named, or counted from 0 in the order of "
-        "names where none has the number as its name. A dataset for each group, and a run for each dataset, tell how much the result "
-        "depends on which group is held out; `holdout` is idle then.",
+        "names where none has the number as its name. A dataset for each group, and a run for "
+        "each dataset, tell how much the result depends on which group is held out; `holdout` is "
+        "idle then.",
     )
 
     @model_validator(mode="after")

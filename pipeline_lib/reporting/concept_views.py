@@ -35,6 +35,7 @@ from pipeline_lib.reporting.pictures import (
     concept_to_scale_bar,
     concept_to_sheet_rows,
 )
+from pipeline_lib.reporting.strange_objects import LABEL as STRANGE_LABEL
 from pipeline_lib.reporting.strange_objects import StrangeObjects
 from pipeline_lib.reporting.tables import (
     Table,
@@ -130,9 +131,10 @@ def concept_to_view(
         similarities=_similarity_chart(nearest),
         objects=panels_to_png(objects.panels) if objects.panels else b"",
         medians=objects.sentences,
+        strange_words="" if strange is None else strange.words,
         strange=None
-        if strange is None
-        else images_to_row(strange.words, strange.pictures, strange.numbers),
+        if strange is None or not strange.numbers
+        else images_to_row(STRANGE_LABEL, strange.pictures, strange.numbers),
         measured_on=_curves_sentence(curves),
         spectrum=spectra_to_png(
             {key: images_to_mean_spectrum(images) for key, images in curves.items()}

@@ -65,6 +65,7 @@ class ConceptView:
     similarities: bytes
     objects: bytes
     medians: str
+    strange_words: str
     strange: TileRow | None
     measured_on: str
     spectrum: bytes

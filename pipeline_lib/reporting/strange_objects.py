@@ -12,6 +12,7 @@ import tifffile
 from pipeline_lib.reporting.pictures import seeded_choice
 
 Images = npt.NDArray[np.uint8]
+LABEL = "Unlike any object of the held-out tiles"
 SHOWN = 8
 SIDE_SHARE = 0.375  # of an image's shorter side: the object and what is around it
 LEAST_SIDE = 32
@@ -104,9 +105,14 @@ def _words(told: pd.DataFrame, shown: int) -> str:
     number, share = shares.sum(), shares.mean()
     said = (
         f"{number['tuned']:,} of {shares.size()['tuned']:,} synthetic objects "
-        f"({share['tuned']:.1%}) are unlike any held-out one by area, shape, grey, its "
+        f"({_percent(share['tuned'])}) are unlike any held-out one by area, shape, grey, its "
         "variation and the contrast of their rim"
     )
     if "floor" in share:
-        said += f"; of the objects in real training tiles {share['floor']:.1%} are"
-    return said + (f". {shown} of them, drawn at random:" if shown else ".")
+        said += f"; of the objects in real training tiles {_percent(share['floor'])} are"
+    return said + (f". Below, {shown} of them, drawn at random." if shown else ".")
+
+
+def _percent(share: float) -> str:
+    """Write a share in percent."""
+    return f"{100 * share:.1f} %"

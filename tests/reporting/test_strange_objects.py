@@ -39,9 +39,9 @@ def objects(strange=1, usual=9, concept="cells"):
 def test_strange_objects_are_counted_and_stand_in_the_middle(manifest):
     found = objects_to_strange(objects(), "cells", manifest)
     assert found.words == (
-        "3 of 30 synthetic objects (10.0%) are unlike any held-out one by area, shape, grey, its "
-        "variation and the contrast of their rim; of the objects in real training tiles 0.0% are. "
-        "3 of them, drawn at random:"
+        "3 of 30 synthetic objects (10.0 %) are unlike any held-out one by area, shape, grey, its "
+        "variation and the contrast of their rim; of the objects in real training tiles 0.0 % are. "
+        "Below, 3 of them, drawn at random."
     )
     assert sorted(found.numbers) == [0, 1, 2] and found.pictures.shape == (3, 32, 32)
     for number, picture in zip(found.numbers, found.pictures, strict=True):
@@ -72,7 +72,7 @@ def test_a_cut_lies_within_the_image_and_holds_the_place(shape, down, right):
 
 def test_the_page_shows_them(tmp_path):
     run = write_run(tmp_path / "demo")
-    words = "synthetic objects (5.0%) are unlike any held-out one"
+    words = "synthetic objects (5.0 %) are unlike any held-out one"
     call_script("report", run.settings, run.paths)
     assert words not in read_page(run.paths["page"]).text
     names = read_samples(run.paths["tuned_shards"], "cells").manifest["name"]
