@@ -13,7 +13,8 @@ from pipeline_lib.imaging.ome import OmeMetadata, text_to_ome
 from pipeline_lib.settings import UserError
 
 COMPANIONS = (".ome", ".xml")
-MICRO_MANAGER = re.compile(r"(.*_MMStack.*?)(_\d+)?(\.ome)?\.tif")
+MICRO_MANAGER = re.compile(r"(.*_MMStack.*?)(?:_(\d+))?(\.ome)?\.tif")
+POSITION = 3  # column of Micro-Manager's index of planes
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,8 @@ def tiff_to_files(path: Path) -> ImageFiles:
     """
     with refusing_damage(), tifffile.TiffFile(path) as tiff:
         ome, stack = text_to_ome(tiff.ome_metadata), tiff.is_mmstack
-    named = MICRO_MANAGER.fullmatch(path.name)
-    if stack and named:
-        return _numbered_files(path, named.group(1))
+    if stack and MICRO_MANAGER.fullmatch(path.name):
+        return _numbered_files(path)
     if ome is None:
         return ImageFiles(path)
     if ome.metadata_file is None:
@@ -71,12 +71,41 @@ def tiff_to_files(path: Path) -> ImageFiles:
     return _part_to_files(path, ome.metadata_file)
 
 
-def _numbered_files(path: Path, stem: str) -> ImageFiles:
-    """Return the files over which Micro-Manager spread a long series of one position."""
-    matches = ((one, MICRO_MANAGER.fullmatch(one.name)) for one in path.parent.glob("*.tif"))
-    files = sorted(one for one, match in matches if match and match.group(1) == stem)
-    files.sort(key=lambda one: len(one.name))
-    return ImageFiles(files[0], tuple(files[1:]))
+def _numbered_files(path: Path) -> ImageFiles:
+    """Return the files over which Micro-Manager spread a long series.
+
+    The file that starts it has no number, the others have one behind its name. Labels of positions
+    may end in a number, too, as those of grids do (``1-Pos000_001``): then no file starts it, or it
+    holds another position.
+    """
+    stem, _, ome = MICRO_MANAGER.fullmatch(path.name).groups(default="")  # type: ignore[union-attr]
+    start = path.with_name(f"{stem}{ome}.tif")
+    if not start.is_file() or not _continues(path, start):
+        start = path
+    numbered = re.compile(rf"{re.escape(start.name.removesuffix(f'{ome}.tif'))}_(\d+){ome}\.tif")
+    numbers = {
+        one: int(match.group(1))
+        for one in path.parent.glob("*.tif")
+        if (match := numbered.fullmatch(one.name)) and _continues(one, start)
+    }
+    return ImageFiles(start, tuple(sorted(numbers, key=numbers.__getitem__)))
+
+
+def _continues(path: Path, start: Path) -> bool:
+    """Tell whether a file of Micro-Manager may go on where another ends.
+
+    Not where each holds a single position, and not the same. Of files that share positions one
+    may by chance hold a single one; read on its own it still gives that one.
+    """
+    positions = [_positions(one) for one in (path, start)]
+    return positions[0] == positions[1] or any(len(one) != 1 for one in positions)
+
+
+def _positions(path: Path) -> set[int]:
+    """Return the positions whose planes a file of Micro-Manager holds."""
+    with refusing_damage(), path.open("rb") as handle:
+        index = tifffile.read_micromanager_metadata(handle, {"IndexMap"})["IndexMap"]
+        return set(index[:, POSITION].tolist())
 
 
 def _part_to_files(path: Path, name: str) -> ImageFiles:

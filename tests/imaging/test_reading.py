@@ -396,6 +396,56 @@ def test_a_long_series_of_micro_manager_is_one_image(tmp_path):
         assert path_to_files(tmp_path / name) == tuple(tmp_path / one for one in names)
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["1-Pos000_000", "1-Pos000_001", "1-Pos001_000", "1-Pos001_001"],  # of a grid
+        ["well", "well_1", "well_2", "well_03"],
+    ],
+)
+@pytest.mark.parametrize("ending", [".ome.tif", ".tif"])
+def test_positions_of_micro_manager_whose_labels_end_in_numbers_are_no_parts(
+    tmp_path, labels, ending
+):
+    image = counts(4, 2, 1, 1, *SIDE)
+    summary = {"Positions": 4, "Frames": 2, "Slices": 1, "Channels": 1, "TimeFirst": False}
+    paths = [tmp_path / f"a_MMStack_{label}{ending}" for label in labels]
+    for number, path in enumerate(paths):
+        micro_manager_stack(path, image[number : number + 1], summary, position=number)
+    for number, path in enumerate(paths):
+        assert path_to_files(path) == (path,)
+        np.testing.assert_array_equal(read(path).planes, image[number, :, 0, 0])
+
+
+def test_a_long_series_at_a_place_of_a_grid_has_two_numbers(tmp_path):
+    image = counts(2, 4, 1, 1, *SIDE)
+    summary = {"Positions": 2, "Frames": 4, "Slices": 1, "Channels": 1, "TimeFirst": False}
+    for place in range(2):
+        stem = tmp_path / f"a_MMStack_1-Pos000_00{place}"
+        paths = [stem.with_name(f"{stem.name}{part}.ome.tif") for part in ("", "_1")]
+        for number, path in enumerate(paths):
+            part = image[place : place + 1, 2 * number : 2 * number + 2]
+            micro_manager_stack(path, part, summary, position=place, time=2 * number)
+    for place in range(2):
+        stem = tmp_path / f"a_MMStack_1-Pos000_00{place}"
+        paths = tuple(stem.with_name(f"{stem.name}{part}.ome.tif") for part in ("", "_1"))
+        for path in paths:
+            assert path_to_files(path) == paths
+            np.testing.assert_array_equal(read(path).planes, image[place, :, 0, 0])
+
+
+def test_positions_that_share_the_files_of_a_long_series_are_one_image(tmp_path):
+    image = counts(3, 2, 1, 1, *SIDE)
+    summary = {"Positions": 3, "Frames": 2, "Slices": 1, "Channels": 1, "TimeFirst": False}
+    names = ["a_MMStack_Default.ome.tif", "a_MMStack_Default_1.ome.tif"]
+    paths = tuple(tmp_path / name for name in names)
+    micro_manager_stack(paths[0], image[:2], summary)
+    micro_manager_stack(paths[1], image[2:], summary, position=2)
+    for path in paths:
+        assert path_to_files(path) == paths
+        np.testing.assert_array_equal(read(path, position=2).planes, image[2, :, 0, 0])
+
+
 # --- grey and colour -----------------------------------------------------------------------------
 
 
