@@ -121,7 +121,7 @@ def _file_to_pictures(folder: Path, name: str) -> list[Picture]:
         raise UserError("its name has tabs, line breaks or outer spaces; rename it")
     header = path_to_header(folder / name)
     several = header.length("R") > 1 and header.own_position is None
-    if header.own_position is None and header.files and Path(header.files[0]) != folder / name:
+    if header.files and Path(header.files[0]) != folder / name:
         raise UserError(f"it is part of the image of {Path(header.files[0]).name}")
     if not several:
         return [Picture(name, header)]

@@ -15,6 +15,7 @@ from pipeline_lib.file_checks import refuse_unfit_files
 from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.study import Study, load_study
 from tests.beginning.folders import field, save_stack
+from tests.imaging.test_reading import micro_manager_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,6 +77,19 @@ def test_positions_of_one_file_are_rows_and_groups_of_their_own(folder):
     study, _ = plan(folder)
     assert len(study.sources["data"]) == 4
     assert len({region.group for region in study.regions["data"]}) == 4
+
+
+@pytest.mark.parametrize("positions", [1, 3])
+def test_long_series_of_micro_manager_are_listed_once(folder, positions):
+    summary = {"Positions": positions, "Frames": 4, "Slices": 1, "Channels": 1}
+    for number in range(positions):
+        for part, name in enumerate(("", "_1")):
+            path = folder / f"a_MMStack_Pos{number}{name}.ome.tif"
+            image = planes(number, 1, 2, 1, 1)
+            micro_manager_stack(path, image, summary, position=number, time=2 * part)
+    study, _ = plan(folder)
+    listed = sorted(source.path.name for source in study.sources["data"].values())
+    assert listed == [f"a_MMStack_Pos{number}.ome.tif" for number in range(positions)]
 
 
 def test_kinds_in_folders_are_concepts_with_a_run_each(folder):
