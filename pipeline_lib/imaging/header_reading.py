@@ -51,6 +51,7 @@ def _tiff_to_header(path: Path) -> Header:
     """Return the header of a TIFF file."""
     with open_image(path) as image:
         refuse_truncated(image.keyframe)
+        files = tiff_to_files(path)
         dtype = image.keyframe.dtype
         with refusing_damage():
             pixel_size_um, _ = tiff_to_pixel_size(image.tiff)
@@ -65,7 +66,8 @@ def _tiff_to_header(path: Path) -> Header:
             contrast=_contrast(image.tiff),
             own_position=image.own_position,
             place=_place(image.tiff),
-            files=tuple(str(one) for one in tiff_to_files(path).all),
+            files=tuple(map(str, files.all)),
+            awaited=tuple(map(str, files.awaited)),
         )
 
 

@@ -13,8 +13,9 @@ from pipeline_lib.files import write_json
 from pipeline_lib.hash_cache import path_to_stamp
 from pipeline_lib.settings import UserError
 
-VERSION = 3  # of what a header holds: others are read anew
+VERSION = 4  # of what a header holds: others are read anew
 MANY = 200
+LISTS = ("shape", "channels", "positions", "files", "awaited")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Header:
         Where the stage stood, where the file tells it of its only position.
     files : tuple of str
         All files that the image is read from; the same, in the same order, for each of them.
+    awaited : tuple of str
+        Files that would belong to it, but are not there.
     """
 
     kind: str
@@ -58,6 +61,7 @@ class Header:
     own_position: int | None = None
     place: str | None = None
     files: tuple[str, ...] = ()
+    awaited: tuple[str, ...] = ()
 
     def length(self, axis: str) -> int:
         """Return the length of an axis, 1 where there is none."""
@@ -79,11 +83,12 @@ class HeaderCache:
 
     def headers(self, paths: Iterable[Path]) -> dict[Path, Header | UserError]:
         """Return the header of every file, or why it has none."""
-        stamps = {path: path_to_stamp(path) for path in paths}
-        stale = [path for path, stamp in stamps.items() if not self._is_known(path, stamp)]
+        asked, stamps = list(dict.fromkeys(paths)), _Stamps()
+        stale = [path for path in asked if not self._is_known(path, stamps)]
         refusals = self._read(stale, stamps) if stale else {}
         return {
-            path: refusals.get(path) or _value_to_header(self._value(str(path))) for path in stamps
+            path: refusals.get(path) or _value_to_header(self._entry(path)["header"])
+            for path in asked
         }
 
     def files(self, path: Path) -> list[Path]:
@@ -103,29 +108,24 @@ class HeaderCache:
         headers = self.headers(paths)
         return [getattr(headers[path], "place", None) for path in paths]
 
-    def _is_known(self, path: Path, stamp: list[int]) -> bool:
-        """Tell whether a file's header was read, and the file is untouched."""
+    def _is_known(self, path: Path, stamps: _Stamps) -> bool:
+        """Tell whether a file's header was read, and all that it was read from is untouched."""
+        kept = self._entry(path).get("stamps", {})
+        return str(path) in kept and all(stamps[one] == stamp for one, stamp in kept.items())
+
+    def _entry(self, path: Path) -> dict[str, Any]:
+        """Return what is kept of a file; a part of an image has that of the first file."""
         entry = self._known.get(str(path), {})
-        if entry.get("stamp") != stamp or "header" in entry:
-            return entry.get("stamp") == stamp
-        first = Path(entry["part_of"])
-        known = self._known.get(str(first), {})
-        return first.exists() and known.get("stamp") == path_to_stamp(first)
+        return self._known.get(entry["part_of"], {}) if "part_of" in entry else entry
 
-    def _value(self, path: str) -> dict[str, Any]:
-        """Return the kept header of a file; a part of an image has that of the first file."""
-        entry = self._known[path]
-        return entry["header"] if "header" in entry else self._known[entry["part_of"]]["header"]
+    def _keep(self, path: Path, header: Header, stamps: _Stamps) -> None:
+        """Keep the header of an image once, and for its other files where it is."""
+        first, *others = header.files or (str(path),)
+        kept = {one: stamps[one] for one in (first, *others, *header.awaited)}
+        self._known[first] = {"stamps": kept, "header": asdict(header)}
+        self._known |= {one: {"part_of": first} for one in others}
 
-    def _keep(self, path: Path, header: Header, stamps: dict[Path, list[int]]) -> None:
-        """Keep the header of an image once, and for its other files in question where it is."""
-        first, *others = [Path(one) for one in header.files] or [path]
-        stamp = stamps[first] if first in stamps else path_to_stamp(first)
-        self._known[str(first)] = {"stamp": stamp, "header": asdict(header)}
-        for one in {path, *others} & stamps.keys() - {first}:
-            self._known[str(one)] = {"stamp": stamps[one], "part_of": str(first)}
-
-    def _read(self, paths: list[Path], stamps: dict[Path, list[int]]) -> dict[Path, UserError]:
+    def _read(self, paths: list[Path], stamps: _Stamps) -> dict[Path, UserError]:
         """Read the headers of files and keep them; return those that were refused."""
         path_to_header = _reader()
         if len(paths) > MANY:
@@ -133,7 +133,7 @@ class HeaderCache:
         refusals = {}
         try:
             for path in paths:
-                if self._is_known(path, stamps[path]):
+                if self._is_known(path, stamps):
                     continue
                 try:
                     self._keep(path, path_to_header(path), stamps)
@@ -142,6 +142,17 @@ class HeaderCache:
         finally:
             write_json(self.path, {"version": VERSION, "headers": self._known})
         return refusals
+
+
+class _Stamps(dict[str, list[int] | None]):
+    """Stamps of files, each looked at once; None for a file that is not there."""
+
+    def __missing__(self, path: str) -> list[int] | None:
+        try:
+            self[path] = path_to_stamp(path)
+        except (FileNotFoundError, NotADirectoryError):
+            self[path] = None
+        return self[path]
 
 
 def _reader() -> Callable[[Path], Header]:
@@ -153,7 +164,7 @@ def _reader() -> Callable[[Path], Header]:
 
 def _value_to_header(value: dict[str, Any]) -> Header:
     """Return the header that a JSON object holds."""
-    lists = {key: tuple(value[key]) for key in ("shape", "channels", "positions", "files")}
+    lists = {key: tuple(value[key]) for key in LISTS}
     return Header(**{**value, **lists})
 
 

@@ -29,11 +29,14 @@ class ImageFiles:
         What else is read, in order, as far as it is there.
     metadata : str or None
         OME metadata that stand in a file of their own.
+    awaited : tuple of Path
+        Files that would belong to it, but are not there.
     """
 
     first: Path
     others: tuple[Path, ...] = ()
     metadata: str | None = None
+    awaited: tuple[Path, ...] = ()
 
     @property
     def all(self) -> tuple[Path, ...]:
@@ -79,16 +82,18 @@ def _numbered_files(path: Path) -> ImageFiles:
     holds another position.
     """
     stem, _, ome = MICRO_MANAGER.fullmatch(path.name).groups(default="")  # type: ignore[union-attr]
-    start = path.with_name(f"{stem}{ome}.tif")
-    if not start.is_file() or not _continues(path, start):
-        start = path
-    numbered = re.compile(rf"{re.escape(start.name.removesuffix(f'{ome}.tif'))}_(\d+){ome}\.tif")
+    named = path.with_name(f"{stem}{ome}.tif")
+    start = named if named.is_file() and _continues(path, named) else path
+    stem = start.name.removesuffix(f"{ome}.tif")
+    numbered = re.compile(rf"{re.escape(stem)}_(\d+){ome}\.tif")
     numbers = {
         one: int(match.group(1))
         for one in path.parent.glob("*.tif")
         if (match := numbered.fullmatch(one.name)) and _continues(one, start)
     }
-    return ImageFiles(start, tuple(sorted(numbers, key=numbers.__getitem__)))
+    following = path.with_name(f"{stem}_{max(numbers.values(), default=0) + 1}{ome}.tif")
+    awaited = tuple(one for one in (named, following) if not one.is_file())
+    return ImageFiles(start, tuple(sorted(numbers, key=numbers.__getitem__)), awaited=awaited)
 
 
 def _continues(path: Path, start: Path) -> bool:
@@ -131,8 +136,9 @@ def _companion_to_files(metadata: Path) -> ImageFiles | None:
         return None
     with refusing_damage():
         text = metadata.read_text(encoding="utf-8")
-        named = _present(metadata, text_to_ome(text))
-    return ImageFiles(*named[:1] or (metadata,), (*named[1:], metadata), text)
+        ome = text_to_ome(text)
+    named, awaited = _present(metadata, ome), _absent(metadata, ome)
+    return ImageFiles(*named[:1] or (metadata,), (*named[1:], metadata), text, awaited)
 
 
 def _named_to_files(path: Path, ome: OmeMetadata | None) -> ImageFiles:
@@ -141,9 +147,10 @@ def _named_to_files(path: Path, ome: OmeMetadata | None) -> ImageFiles:
     Where several files hold the metadata of the whole, the first of them stands for all.
     """
     others = tuple(one for one in _present(path, ome) if one != path)
+    awaited = _absent(path, ome)
     if others and others[0] < path and path in _present(others[0], _read_ome(others[0])):
-        return ImageFiles(others[0], tuple(sorted({path, *others[1:]})))
-    return ImageFiles(path, tuple(sorted(others)))
+        return ImageFiles(others[0], tuple(sorted({path, *others[1:]})), awaited=awaited)
+    return ImageFiles(path, tuple(sorted(others)), awaited=awaited)
 
 
 def _read_ome(path: Path) -> OmeMetadata | None:
@@ -154,5 +161,14 @@ def _read_ome(path: Path) -> OmeMetadata | None:
 
 def _present(path: Path, ome: OmeMetadata | None) -> tuple[Path, ...]:
     """Return the files beside a file that OME metadata name, as far as they are there."""
-    named = (path.parent / name for name in (ome.files if ome else ()))
-    return tuple(one for one in named if one.is_file())
+    return tuple(one for one in _named(path, ome) if one.is_file())
+
+
+def _absent(path: Path, ome: OmeMetadata | None) -> tuple[Path, ...]:
+    """Return the files that OME metadata name, but that are not beside the file."""
+    return tuple(one for one in _named(path, ome) if not one.is_file())
+
+
+def _named(path: Path, ome: OmeMetadata | None) -> tuple[Path, ...]:
+    """Return the files that OME metadata name, beside the file that has them."""
+    return tuple(path.parent / name for name in (ome.files if ome else ()))

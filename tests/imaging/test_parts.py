@@ -92,6 +92,29 @@ def test_the_header_of_a_set_is_read_once(tmp_path, monkeypatch):
     assert HeaderCache(tmp_path / "headers.json").headers(paths) == found
     os.utime(paths[4], (1, 1))
     assert cache.headers(paths) == found
-    assert read == [paths[2], paths[4]]
+    assert read == [paths[2], paths[0]]
     paths[0].unlink()
     assert isinstance(cache.headers(paths[1:2])[paths[1]], UserError)
+
+
+def test_a_companion_that_changed_is_seen(tmp_path):
+    _, paths = write_set(tmp_path, "set.companion.ome")
+    companion, cache = tmp_path / "set.companion.ome", HeaderCache(tmp_path / "headers.json")
+    assert cache.headers(paths)[paths[2]].pixel_size_um is None
+    text = companion.read_text()
+    companion.write_text(text.replace("SizeX=", 'PhysicalSizeX="0.25" SizeX=', 1))
+    again = HeaderCache(tmp_path / "headers.json")
+    assert [one.pixel_size_um for one in again.headers(paths).values()] == [0.25] * PLANES
+
+
+@pytest.mark.parametrize("companion", [None, "set.companion.ome"])
+def test_parts_that_are_copied_later_are_seen(tmp_path, companion):
+    _, paths = write_set(tmp_path, companion)
+    last, cache = paths[-1].read_bytes(), HeaderCache(tmp_path / "headers.json")
+    paths[-1].unlink()
+    assert paths[-1] not in cache.files(paths[0])
+    paths[-1].write_bytes(last)
+    again = HeaderCache(tmp_path / "headers.json")
+    assert paths[-1] in again.files(paths[0])
+    paths[-1].unlink()
+    assert paths[-1] not in again.files(paths[0])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.imaging.reading import path_to_files, read_field
 from pipeline_lib.settings import ReadingSettings, UserError
 
@@ -444,6 +445,17 @@ def test_positions_that_share_the_files_of_a_long_series_are_one_image(tmp_path)
     for path in paths:
         assert path_to_files(path) == paths
         np.testing.assert_array_equal(read(path, position=2).planes, image[2, :, 0, 0])
+
+
+def test_parts_of_a_long_series_that_are_copied_later_are_seen(tmp_path):
+    image = counts(3, 2, 1, 1, *SIDE)
+    summary = {"Positions": 3, "Frames": 2, "Slices": 1, "Channels": 1, "TimeFirst": False}
+    first, second = (tmp_path / f"a_MMStack_Default{part}.ome.tif" for part in ("", "_1"))
+    cache = HeaderCache(tmp_path / "headers.json")
+    micro_manager_stack(first, image[:2], summary)
+    assert cache.files(first) == [first]
+    micro_manager_stack(second, image[2:], summary, position=2)
+    assert HeaderCache(tmp_path / "headers.json").files(first) == [first, second]
 
 
 # --- grey and colour -----------------------------------------------------------------------------
