@@ -43,6 +43,9 @@ def rows_to_same_places(rows: Iterable[Mapping[str, str]]) -> list[SamePlace]:
 def refuse_same_places(rows: Sequence[SplitRow], pairs: Iterable[SamePlace]) -> None:
     """Refuse a split of which two sides show one place.
 
+    A field stays where it is from plane to plane, and not every plane was compared: a pair counts
+    for all planes of both fields.
+
     Parameters
     ----------
     rows : sequence of SplitRow
@@ -56,12 +59,12 @@ def refuse_same_places(rows: Sequence[SplitRow], pairs: Iterable[SamePlace]) -> 
     UserError
         With both fields, their roles and the correlation of the first such pair.
     """
-    by_plane: dict[tuple[str, int], list[SplitRow]] = {}
+    regions: dict[str, dict[object, SplitRow]] = {}
     for row in rows:
-        by_plane.setdefault((row.source, row.plane), []).append(row)
+        regions.setdefault(row.source, {}).setdefault((row.role, _box(row)), row)
     for pair in pairs:
-        for one in by_plane.get((pair.source, pair.plane), []):
-            for other in by_plane.get((pair.other_source, pair.other_plane), []):
+        for one in regions.get(pair.source, {}).values():
+            for other in regions.get(pair.other_source, {}).values():
                 moved = _moved(other, pair.dy, pair.dx)
                 if one.role != other.role and boxes_overlap(_box(one), moved):
                     raise UserError(_on_two_sides(pair, one, other))
@@ -75,9 +78,10 @@ def _on_two_sides(pair: SamePlace, one: SplitRow, other: SplitRow) -> str:
         for row in (one, other)
     ]
     return (
-        f"{told[0]} and {told[1]} show one place: registered, they correlate "
-        f"{pair.correlation:.2f}; on two sides, what is held out would be trained on. Give both "
-        "one `group` in samples.tsv, or, if they only look alike, raise "
+        f"{told[0]} and {told[1]} show one place: registered, plane {pair.plane} and plane "
+        f"{pair.other_plane} of these fields correlate {pair.correlation:.2f}; on two sides, what "
+        "is held out would be trained on. Give both one `group` in samples.tsv, or, if they only "
+        "look alike, raise "
         "`quality: near_duplicate_correlation` above that; near_duplicates.tsv lists all such pairs"
     )
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pipeline_lib.imaging.same_places import SamePlace, refuse_same_places, rows_to_same_places
@@ -30,7 +32,6 @@ def test_one_place_on_two_sides_is_refused_with_both_fields():
     ("one", "other", "shift"),
     [
         (row("a", "train"), row("b", "train"), (0, 0)),
-        (row("a", "train", plane=1), row("b", "holdout"), (0, 0)),
         (row("a", "train"), row("c", "holdout"), (0, 0)),
         # Regions that do not overlap once the fields are registered are other places.
         (row("a", "train", (0, 100, 0, 50)), row("b", "holdout", (0, 100, 50, 100)), (0, 0)),
@@ -45,6 +46,20 @@ def test_regions_that_overlap_once_registered_are_refused():
     rows = [row("a", "train", (0, 100, 0, 50)), row("b", "validation", (0, 100, 50, 100))]
     with pytest.raises(UserError, match="a plane 0"):
         refuse_same_places(rows, [pair(0, -10)])
+
+
+@pytest.mark.parametrize("planes", [(1, 0), (0, 2), (3, 4)])
+def test_planes_that_were_not_compared_show_the_place_of_their_field(planes):
+    rows = [row("a", "train", plane=planes[0]), row("b", "holdout", plane=planes[1])]
+    with pytest.raises(UserError, match=f"a plane {planes[0]} .* and b plane {planes[1]} "):
+        refuse_same_places(rows, [pair()])
+
+
+def test_many_planes_and_pairs_take_well_under_a_second():
+    rows = [row(source, "train", plane=plane) for source in "ab" for plane in range(300)]
+    begun = time.monotonic()
+    refuse_same_places(rows, [pair()] * 300)
+    assert time.monotonic() - begun < 1
 
 
 def test_pairs_are_read_as_they_were_written():
