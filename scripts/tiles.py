@@ -34,7 +34,9 @@ def main(settings: TilesStage, paths: argparse.Namespace) -> None:
     """Cut, then write stacks, tables and contact sheet."""
     rows = read_split(paths.split)
     fields = {path.stem: open_stack(path) for path in paths.fields}
-    sizes = {path.stem: read_json(path)["pixel_size_um"] for path in paths.sidecars}
+    used = {row.source for row in rows}  # the size of a field that was refused says nothing
+    sidecars = [path for path in paths.sidecars if path.stem in used]
+    sizes = {path.stem: read_json(path)["pixel_size_um"] for path in sidecars}
     intensity = record_to_intensity(read_json(paths.intensity))
     light = settings.light
     blank = read_blank(paths.blank[0], light.reading) if paths.blank else None

@@ -226,6 +226,23 @@ def test_other_types_of_pixels_that_a_person_accepted_are_refused_by_name(tmp_pa
     assert "different types: uint16 (" in told and "uint8 (f0-" in told
 
 
+@pytest.mark.parametrize("rescale", [False, True])
+def test_the_pixel_size_of_a_refused_field_does_not_count(tmp_path, rescale):
+    planes = [photograph(scene(seed, 12, 256), seed, 200) for seed in range(3)]
+    planes[2][:, :200] = np.iinfo(planes[2].dtype).max
+    paths = [str(tmp_path / f"f{number}.ome.tif") for number in range(3)]
+    for path, plane, size in zip(paths, planes, (0.5, 0.5, 1.0), strict=True):
+        tifffile.imwrite(path, plane, ome=True, metadata={"PhysicalSizeX": size})
+    regions = [
+        (path, role, None) for path, role in zip(paths, ("train", "holdout", "train"), strict=True)
+    ]
+    chain(tmp_path, regions, {}, {"size": 64, "rescale": rescale})
+    verdicts = [row["verdict"] for row in read_table(tmp_path / "quality.tsv")]
+    assert verdicts[2] == "refused" and "refused" not in verdicts[:2]
+    rows = read_table(tmp_path / "train.tsv")
+    assert {(row["scale"], row["pixel_size_um"]) for row in rows} == {("1", "0.5")}
+
+
 def test_clipped_foreground_is_written_down_and_warned_of(tmp_path):
     draw = np.random.default_rng(0)
     planes = []
