@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.foreground import (
     activities_to_quiet_level,
     activity_to_foreground,
@@ -48,21 +49,16 @@ def planes_to_span(planes: Sequence[npt.NDArray[Any]]) -> Span | None:
     Span or None
         None where no field has objects that can be told apart.
     """
-    found = [plane_to_span(planes[k]) for k in spread(len(planes), SPAN_FIELDS)]
+    found = [plane_to_span(planes[k]) for k in even_choice(len(planes), SPAN_FIELDS)]
     spans = [span for span in found if span is not None]
     return Span(float(np.median(spans)), len(spans)) if spans else None
 
 
 def planes_to_foreground(planes: Sequence[npt.NDArray[Any]]) -> float:
     """Return the share of fields that shows more than background, as tiles are judged by it."""
-    activities = [region_to_activity(planes[k]) for k in spread(len(planes), SPAN_FIELDS)]
+    activities = [region_to_activity(planes[k]) for k in even_choice(len(planes), SPAN_FIELDS)]
     shown = (activity_to_foreground(a, activities_to_quiet_level([a])).mean() for a in activities)
     return float(np.mean(list(shown)))
-
-
-def spread(length: int, number: int) -> list[int]:
-    """Return at most so many indices, evenly over a sequence."""
-    return sorted({round(k) for k in np.linspace(0, length - 1, min(number, length))})
 
 
 def planes_to_bits(planes: Sequence[npt.NDArray[Any]]) -> int | None:

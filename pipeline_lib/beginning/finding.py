@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -42,6 +42,11 @@ class Picture:
     header: Header
     position: str | None = None
 
+    @property
+    def name(self) -> str:
+        """Return the path and, of a file that has several, the position."""
+        return self.path if self.position is None else f"{self.path} position {self.position}"
+
 
 @dataclass(frozen=True)
 class Found:
@@ -52,7 +57,7 @@ class Found:
     pictures : tuple of Picture
         What can be read, in the order of their paths.
     left_out : dict
-        Why each other file with the name of a picture cannot be used.
+        Why each other picture, or file with the name of one, cannot be used.
     others : Counter
         Number of files of every other kind.
     """
@@ -61,10 +66,11 @@ class Found:
     left_out: dict[str, str]
     others: Counter[str]
 
-    def without(self, refused: dict[str, str]) -> Found:
+    def without(self, refused: Mapping[Picture, str]) -> Found:
         """Return the same without pictures that turned out to be unusable."""
-        kept = tuple(one for one in self.pictures if one.path not in refused)
-        return replace(self, pictures=kept, left_out={**self.left_out, **refused})
+        kept = tuple(one for one in self.pictures if one not in refused)
+        told = {one.name: reason for one, reason in refused.items()}
+        return replace(self, pictures=kept, left_out={**self.left_out, **told})
 
 
 def folder_to_found(folder: Path) -> Found:

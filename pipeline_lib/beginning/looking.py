@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from pipeline_lib.beginning.choosing import (
     header_to_axes,
     lengths_to_focus,
 )
-from pipeline_lib.beginning.examining import planes_to_brightest, spread
+from pipeline_lib.beginning.examining import planes_to_brightest
 from pipeline_lib.beginning.finding import Picture
+from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.focus import plane_to_sharpness, sharpness_to_focus
+from pipeline_lib.imaging.headers import Header
 from pipeline_lib.imaging.reading import read_field
 from pipeline_lib.settings import ReadingSettings, UserError
 
@@ -29,6 +31,7 @@ MANY = 20
 COLOURS = 3
 CURVES = 8
 UNFOCUSED = 0.25  # share of stacks; fewer are left out
+MIDDLE = Choice("middle", "")
 Plane = npt.NDArray[Any]
 
 
@@ -37,8 +40,9 @@ def pictures_to_readings(folder: Path, pictures: Sequence[Picture]) -> list[dict
     known: dict[Any, dict[str, Choice]] = {}
     readings = []
     for one in pictures:
-        header = one.header
-        kind = header.axes, header.channels, header.length("Z") > 1, header.length("C")
+        header, lengths = one.header, _header_to_lengths(one.header)
+        focus = lengths_to_focus(lengths.get("Z", 1))
+        kind = header.axes, header.channels, focus and focus.value, lengths.get("C", 1)
         if kind not in known:
             known[kind] = _picture_to_reading(folder, one)
         readings.append(known[kind])
@@ -48,8 +52,7 @@ def pictures_to_readings(folder: Path, pictures: Sequence[Picture]) -> list[dict
 def _picture_to_reading(folder: Path, picture: Picture) -> dict[str, Choice]:
     """Return what one picture needs to be told."""
     header = picture.header
-    axes = header_to_axes(header)
-    lengths = dict(zip(str(axes.value) if axes else header.axes, header.shape, strict=True))
+    axes, lengths = header_to_axes(header), _header_to_lengths(header)
     number = lengths.get("C", 1)
     brightest = 0
     if number > 1 and (axes or len(set(header.channels)) < number or not _one_lit(header.channels)):
@@ -67,6 +70,12 @@ def _picture_to_reading(folder: Path, picture: Picture) -> dict[str, Choice]:
             "luminance", "the pictures are in colour: is their luminance wanted?", True
         )
     return reading
+
+
+def _header_to_lengths(header: Header) -> dict[str, int]:
+    """Return the length of every axis, of those that are proposed where the file says none."""
+    axes = header_to_axes(header)
+    return dict(zip(str(axes.value) if axes else header.axes, header.shape, strict=True))
 
 
 def _one_lit(channels: Sequence[str]) -> bool:
@@ -90,12 +99,18 @@ def _read_channels(folder: Path, picture: Picture, number: int, axes: str | None
 
 
 def _is_coloured(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -> bool:
-    """Tell whether the colours of a picture differ, so that it is no grey one."""
+    """Tell whether the colours of a picture differ, so that it is read by its luminance alone."""
+    luminance = {**reading, "colour": Choice("luminance", "")}
+    return not _can_be_read(folder, picture, reading) and _can_be_read(folder, picture, luminance)
+
+
+def _can_be_read(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -> bool:
+    """Tell whether a picture is read, rather than refused."""
     try:
         _read_plane(folder, picture, reading)
-    except UserError as error:
-        return "true colour" in str(error)
-    return False
+    except UserError:
+        return False
+    return True
 
 
 def _read_plane(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -> Plane:
@@ -108,37 +123,58 @@ def _read_plane(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -
 
 def read_planes(
     folder: Path, pictures: Sequence[Picture], readings: Sequence[Mapping[str, Choice]]
-) -> tuple[dict[int, Plane], dict[str, str]]:
-    """Return planes by the number of their picture, of all or of one in each group of many."""
-    groups = pictures_to_groups(pictures)
-    firsts = [groups.index(group) for group in dict.fromkeys(groups)][:READ_MOST]
-    looked_at = range(len(pictures)) if len(pictures) <= READ_ALL else firsts
-    planes, refused = {}, {}
-    for number in tqdm(looked_at, unit="picture", leave=False, disable=len(looked_at) < MANY):
-        one = pictures[number]
-        try:
-            planes[number] = _read_plane(folder, one, readings[number])
-        except UserError as error:
-            refused[one.path] = str(error).removeprefix(f"{folder / one.path}: ")
-    return {k: plane for k, plane in planes.items() if pictures[k].path not in refused}, refused
+) -> tuple[dict[int, Plane], dict[int, str]]:
+    """Return planes and refusals by the number of their picture.
+
+    All of few pictures are read; of many, in each group the first that is not refused.
+    """
+    planes: dict[int, Plane] = {}
+    refused: dict[int, str] = {}
+    alike = _numbers_to_read(pictures)
+    for numbers in tqdm(alike, unit="picture", leave=False, disable=len(alike) < MANY):
+        if len(planes) == READ_MOST:
+            break
+        for number in numbers:
+            path = folder / pictures[number].path
+            try:
+                planes[number] = _read_plane(folder, pictures[number], readings[number])
+                break
+            except UserError as error:
+                refused[number] = str(error).removeprefix(f"{path}: ")
+    return planes, refused
+
+
+def _numbers_to_read(pictures: Sequence[Picture]) -> list[list[int]]:
+    """Return numbers of pictures, in lists of which one picture each is needed."""
+    if len(pictures) <= READ_ALL:
+        return [[number] for number in range(len(pictures))]
+    found: dict[str, list[int]] = {}
+    for number, group in enumerate(pictures_to_groups(pictures)):
+        found.setdefault(group, []).append(number)
+    return list(found.values())
 
 
 def doubt_focus(
     folder: Path,
     pictures: Sequence[Picture],
     readings: Sequence[Mapping[str, Choice]],
-    refused: Mapping[str, str],
+    read: Collection[int],
+    refused: Collection[int],
 ) -> str | None:
-    """Return why the best focus would not be the same in all stacks; None where it seems to be."""
-    measured = [
-        k
-        for k, one in enumerate(readings)
-        if "z" in one and one["z"].value == BEST_FOCUS and pictures[k].path not in refused
-    ]
-    lost = sum(BEST_FOCUS in reason for reason in refused.values())
-    if lost > UNFOCUSED * len(pictures):
-        return f"the middle plane? In {lost} of {len(pictures)} stacks no best focus was found."
-    looked_at = [measured[k] for k in spread(len(measured), CURVES)] if measured else []
+    """Return why the best focus would not be the same in all stacks; None where it seems to be.
+
+    Stacks that were refused lack a best focus where their middle plane can be read. Those that were
+    read in their place do not count, for only groups that lack it would be counted several times.
+    """
+    focused = {k for k, one in enumerate(readings) if "z" in one and one["z"].value == BEST_FOCUS}
+    firsts = focused & {one[0] for one in _numbers_to_read(pictures)} & {*read, *refused}
+    lost = sum(
+        _can_be_read(folder, pictures[k], {**readings[k], "z": MIDDLE}) for k in firsts & {*refused}
+    )
+    stacks, measured = len(firsts), sorted(focused & {*read})
+    if lost > UNFOCUSED * stacks:
+        return f"the middle plane? In {lost} of {stacks} stacks no best focus was found."
+    looked_at = [measured[k] for k in even_choice(len(measured), CURVES)]
     valleys = sum(_has_valley(folder, pictures[k], readings[k]) for k in looked_at)
     if 0 < valleys < len(looked_at):
         return (

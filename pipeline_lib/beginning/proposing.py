@@ -14,6 +14,7 @@ from pipeline_lib.beginning.arranging import (
     pictures_to_groups,
 )
 from pipeline_lib.beginning.choosing import (
+    BEST_FOCUS,
     Choice,
     headers_to_modality,
     names_to_noun,
@@ -101,7 +102,7 @@ class Proposal:
 
 def pictures_to_proposal(
     name: str, pictures: Sequence[Picture], folder: Path, base: int
-) -> tuple[Proposal | None, dict[str, str]]:
+) -> tuple[Proposal | None, dict[Picture, str]]:
     """Propose all that a concept needs.
 
     Parameters
@@ -120,17 +121,18 @@ def pictures_to_proposal(
     Proposal or None
         None if no picture is left.
     dict
-        Why files were left out whose pixels were looked at, by path.
+        Why pictures were left out whose pixels were looked at.
     """
     readings = pictures_to_readings(folder, pictures)
     planes, refused = read_planes(folder, pictures, readings)
-    doubt = doubt_focus(folder, pictures, readings, refused)
+    doubt = doubt_focus(folder, pictures, readings, planes, refused)
     if doubt:
-        readings = [{**one, "z": Choice("middle", doubt, True)} for one in readings]
+        readings = [_without_focus(one, doubt) for one in readings]
         planes, refused = read_planes(folder, pictures, readings)
-    kept = [k for k, one in enumerate(pictures) if one.path not in refused]
-    if not kept:
-        return None, refused
+    told = {pictures[k]: reason for k, reason in refused.items()}
+    kept = [k for k in range(len(pictures)) if k not in refused]
+    if not planes:
+        return None, told
     pictures, readings = [pictures[k] for k in kept], [readings[k] for k in kept]
     planes = {kept.index(k): plane for k, plane in planes.items()}
     groups, alike = _settle_groups(pictures, planes)
@@ -161,7 +163,14 @@ def pictures_to_proposal(
         bits=planes_to_bits(list(planes.values())),
         places=names_tell_places(groups, pictures),
         alike=alike,
-    ), refused
+    ), told
+
+
+def _without_focus(reading: dict[str, Choice], doubt: str) -> dict[str, Choice]:
+    """Return a reading that takes the middle plane where it took the best focus."""
+    if "z" not in reading or reading["z"].value != BEST_FOCUS:
+        return reading
+    return {**reading, "z": Choice("middle", doubt, True)}
 
 
 def _doubt_scale(planes: Sequence[Plane]) -> Choice | None:
@@ -210,7 +219,7 @@ def _settle_groups(
         if groups[numbers[pair.first]] != groups[numbers[pair.second]]
     ]
     told = tuple(
-        f"{pictures[first].path} and {pictures[second].path} ({correlation:.2f})"
+        f"{pictures[first].name} and {pictures[second].name} ({correlation:.2f})"
         for first, second, correlation in apart
     )
     return merge_groups(groups, [(first, second) for first, second, _ in apart]), told

@@ -27,8 +27,8 @@ def found_to_lines(found: Found, proposals: Sequence[Proposal]) -> list[str]:
     ]
     lines = _align([(*COLUMNS, "type"), *rows])
     if found.left_out:
-        number = _counted(len(found.left_out), "file")
-        lines += ["", f"Left out are {number} with the name of a picture:"]
+        number = _counted(len(found.left_out), "picture")
+        lines += ["", f"Left out: {number}, or files with the name of one:"]
         lines += left_out_to_lines(found.left_out)
     if found.others:
         kinds = [f"{count} {kind}" for kind, count in found.others.most_common(NAMED)]

@@ -9,7 +9,6 @@ from pipeline_lib.beginning.examining import (
     planes_to_foreground,
     planes_to_level_ratio,
     planes_to_span,
-    spread,
 )
 
 
@@ -56,8 +55,3 @@ def test_the_brightest_background_is_that_of_transmitted_light():
     bright = discs(24)
     dark = (4000 - bright.astype(int)).astype(np.uint16) - 1500
     assert planes_to_brightest([dark, bright, dark]) == 1
-
-
-def test_indices_are_spread_evenly():
-    assert spread(100, 3) == [0, 50, 99]
-    assert spread(2, 12) == [0, 1]

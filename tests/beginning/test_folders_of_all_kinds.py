@@ -27,9 +27,9 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path / "data"
 
 
-def plan(folder: Path) -> tuple[Study, dict]:
+def plan(folder: Path, overwrite: bool = False) -> tuple[Study, dict]:
     """Write a configuration, check it as planning does, and return it."""
-    begin(folder, Path("place"), False, ROOT)
+    begin(folder, Path("place"), overwrite, ROOT)
     config = yaml.safe_load(Path("place/config.yaml").read_text())
     headers = HeaderCache(Path("work/headers.json"))
     study = load_study(config, Path(), ROOT, headers.first_files)
@@ -77,6 +77,19 @@ def test_positions_of_one_file_are_rows_and_groups_of_their_own(folder):
     study, _ = plan(folder)
     assert len(study.sources["data"]) == 4
     assert len({region.group for region in study.regions["data"]}) == 4
+
+
+def test_a_blank_position_of_a_file_is_left_out_alone(folder):
+    with tifffile.TiffWriter(folder / "all.ome.tif", ome=True) as tiff:
+        for key in range(4):
+            plane = np.full((160, 160), 7, np.uint16) if key == 2 else field(key)
+            tiff.write(plane, photometric="minisblack", metadata={"Name": f"place {key}"})
+    told = "\n".join(begin(folder, Path("place"), False, ROOT))
+    assert "Left out: 1 picture, or" in told
+    assert "  all.ome.tif position place 2: all pixels are 7" in told
+    study, _ = plan(folder, overwrite=True)
+    listed = {source.reading.position for source in study.sources["data"].values()}
+    assert listed == {f"place {key}" for key in (0, 1, 3)}
 
 
 @pytest.mark.parametrize("positions", [1, 3])

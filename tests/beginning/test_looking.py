@@ -1,24 +1,29 @@
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from pipeline_lib.beginning.finding import Picture, folder_to_found
 from pipeline_lib.beginning.looking import doubt_focus, pictures_to_readings, read_planes
 from pipeline_lib.beginning.proposing import pictures_to_proposal
+from pipeline_lib.imaging.reading import read_field
+from pipeline_lib.settings import UserError
 from tests.beginning.folders import save_stack
 
 SUMMIT, VALLEY, RISING = (1, 2, 4, 2, 1), (4, 6, 1, 6, 4), (1, 2, 3, 4, 5)
 
 
-def lay(folder: Path, *curves: tuple[int, ...]) -> list[Picture]:
+def lay(folder: Path, *curves: tuple[int, ...], word: str = "") -> list[Picture]:
     """Lay stacks whose contrast has these curves, each of another pattern."""
     for number, curve in enumerate(curves):
         pattern = np.random.default_rng(number).normal(0, 10, (64, 64))
         planes = np.stack([2000 + contrast * pattern for contrast in curve])
-        save_stack(folder / f"{number}.ome.tif", planes.astype(np.uint16), "ZYX")
+        save_stack(folder / f"{word}{number:02d}.ome.tif", planes.astype(np.uint16), "ZYX")
     return list(folder_to_found(folder).pictures)
 
 
@@ -35,8 +40,27 @@ def test_best_focus_is_doubted_where_stacks_differ(tmp_path, curves, words):
     pictures = lay(tmp_path, *curves)
     readings = pictures_to_readings(tmp_path, pictures)
     assert {one["z"].value for one in readings} == {"best_focus"}
-    _, refused = read_planes(tmp_path, pictures, readings)
-    doubt = doubt_focus(tmp_path, pictures, readings, refused)
+    planes, refused = read_planes(tmp_path, pictures, readings)
+    doubt = doubt_focus(tmp_path, pictures, readings, planes, refused)
+    assert (words in doubt) if words else doubt is None
+
+
+@pytest.mark.parametrize(
+    ("positions", "words"),
+    [
+        ([[RISING] + [SUMMIT] * 20] * 3, "In 3 of 3 stacks no best focus was found"),
+        ([[RISING] * 13] + [[SUMMIT] * 13] * 4, None),
+    ],
+)
+def test_of_many_stacks_the_share_without_focus_is_that_of_the_first_in_each_group(
+    tmp_path, positions, words
+):
+    for number, curves in enumerate(positions):
+        lay(tmp_path / f"pos{number}", *curves, word="t")
+    pictures = folder_to_found(tmp_path).pictures
+    readings = pictures_to_readings(tmp_path, pictures)
+    planes, refused = read_planes(tmp_path, pictures, readings)
+    doubt = doubt_focus(tmp_path, pictures, readings, planes, refused)
     assert (words in doubt) if words else doubt is None
 
 
@@ -49,8 +73,72 @@ def test_stacks_that_differ_get_their_middle_plane_and_a_question(tmp_path):
 def test_a_single_stack_without_focus_is_left_out_and_named(tmp_path):
     pictures = lay(tmp_path, RISING, *[SUMMIT] * 4)
     proposal, refused = pictures_to_proposal("a", pictures, tmp_path, 128)
-    assert list(refused) == ["0.ome.tif"] and "the focus may lie beyond" in refused["0.ome.tif"]
+    assert [*refused] == pictures[:1] and "the focus may lie beyond" in refused[pictures[0]]
     assert proposal is not None and len(proposal.pictures) == 4
+
+
+def lay_time_points(folder: Path, is_blank: Callable[[int], bool]) -> list[Picture]:
+    """Lay two positions of 32 time points, of which some have no picture."""
+    for number, (position, time) in enumerate(itertools.product(range(2), range(32))):
+        plane = 2000 + np.random.default_rng(number).normal(0, 10, (64, 64)) * (not is_blank(time))
+        path = folder / f"pos{position}_t{time:03d}.tif"
+        tifffile.imwrite(path, plane.astype(np.uint16))
+    return list(folder_to_found(folder).pictures)
+
+
+def test_of_many_pictures_the_next_of_a_group_is_read_where_the_first_is_blank(tmp_path):
+    pictures = lay_time_points(tmp_path, lambda time: time < 2)
+    proposal, refused = pictures_to_proposal("a", pictures, tmp_path, 128)
+    assert [one.path for one in refused] == [f"pos{p}_t00{t}.tif" for p in (0, 1) for t in (0, 1)]
+    assert proposal is not None and len(proposal.pictures) == 60
+
+
+def test_many_pictures_of_which_all_are_blank_are_all_refused(tmp_path):
+    pictures = lay_time_points(tmp_path, lambda time: True)
+    proposal, refused = pictures_to_proposal("a", pictures, tmp_path, 128)
+    assert proposal is None and [*refused] == pictures
+
+
+def test_stacks_of_few_planes_and_of_many_are_read_in_different_ways(tmp_path):
+    save_stack(tmp_path / "few.ome.tif", np.ones((3, 64, 64), np.uint16), "ZYX")
+    save_stack(tmp_path / "many.ome.tif", np.ones((20, 64, 64), np.uint16), "ZYX")
+    few, many = pictures_to_readings(tmp_path, folder_to_found(tmp_path).pictures)
+    assert (few["z"].value, many["z"].value) == ("middle", "best_focus")
+
+
+@pytest.fixture
+def other_words(monkeypatch) -> None:
+    """Let every refusal have the same words."""
+
+    def read(*arguments):
+        try:
+            return read_field(*arguments)
+        except UserError:
+            raise UserError("it was refused") from None
+
+    monkeypatch.setattr("pipeline_lib.beginning.looking.read_field", read)
+
+
+def test_no_words_of_a_refusal_tell_that_focus_is_missing(tmp_path, other_words):
+    proposal, _ = pictures_to_proposal("a", lay(tmp_path, *[RISING] * 3), tmp_path, 128)
+    assert proposal is not None and proposal.reading["z"].value == "middle"
+
+
+@pytest.mark.parametrize(("last", "asked"), [(0.5, True), (1, False)])
+def test_no_words_of_a_refusal_tell_that_a_picture_is_in_colour(tmp_path, other_words, last, asked):
+    grey = np.random.default_rng(0).integers(50, 200, (64, 64))
+    colours = np.stack([grey, grey, grey * last], -1).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", colours, photometric="rgb")
+    (reading,) = pictures_to_readings(tmp_path, folder_to_found(tmp_path).pictures)
+    assert ("colour" in reading) == asked
+
+
+def test_a_blank_picture_is_not_in_colour_whatever_its_folder_is_called(tmp_path):
+    (tmp_path / "true colour").mkdir()
+    blank = np.full((64, 64, 3), 7, np.uint8)
+    tifffile.imwrite(tmp_path / "true colour/a.tif", blank, photometric="rgb")
+    (reading,) = pictures_to_readings(tmp_path, folder_to_found(tmp_path).pictures)
+    assert reading == {}
 
 
 def test_the_channel_without_a_name_is_that_with_the_brightest_background(tmp_path):
