@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from os.path import commonpath
 from pathlib import PurePath
 
+from pipeline_lib.beginning.cutting import SMALLEST
 from pipeline_lib.beginning.finding import Picture
 from pipeline_lib.imaging.group_names import POSITION, paths_to_groups
 from pipeline_lib.imaging.splitting import regions_to_roles
@@ -15,6 +16,7 @@ from pipeline_lib.settings import SourceRegion, SplitSettings
 
 FEWEST, MOST_CLASSES = 3, 8
 SAME_PIXEL_SIZE = 1.01
+GAP = 32  # pixels that the stage may drift while a field is imaged again
 ENOUGH = 5  # independent groups on either side, for an interval
 WELL = re.compile(r"(?<![A-Za-z0-9])[A-P]\d{2}(?!\d)")
 PLACES = re.compile(
@@ -201,13 +203,25 @@ def field_to_strips(height: int, width: int, least: int) -> dict[str, tuple[int,
     Returns
     -------
     dict
-        y0, y1, x0, x1 by role: a third is held out, more where `least` asks for it.
+        y0, y1, x0, x1 by role: a third is held out, more where `least` asks for it. Pixels between
+        the two are in neither, so that fields which drifted do not share any on two sides.
     """
     long = max(height, width)
-    cut = long - min(max(least, long // 3), long // 2)
+    start = long - min(max(least, long // 3), side_to_part(long))
+    end = start - _side_to_gap(long)
     if width >= height:
-        return {"train": (0, height, 0, cut), "holdout": (0, height, cut, width)}
-    return {"train": (0, cut, 0, width), "holdout": (cut, height, 0, width)}
+        return {"train": (0, height, 0, end), "holdout": (0, height, start, width)}
+    return {"train": (0, end, 0, width), "holdout": (start, height, 0, width)}
+
+
+def side_to_part(long: int) -> int:
+    """Return how long both parts of a field can be, of whose longer side some lies between."""
+    return (long - _side_to_gap(long)) // 2
+
+
+def _side_to_gap(long: int) -> int:
+    """Return how many pixels lie between the parts: less where no tile would fit beside."""
+    return min(GAP, max(0, long - 2 * SMALLEST))
 
 
 def count_roles(roles: Mapping[str, str]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from pipeline_lib.beginning.arranging import (
     merge_groups,
     names_tell_places,
     pictures_to_groups,
+    side_to_part,
 )
 from pipeline_lib.beginning.choosing import (
     BEST_FOCUS,
@@ -244,12 +245,12 @@ def _settle_roles(
             for one, group in zip(pictures, groups, strict=True)
         ]
         return list(enumerate(rows)), roles, cut
-    halves = [(min(shape), max(shape) // 2) for shape in shapes]
+    parts = [(min(shape), side_to_part(max(shape))) for shape in shapes]
     cut = span_to_cut(
         pixels,
         base,
-        min(map(min, halves)),
-        _trained_shapes(pictures, halves, (True for _ in pictures)),
+        min(map(min, parts)),
+        _trained_shapes(pictures, parts, (True for _ in pictures)),
     )
     numbered = []
     for number, (one, shape) in enumerate(zip(pictures, shapes, strict=True)):

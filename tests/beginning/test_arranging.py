@@ -10,6 +10,7 @@ from pipeline_lib.beginning.arranging import (
     merge_groups,
     pictures_to_concepts,
     pictures_to_groups,
+    side_to_part,
 )
 from pipeline_lib.beginning.finding import Picture
 from pipeline_lib.imaging.headers import Header
@@ -97,12 +98,11 @@ def test_every_group_has_one_role_and_both_sides_have_some(number):
 
 
 @given(st.integers(64, 900), st.integers(64, 900), st.integers(16, 400))
-def test_strips_of_a_field_share_no_pixel_and_leave_none(height, width, least):
+def test_strips_of_a_field_leave_a_gap_and_are_large_enough(height, width, least):
     strips = field_to_strips(height, width, least)
     (a0, a1, b0, b1), (c0, c1, d0, d1) = strips["train"], strips["holdout"]
-    area = (a1 - a0) * (b1 - b0) + (c1 - c0) * (d1 - d0)
-    assert area == height * width
-    assert a1 <= c0 or b1 <= d0
-    assert min(a1 - a0, b1 - b0, c1 - c0, d1 - d0) >= min(
-        least, height, width, max(height, width) // 2
-    )
+    long = max(height, width)
+    assert (a0, b0, c1, d1) == (0, 0, height, width)
+    assert max(c0 - a1, d0 - b1) == (32 if long >= 96 else long - 64)
+    assert min(a1 - a0, b1 - b0, c1 - c0, d1 - d0) >= min(least, height, width, side_to_part(long))
+    assert side_to_part(long) >= 32

@@ -146,7 +146,8 @@ def test_one_place_is_cut_into_parts(tmp_path):
     done = init(tmp_path / "data", tmp_path, "--output", "place")
     assert "One place alone" in done.stdout and "image a second place" in done.stdout
     sheet = (tmp_path / "place/samples.tsv").read_text()
-    assert re.search(r"train\t0:320,0:(\d+)\n.*holdout\t0:320,\1:320\n", sheet)
+    bounds = re.search(r"train\t0:320,0:(\d+)\n.*holdout\t0:320,(\d+):320\n", sheet)
+    assert bounds and int(bounds[2]) - int(bounds[1]) == 32
     snakemake(tmp_path / "place/config.yaml", tmp_path, "--dry-run", "tiles_only")
 
 
