@@ -186,8 +186,16 @@ def doubt_focus(
 
 def _has_valley(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -> bool:
     """Tell whether contrast is lowest in the best focus, rather than highest."""
-    depth = picture.header.length("Z")
+    depth = _header_to_lengths(picture.header)["Z"]
     told = [{**reading, "z": Choice(number, "")} for number in range(depth)]
-    curve = np.array([plane_to_sharpness(_read_plane(folder, picture, one)) for one in told])
+    curve = np.array([_plane_sharpness(folder, picture, one) for one in told])
     focus = sharpness_to_focus(curve)
     return bool(curve[focus] < min(curve[max(focus - 1, 0)], curve[min(focus + 1, depth - 1)]))
+
+
+def _plane_sharpness(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -> float:
+    """Return the contrast of a plane's fine edges: none where the plane alone is refused."""
+    try:
+        return plane_to_sharpness(_read_plane(folder, picture, reading))
+    except UserError:  # a blank plane at the end of a stack
+        return 0.0

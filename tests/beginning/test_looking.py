@@ -64,6 +64,24 @@ def test_of_many_stacks_the_share_without_focus_is_that_of_the_first_in_each_gro
     assert (words in doubt) if words else doubt is None
 
 
+def test_a_blank_plane_of_a_stack_is_no_reason_to_stop(tmp_path):
+    proposal, refused = pictures_to_proposal("a", lay(tmp_path, (0, *SUMMIT[1:])), tmp_path, 128)
+    assert refused == {} and proposal is not None
+    assert proposal.reading["z"].value == "best_focus"
+
+
+def test_best_focus_is_doubted_in_stacks_that_do_not_say_their_axes(tmp_path):
+    for number, picture in enumerate(lay(tmp_path / "said", VALLEY, VALLEY, SUMMIT)):
+        planes = tifffile.imread(tmp_path / "said" / picture.path)
+        path = tmp_path / "unsaid" / f"{number}.tif"
+        path.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(path, planes, photometric="minisblack", metadata=None)
+    pictures = folder_to_found(tmp_path / "unsaid").pictures
+    proposal, _ = pictures_to_proposal("a", pictures, tmp_path / "unsaid", 128)
+    assert proposal is not None and proposal.reading["axes"].value == "ZYX"
+    assert "lowest in focus in 2 of 3 stacks" in proposal.reading["z"].why
+
+
 def test_stacks_that_differ_get_their_middle_plane_and_a_question(tmp_path):
     proposal, refused = pictures_to_proposal("a", lay(tmp_path, *[RISING] * 3), tmp_path, 128)
     assert refused == {} and proposal is not None
