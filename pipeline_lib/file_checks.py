@@ -18,12 +18,13 @@ NAMED = 4
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file, how it is to be read, and the regions that are wanted of it."""
+    """A file, how it is to be read, the regions that are wanted of it, and the types that do."""
 
     path: Path
     where: str
     reading: ReadingSettings
     regions: tuple[tuple[int, int, int, int], ...] = ()
+    types: tuple[str, ...] = ()  # of samples; empty where all do
 
 
 def refuse_unfit_files(study: Study, cache: HeaderCache) -> None:
@@ -39,8 +40,9 @@ def refuse_unfit_files(study: Study, cache: HeaderCache) -> None:
     Raises
     ------
     UserError
-        If a file is no image, lacks a plane that is asked for, has several where none is chosen, or
-        is smaller than a region; all such files together, with what was found in them.
+        If a file is no image, lacks a plane that is asked for, has several where none is chosen, is
+        smaller than a region, or holds counts that the release cannot; all such files together,
+        with what was found in them.
     """
     wanted = list(_wanted_files(study))
     headers = cache.headers(dict.fromkeys(one.path for one in wanted))
@@ -61,6 +63,7 @@ def refuse_unfit_files(study: Study, cache: HeaderCache) -> None:
 def _wanted_files(study: Study) -> Iterator[Wanted]:
     """Yield the files of the concepts and of the real class images that runs use."""
     concepts = {one.concept: None for run in study.runs.values() for one in run.concepts}
+    types = _released_types(study)
     for concept in concepts:
         regions = defaultdict(list)
         for one in study.regions[concept]:
@@ -68,11 +71,21 @@ def _wanted_files(study: Study) -> Iterator[Wanted]:
                 regions[one.source].append(one.region)
         for name, source in study.sources[concept].items():
             where = f"concept `{concept}`"
-            yield Wanted(source.path, where, source.reading, tuple(regions[name]))
+            yield Wanted(source.path, where, source.reading, tuple(regions[name]), types)
     for prior, paths in study.prior_files.items():
         reading = study.configuration.priors[prior].reading
         for path in paths:
             yield Wanted(path, f"priors.{prior}.images", reading)
+
+
+def _released_types(study: Study) -> tuple[str, ...]:
+    """Return the types of samples that the release can hold; empty where it holds all."""
+    release = study.configuration.release
+    if (release.format, release.scale) != ("png", "camera"):
+        return ()
+    from pipeline_lib.imaging.png_writing import PNG_TYPES  # its libraries are seldom needed
+
+    return PNG_TYPES
 
 
 def _refusal(header: Header, wanted: Wanted) -> str | None:
@@ -97,7 +110,18 @@ def _refusal(header: Header, wanted: Wanted) -> str | None:
         )
         return f"{error} (found: axes {layout.axes} of shape {layout.shape}{names})"
     sides = dict(zip(layout.axes, layout.shape, strict=True))
-    return _outside(wanted.regions, sides["Y"], sides["X"])
+    outside = _outside(wanted.regions, sides["Y"], sides["X"])
+    return outside or _unreleasable(header.dtype, wanted.types)
+
+
+def _unreleasable(dtype: str, types: tuple[str, ...]) -> str | None:
+    """Return why counts of a type cannot be released as asked; None if they can be."""
+    if not types or dtype in types:
+        return None
+    return (
+        f"its samples are {dtype}, and `release: format: png` holds camera counts of "
+        f"{' or '.join(types)} alone; set `release: format: ome-tiff`, or `release: scale: 8bit`"
+    )
 
 
 def _outside(regions: Iterable[tuple[int, int, int, int]], height: int, width: int) -> str | None:

@@ -20,7 +20,7 @@ SIDES = (40, 60)
 def check(tmp_path: Path):
     """Return what checks the files of a sheet, as planning does."""
 
-    def call(rows: str, reading: Any = None, prior: Any = None) -> None:
+    def call(rows: str, reading: Any = None, prior: Any = None, **sections: Any) -> None:
         (tmp_path / "samples.tsv").write_text("concept\tpath\tgroup\trole\tregion\tz\n" + rows)
         (tmp_path / "runs.tsv").write_text(
             "run\tbase\tdatasets\tpriors\nfirst\tbrightfield-tiny\tcells\tclass\n"
@@ -33,6 +33,7 @@ def check(tmp_path: Path):
             "concepts": {"cells": {"reading": reading or {}}, "idle": {}},
             "datasets": {"cells": {"concept": "cells", "tiles": {"size": 128}}},
             "priors": {"class": {"class_prompt": "cells", "size": 128, **(prior or {})}},
+            **sections,
         }
         study = load_study(config, tmp_path, ROOT)
         refuse_unfit_files(study, HeaderCache(tmp_path / "headers.json"))
@@ -114,3 +115,18 @@ def test_real_class_images_are_checked_too(check, tmp_path):
     with pytest.raises(UserError, match=r"c\.tif: priors\.class\.images: .* 4 focal planes"):
         check(rows, prior={"images": "class"})
     check(rows, prior={"images": "class", "reading": {"z": "middle"}})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "uint32", "float32"])
+def test_camera_counts_that_png_cannot_hold_are_refused_before_training(check, tmp_path, dtype):
+    for name in ("a.tif", "b.tif"):
+        image = np.arange(np.prod(SIDES)).reshape(SIDES).astype(dtype)
+        tifffile.imwrite(tmp_path / name, image, photometric="minisblack")
+    rows = "cells\ta.tif\t\ttrain\t\t\ncells\tb.tif\t\tholdout\t\t\n"
+    check(rows, release={"format": "png"})
+    check(rows, release={"scale": "camera"})
+    if dtype in ("uint8", "uint16"):
+        check(rows, release={"format": "png", "scale": "camera"})
+        return
+    with pytest.raises(UserError, match=rf"(?s)2 of 2 files .* samples are {dtype}, .* ome-tiff"):
+        check(rows, release={"format": "png", "scale": "camera"})
