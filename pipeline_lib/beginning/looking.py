@@ -37,21 +37,24 @@ Plane = npt.NDArray[Any]
 
 def pictures_to_readings(folder: Path, pictures: Sequence[Picture]) -> list[dict[str, Choice]]:
     """Return what each picture needs to be told, once for all that are made alike."""
-    known: dict[Any, dict[str, Choice]] = {}
-    readings = []
-    for one in pictures:
-        header, lengths = one.header, _header_to_lengths(one.header)
-        focus = lengths_to_focus(lengths.get("Z", 1))
-        kind = header.axes, header.channels, focus and focus.value, lengths.get("C", 1)
-        if kind not in known:
-            known[kind] = _picture_to_reading(folder, one)
-        readings.append(known[kind])
-    return readings
+    kinds = [_header_to_kind(one.header) for one in pictures]
+    alike: dict[Any, list[Picture]] = {}
+    for one, kind in zip(pictures, kinds, strict=True):
+        alike.setdefault(kind, []).append(one)
+    readings = {kind: _alike_to_reading(folder, ones) for kind, ones in alike.items()}
+    return [readings[kind] for kind in kinds]
 
 
-def _picture_to_reading(folder: Path, picture: Picture) -> dict[str, Choice]:
-    """Return what one picture needs to be told."""
-    header = picture.header
+def _header_to_kind(header: Header) -> tuple[Any, ...]:
+    """Return what two pictures that are read in one way have in common."""
+    lengths = _header_to_lengths(header)
+    focus = lengths_to_focus(lengths.get("Z", 1))
+    return header.axes, header.channels, focus and focus.value, lengths.get("C", 1)
+
+
+def _alike_to_reading(folder: Path, pictures: Sequence[Picture]) -> dict[str, Choice]:
+    """Return what pictures that are made alike need to be told."""
+    picture, header = pictures[0], pictures[0].header
     axes, lengths = header_to_axes(header), _header_to_lengths(header)
     number = lengths.get("C", 1)
     brightest = 0
@@ -65,7 +68,7 @@ def _picture_to_reading(folder: Path, picture: Picture) -> dict[str, Choice]:
         "z": lengths_to_focus(lengths.get("Z", 1)),
     }
     reading = {key: choice for key, choice in found.items() if choice}
-    if header.length("S") >= COLOURS and _is_coloured(folder, picture, reading):
+    if header.length("S") >= COLOURS and _are_coloured(folder, pictures, reading):
         reading["colour"] = Choice(
             "luminance", "the pictures are in colour: is their luminance wanted?", True
         )
@@ -98,10 +101,12 @@ def _read_channels(folder: Path, picture: Picture, number: int, axes: str | None
     return planes
 
 
-def _is_coloured(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -> bool:
-    """Tell whether the colours of a picture differ, so that it is read by its luminance alone."""
+def _are_coloured(folder: Path, pictures: Sequence[Picture], reading: Mapping[str, Choice]) -> bool:
+    """Tell whether the first picture that can be read is read by its luminance alone."""
     luminance = {**reading, "colour": Choice("luminance", "")}
-    return not _can_be_read(folder, picture, reading) and _can_be_read(folder, picture, luminance)
+    readable = (one for one in pictures if _can_be_read(folder, one, luminance))
+    first = next(readable, None)
+    return first is not None and not _can_be_read(folder, first, reading)
 
 
 def _can_be_read(folder: Path, picture: Picture, reading: Mapping[str, Choice]) -> bool:

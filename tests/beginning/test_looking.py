@@ -159,6 +159,16 @@ def test_a_blank_picture_is_not_in_colour_whatever_its_folder_is_called(tmp_path
     assert reading == {}
 
 
+def test_colours_are_asked_about_though_the_first_picture_is_blank(tmp_path):
+    colours = np.random.default_rng(0).integers(50, 200, (3, 64, 64, 3)).astype(np.uint8)
+    colours[0] = 7
+    for number, image in enumerate(colours):
+        tifffile.imwrite(tmp_path / f"{number}.tif", image, photometric="rgb")
+    proposal, refused = pictures_to_proposal("a", folder_to_found(tmp_path).pictures, tmp_path, 128)
+    assert proposal is not None and proposal.reading["colour"].decide
+    assert [one.path for one in refused] == ["0.tif"]
+
+
 def test_the_channel_without_a_name_is_that_with_the_brightest_background(tmp_path):
     noise = np.random.default_rng(0).normal(0, 5, (64, 64))
     bright, dark = 2000 + noise, 100 + noise
