@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_lib.imaging.axes import select_planes, settle_axes
 from pipeline_lib.imaging.headers import Header, HeaderCache
+from pipeline_lib.imaging.pixel_sizes import pixel_sizes_to_scales, settle_pixel_size
 from pipeline_lib.imaging.splitting import box_to_text
 from pipeline_lib.settings import ReadingSettings, UserError
 from pipeline_lib.study import Study
@@ -41,8 +42,9 @@ def refuse_unfit_files(study: Study, cache: HeaderCache) -> None:
     ------
     UserError
         If a file is no image, lacks a plane that is asked for, has several where none is chosen, is
-        smaller than a region, or holds counts that the release cannot; all such files together,
-        with what was found in them.
+        smaller than a region, contradicts the stated pixel size, or holds counts that the release
+        cannot; all such files together, with what was found in them. Else, if the fields of a
+        dataset have different pixel sizes and are not to be rescaled.
     """
     wanted = list(_wanted_files(study))
     headers = cache.headers(dict.fromkeys(one.path for one in wanted))
@@ -58,6 +60,21 @@ def refuse_unfit_files(study: Study, cache: HeaderCache) -> None:
         raise UserError(
             "\n  ".join([f"{number} of {len(wanted)} files cannot be read as asked:", *lines])
         )
+    _refuse_mixed_sizes(study, {path: headers[path].pixel_size_um for path in headers})
+
+
+def _refuse_mixed_sizes(study: Study, found: Mapping[Path, float | None]) -> None:
+    """Refuse datasets whose fields have pixel sizes that tiles cannot be cut with."""
+    used = {one.dataset: one.concept for run in study.runs.values() for one in run.concepts}
+    for dataset, concept in used.items():
+        sizes = {
+            str(one.path): settle_pixel_size(found[one.path], one.reading.pixel_size_um)[0]
+            for one in study.sources[concept].values()
+        }
+        try:
+            pixel_sizes_to_scales(sizes, study.configuration.datasets[dataset].tiles)
+        except UserError as error:
+            raise UserError(f"dataset `{dataset}`: {error}") from None
 
 
 def _wanted_files(study: Study) -> Iterator[Wanted]:
@@ -109,6 +126,10 @@ def _refusal(header: Header, wanted: Wanted) -> str | None:
             if found and header.length(axis) > 1
         )
         return f"{error} (found: axes {layout.axes} of shape {layout.shape}{names})"
+    try:
+        settle_pixel_size(header.pixel_size_um, reading.pixel_size_um)
+    except UserError as error:
+        return str(error)
     sides = dict(zip(layout.axes, layout.shape, strict=True))
     outside = _outside(wanted.regions, sides["Y"], sides["X"])
     return outside or _unreleasable(header.dtype, wanted.types)

@@ -20,7 +20,9 @@ SIDES = (40, 60)
 def check(tmp_path: Path):
     """Return what checks the files of a sheet, as planning does."""
 
-    def call(rows: str, reading: Any = None, prior: Any = None, **sections: Any) -> None:
+    def call(
+        rows: str, reading: Any = None, prior: Any = None, tiles: Any = None, **sections: Any
+    ) -> None:
         (tmp_path / "samples.tsv").write_text("concept\tpath\tgroup\trole\tregion\tz\n" + rows)
         (tmp_path / "runs.tsv").write_text(
             "run\tbase\tdatasets\tpriors\nfirst\tbrightfield-tiny\tcells\tclass\n"
@@ -31,7 +33,7 @@ def check(tmp_path: Path):
             "runs": "runs.tsv",
             "data_folder": ".",
             "concepts": {"cells": {"reading": reading or {}}, "idle": {}},
-            "datasets": {"cells": {"concept": "cells", "tiles": {"size": 128}}},
+            "datasets": {"cells": {"concept": "cells", "tiles": {"size": 128, **(tiles or {})}}},
             "priors": {"class": {"class_prompt": "cells", "size": 128, **(prior or {})}},
             **sections,
         }
@@ -130,3 +132,42 @@ def test_camera_counts_that_png_cannot_hold_are_refused_before_training(check, t
         return
     with pytest.raises(UserError, match=rf"(?s)2 of 2 files .* samples are {dtype}, .* ome-tiff"):
         check(rows, release={"format": "png", "scale": "camera"})
+
+
+def save_two(folder: Path, *sizes: float | None) -> str:
+    """Write a field of each pixel size and return the rows that use them."""
+    for name, size in zip(("a.tif", "b.tif"), sizes, strict=True):
+        save(folder / name, axes="YX", **({} if size is None else {"PhysicalSizeX": size}))
+    return "cells\ta.tif\t\ttrain\t\t\ncells\tb.tif\t\tholdout\t\t\n"
+
+
+def test_a_stated_pixel_size_that_the_file_contradicts(check, tmp_path):
+    rows = save_two(tmp_path, 0.5, None)
+    with pytest.raises(UserError) as caught:
+        check(rows, {"pixel_size_um": 0.65})
+    told = str(caught.value)
+    assert "1 of 2 files" in told and "a.tif: concept `cells`: the file says" in told
+    assert "0.5 um wide, the sheet says 0.65 um" in told
+    check(rows, {"pixel_size_um": 0.503})
+
+
+def test_mixed_pixel_sizes_need_to_be_rescaled(check, tmp_path):
+    rows = save_two(tmp_path, 0.5, 0.25)
+    with pytest.raises(UserError, match=r"dataset `cells`: .* 0\.25 um \(.*b\.tif\) to 0\.5 um"):
+        check(rows)
+    check(rows, tiles={"rescale": True})
+
+
+def test_fields_of_one_name_in_two_folders_have_sizes_of_their_own(check, tmp_path):
+    save(tmp_path / "10x" / "a.tif", axes="YX", PhysicalSizeX=0.5)
+    save(tmp_path / "20x" / "a.tif", axes="YX", PhysicalSizeX=0.25)
+    with pytest.raises(UserError, match=r"from 0\.25 um \(.*20x/a\.tif\) to 0\.5 um"):
+        check("cells\t10x/a.tif\t\ttrain\t\t\ncells\t20x/a.tif\t\tholdout\t\t\n")
+
+
+def test_what_is_rescaled_needs_all_pixel_sizes(check, tmp_path):
+    rows = save_two(tmp_path, 0.5, None)
+    check(rows)
+    with pytest.raises(UserError, match=r"dataset `cells`: .* that of .*b\.tif is unknown"):
+        check(rows, tiles={"rescale": True})
+    check(rows, {"pixel_size_um": 0.5}, tiles={"rescale": True})

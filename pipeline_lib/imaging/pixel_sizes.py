@@ -1,13 +1,16 @@
-"""Widths of pixels from the metadata of image files."""
+"""Widths of pixels from the metadata of image files, and what they make of a dataset."""
 
 from __future__ import annotations
 
 import math
-
-import tifffile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pipeline_lib.imaging.ome import text_to_ome
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings import TilingSettings, UserError
+
+if TYPE_CHECKING:
+    import tifffile
 
 MICROMETRES = {
     "pm": 1e-6,
@@ -134,3 +137,50 @@ def settle_pixel_size(
             "and `pixel_size_um`",
         )
     return size, ()
+
+
+def pixel_sizes_to_scales(
+    pixel_sizes_um: Mapping[str, float | None], settings: TilingSettings
+) -> dict[str, float]:
+    """Return by how much each field of a dataset is resampled.
+
+    Parameters
+    ----------
+    pixel_sizes_um : mapping
+        Width of a pixel by source, or None.
+    settings : TilingSettings
+        The scale of all, and whether to bring fields to the largest pixel size: a coarse picture
+        made finer would lack detail that the others have.
+
+    Returns
+    -------
+    dict
+        Scale by source.
+
+    Raises
+    ------
+    UserError
+        If two sizes differ by more than one per cent and are not to be rescaled, or if a size is
+        unknown and they are.
+    """
+    known = {source: size for source, size in pixel_sizes_um.items() if size is not None}
+    unknown = sorted(set(pixel_sizes_um) - set(known))
+    if settings.rescale and unknown:
+        raise UserError(
+            f"`tiles: rescale` needs the pixel size of every field, and that of {unknown[0]} is "
+            "unknown; state `pixel_size_um` in samples.tsv"
+        )
+    same = dict.fromkeys(pixel_sizes_um, settings.scale)
+    if not known:
+        return same
+    smallest, largest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    if known[largest] <= known[smallest] * (1 + AGREEMENT):
+        return same
+    if settings.rescale:
+        return {source: settings.scale * size / known[largest] for source, size in known.items()}
+    raise UserError(
+        f"the fields have different pixel sizes, from {known[smallest]:g} um ({smallest}) to "
+        f"{known[largest]:g} um ({largest}), so that equal cells would have different sizes; set "
+        "`tiles: rescale` of the dataset to resample all to the largest, or make a concept for "
+        "each magnification"
+    )

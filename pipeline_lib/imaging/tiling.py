@@ -19,10 +19,10 @@ from pipeline_lib.imaging.foreground import (
     region_to_activity,
 )
 from pipeline_lib.imaging.intensity import IntensityMap
+from pipeline_lib.imaging.pixel_sizes import pixel_sizes_to_scales
 from pipeline_lib.imaging.splitting import TRAIN, SplitRow, row_to_name
 from pipeline_lib.settings import TilingSettings, UserError
 
-SAME_PIXEL_SIZE = 0.01
 ROUNDING = 1e-9
 
 
@@ -321,50 +321,3 @@ def tiles_to_kept(tiles: Sequence[Tile], settings: TilingSettings) -> list[int]:
 def _draw(tile: Tile) -> str:
     """Return a place in a random order that only the tile's origin decides."""
     return hashlib.sha256(f"{tile.source}/{tile.plane}/{tile.y}/{tile.x}".encode()).hexdigest()
-
-
-def pixel_sizes_to_scales(
-    pixel_sizes_um: Mapping[str, float | None], settings: TilingSettings
-) -> dict[str, float]:
-    """Return by how much each field of a dataset is resampled.
-
-    Parameters
-    ----------
-    pixel_sizes_um : mapping
-        Width of a pixel by source, or None.
-    settings : TilingSettings
-        The scale of all, and whether to bring fields to the largest pixel size: a coarse picture
-        made finer would lack detail that the others have.
-
-    Returns
-    -------
-    dict
-        Scale by source.
-
-    Raises
-    ------
-    UserError
-        If two sizes differ by more than one per cent and are not to be rescaled, or if a size is
-        unknown and they are.
-    """
-    known = {source: size for source, size in pixel_sizes_um.items() if size is not None}
-    unknown = sorted(set(pixel_sizes_um) - set(known))
-    if settings.rescale and unknown:
-        raise UserError(
-            f"`tiles: rescale` needs the pixel size of every field, and that of {unknown[0]} is "
-            "unknown; state `pixel_size_um` in samples.tsv"
-        )
-    same = dict.fromkeys(pixel_sizes_um, settings.scale)
-    if not known:
-        return same
-    smallest, largest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
-    if known[largest] <= known[smallest] * (1 + SAME_PIXEL_SIZE):
-        return same
-    if settings.rescale:
-        return {source: settings.scale * size / known[largest] for source, size in known.items()}
-    raise UserError(
-        f"the fields have different pixel sizes, from {known[smallest]:g} um ({smallest}) to "
-        f"{known[largest]:g} um ({largest}), so that equal cells would have different sizes; set "
-        "`tiles: rescale` of the dataset to resample all to the largest, or make a concept for "
-        "each magnification"
-    )
