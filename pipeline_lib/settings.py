@@ -940,7 +940,8 @@ class SampleRow(Settings):
         None,
         description="Well, plate, day or position; members share a role. Empty: what the file's "
         "name tells, so that time points, focal planes and channels of one position stay together, "
-        "else the file.",
+        "or the stage's place in its OME metadata, else the file. Positions of one file are one "
+        "group unless their rows name others.",
     )
     role: Role = Field("auto", description="What the field is for.")
     region: str | None = Field(

@@ -98,11 +98,12 @@ def _by_pixel_size(pictures: Sequence[Picture]) -> dict[float, list[Picture]]:
 
 
 def pictures_to_groups(pictures: Sequence[Picture]) -> list[str]:
-    """Return the place of the specimen that each picture shows, as far as names tell.
+    """Return the place of the specimen that each picture shows, by names and the stage's place.
 
-    Sites of one well stay together where there are wells enough.
+    Positions of a file are places of their own here, for a person looks at what is proposed. Sites of one well stay together where there are wells enough.
     """
-    proposed = paths_to_groups([picture.path for picture in pictures])
+    named = paths_to_groups([picture.path for picture in pictures])
+    proposed = places_to_groups(named, {one.path: one.header.place for one in pictures})
     wells = [_path_to_well(picture.path) for picture in pictures]
     if all(wells) and len(set(wells)) >= 2 * ENOUGH:
         return [str(well) for well in wells]

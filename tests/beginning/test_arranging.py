@@ -16,8 +16,10 @@ from pipeline_lib.beginning.finding import Picture
 from pipeline_lib.imaging.headers import Header
 
 
-def picture(path: str, size: float | None = None, position: str | None = None) -> Picture:
-    header = Header("TIFF", "YX", (64, 64), (), "uint16", size, None, files=(path,))
+def picture(
+    path: str, size: float | None = None, position: str | None = None, place: str | None = None
+) -> Picture:
+    header = Header("TIFF", "YX", (64, 64), (), "uint16", size, None, files=(path,), place=place)
     return Picture(path, header, position)
 
 
@@ -106,3 +108,10 @@ def test_strips_of_a_field_leave_a_gap_and_are_large_enough(height, width, least
     assert max(c0 - a1, d0 - b1) == (32 if long >= 96 else long - 64)
     assert min(a1 - a0, b1 - b0, c1 - c0, d1 - d0) >= min(least, height, width, side_to_part(long))
     assert side_to_part(long) >= 32
+
+
+def test_the_stages_place_joins_what_names_do_not():
+    places = ("A 1,1 um", "A 1,1 um", "A 9,1 um", None)
+    named = [picture(f"snap{k}.tif", place=place) for k, place in enumerate(places)]
+    groups = pictures_to_groups(named)
+    assert groups[0] == groups[1] and len(set(groups)) == 3
