@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from pipeline_lib.beginning.cutting import SMALLEST
 from pipeline_lib.beginning.finding import Picture
-from pipeline_lib.imaging.group_names import POSITION, paths_to_groups
+from pipeline_lib.imaging.group_names import POSITION, paths_to_groups, places_to_groups
 from pipeline_lib.imaging.splitting import regions_to_roles
 from pipeline_lib.settings import SourceRegion, SplitSettings
 
@@ -100,7 +100,8 @@ def _by_pixel_size(pictures: Sequence[Picture]) -> dict[float, list[Picture]]:
 def pictures_to_groups(pictures: Sequence[Picture]) -> list[str]:
     """Return the place of the specimen that each picture shows, by names and the stage's place.
 
-    Positions of a file are places of their own here, for a person looks at what is proposed. Sites of one well stay together where there are wells enough.
+    Positions of a file are places of their own here, for a person looks at what is proposed. Sites
+    of one well stay together where there are wells enough.
     """
     named = paths_to_groups([picture.path for picture in pictures])
     proposed = places_to_groups(named, {one.path: one.header.place for one in pictures})
