@@ -135,7 +135,6 @@ def quality_call(raw: list[Path], folder: Path) -> tuple[str, dict[str, Any], di
     paths = {"fields": fields, "sidecars": [field.with_suffix(".json") for field in fields]}
     made = {"table": folder / "quality.tsv", "picture": folder / "quality.png"}
     made |= {"near-duplicates": folder / "near_duplicates.tsv", "threads": THREADS}
-    made["near-duplicates"] = folder / "near_duplicates.tsv"
     return "quality", {"thresholds": {}}, {**paths, **made}
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline_lib.files import atomic_path
+from pipeline_lib.imaging.spans import plane_to_means
 
 GAP = 4
 LABEL_SIZE = 13
@@ -52,9 +53,9 @@ def images_to_contact_sheet(
 
 
 def stack_sheets(sheets: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """Return sheets (Y, X) below each other, the narrower ones with white beside them."""
+    """Return sheets (Y, X) or (Y, X, 3) below each other, white beside the narrower ones."""
     width = max(sheet.shape[1] for sheet in sheets)
-    return np.concatenate([_padded(sheet, sheet.shape[0], width) for sheet in sheets])
+    return np.concatenate([pad_with_white(sheet, sheet.shape[0], width) for sheet in sheets])
 
 
 def _pack(blocks: Sequence[npt.NDArray[np.uint8]], width: int) -> list[npt.NDArray[np.uint8]]:
@@ -67,16 +68,17 @@ def _pack(blocks: Sequence[npt.NDArray[np.uint8]], width: int) -> list[npt.NDArr
             lines.append([block])
     return [
         np.concatenate(
-            [_padded(one, max(b.shape[0] for b in line), one.shape[1]) for one in line], axis=1
+            [pad_with_white(one, max(b.shape[0] for b in line), one.shape[1]) for one in line],
+            axis=1,
         )
         for line in lines
     ]
 
 
-def _padded(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return an image with white below and to its right."""
-    below, right = height - image.shape[0], width - image.shape[1]
-    return np.pad(image, ((0, below), (0, right)), constant_values=PAPER)
+def pad_with_white(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return an image (Y, X) or (Y, X, 3) with white below and to its right."""
+    sides = [(0, height - image.shape[0]), (0, width - image.shape[1])]
+    return np.pad(image, [*sides, *[(0, 0)] * (image.ndim - 2)], constant_values=PAPER)
 
 
 def images_to_small(images: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
@@ -84,10 +86,7 @@ def images_to_small(images: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.
     factor = max(1, -(-max(images.shape[1:]) // side))
     if factor == 1:
         return images
-    height, width = (length // factor for length in images.shape[1:])
-    blocks = images[:, : height * factor, : width * factor]
-    blocks = blocks.reshape(len(images), height, factor, width, factor)
-    return np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8)
+    return np.rint([plane_to_means(image, factor) for image in images]).astype(np.uint8)
 
 
 def _row_to_block(
@@ -105,7 +104,7 @@ def _line(images: npt.NDArray[np.uint8], places: int, scale: int) -> npt.NDArray
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     framed = np.pad(large, ((0, 0), (0, GAP), (0, GAP)), constant_values=PAPER)
     line = np.concatenate(list(framed), axis=1)
-    return _padded(line, line.shape[0], places * framed.shape[2])
+    return pad_with_white(line, line.shape[0], places * framed.shape[2])
 
 
 def text_to_image(text: str) -> npt.NDArray[np.uint8]:

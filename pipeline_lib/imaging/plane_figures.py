@@ -86,7 +86,7 @@ def plane_to_figures(plane: npt.NDArray[Any]) -> Figures:
         grey_levels=levels,
         flat_share=plane_to_flat_share(plane),
         blocking=plane_to_blocking(numbers),
-        sharpness=plane_to_sharpness(numbers),
+        sharpness=plane_to_edge_ratio(numbers),
         uneven_light=plane_to_uneven_light(numbers),
         sha256=_plane_to_sha256(plane),
         dtype=str(plane.dtype),
@@ -196,7 +196,7 @@ def plane_to_blocking(counts: npt.NDArray[Any]) -> float | None:
     return float(np.mean(ratios))
 
 
-def plane_to_sharpness(counts: npt.NDArray[Any]) -> float | None:
+def plane_to_edge_ratio(counts: npt.NDArray[Any]) -> float | None:
     """Return the strength of the strongest fine edges over that of the strongest coarse ones.
 
     Squared gradients after Gaussian smoothing by 1 and by 4 pixels, each at its 99.9th percentile.

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline_lib.imaging.contact_sheets import pad_with_white, stack_sheets
 from pipeline_lib.imaging.quality import ACCEPTED, REFUSED, WARNED, Verdict
 from pipeline_lib.imaging.spans import plane_to_means
 
@@ -61,8 +62,7 @@ def verdicts_to_picture(
     cards = [_card(*both, low, high) for both in zip(shown, small, strict=True)]
     picture = _lay_out(cards)
     mends = _mends_to_text(shown, max(picture.shape[1], MENDS_WIDTH))
-    width = max(picture.shape[1], mends.shape[1])
-    return np.concatenate([_padded(one, one.shape[0], width) for one in (picture, mends)])
+    return stack_sheets([picture, mends])
 
 
 def _mends_to_text(verdicts: Sequence[Verdict], width: int) -> npt.NDArray[np.uint8]:
@@ -143,13 +143,6 @@ def _lay_out(cards: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
     parts = []
     for line in lines:
         height = max(card.shape[0] for card in line)
-        padded = [_padded(card, height, card.shape[1] + GAP) for card in line]
+        padded = [pad_with_white(card, height, card.shape[1] + GAP) for card in line]
         parts.append(np.concatenate(padded, axis=1))
-    width = max(part.shape[1] for part in parts)
-    return np.concatenate([_padded(part, part.shape[0], width) for part in parts])
-
-
-def _padded(picture: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return a picture with white below and to the right."""
-    missing = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
-    return np.pad(picture, missing, constant_values=255)
+    return stack_sheets(parts)

@@ -10,9 +10,9 @@ from scipy import ndimage
 from pipeline_lib.imaging.plane_figures import (
     figures_to_field,
     plane_to_blocking,
+    plane_to_edge_ratio,
     plane_to_figures,
     plane_to_flat_share,
-    plane_to_sharpness,
     plane_to_uneven_light,
 )
 from pipeline_lib.imaging.quality import (
@@ -100,11 +100,11 @@ def test_blocking_of_special_planes():
 
 
 def test_sharpness_falls_with_blur_and_not_with_contrast_or_brightness():
-    values = [plane_to_sharpness(cells(0, blur).astype(float)) for blur in (0, 1, 2, 3)]
+    values = [plane_to_edge_ratio(cells(0, blur).astype(float)) for blur in (0, 1, 2, 3)]
     assert values == sorted(values, reverse=True) and values[0] > 3 * values[2]
     sharp = cells(0).astype(float)
-    assert plane_to_sharpness(3 * sharp + 700) == pytest.approx(values[0])
-    assert plane_to_sharpness(np.full((64, 64), 5.0)) is None
+    assert plane_to_edge_ratio(3 * sharp + 700) == pytest.approx(values[0])
+    assert plane_to_edge_ratio(np.full((64, 64), 5.0)) is None
 
 
 def test_uneven_light_of_a_ramp():

@@ -14,7 +14,7 @@ from skimage.restoration import rolling_ball
 from pipeline_lib.imaging.plane_figures import (
     mask_to_spread,
     plane_to_common_factor,
-    plane_to_sharpness,
+    plane_to_edge_ratio,
 )
 from pipeline_lib.imaging.quality import ACCEPTED, REFUSED, WARNED, fields_to_quality
 from pipeline_lib.imaging.quality_pictures import verdicts_to_picture
@@ -202,7 +202,7 @@ def test_sharpness_is_that_of_whole_gradients(side):
         )
         for sigma in (1.0, 4.0)
     )
-    assert plane_to_sharpness(counts) == pytest.approx(fine / coarse, rel=0.15)
+    assert plane_to_edge_ratio(counts) == pytest.approx(fine / coarse, rel=0.15)
 
 
 # --- real images ---------------------------------------------------------------------------------
