@@ -11,11 +11,11 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pipeline_lib.imaging.background import counts_to_fast_background
+from pipeline_lib.imaging.noise import picture_to_noise
 from pipeline_lib.imaging.spans import plane_to_means
 
 SIDE = 512
 FINE, COARSE = 1.0, 12.0
-MAD_TO_SIGMA = 1.4826
 FLAT = 1e-12
 LEAST_FIELDS = 5
 PRESENT, PRESENT_SHARE = 2.0, 0.9
@@ -51,7 +51,7 @@ def plane_to_detail(plane: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     small = plane_to_means(plane, shape_to_factor(plane.shape))
     flat = small - counts_to_fast_background(small)
     detail = ndimage.gaussian_filter(flat, FINE) - ndimage.gaussian_filter(flat, COARSE)
-    return detail / max(_noise(detail), FLAT)
+    return detail / max(picture_to_noise(detail), FLAT)
 
 
 def shape_to_factor(shape: tuple[int, ...]) -> int:
@@ -85,7 +85,7 @@ def details_to_spots(details: Sequence[npt.NDArray[np.float32]], factor: int) ->
     if _chance(stack, needed) > CHANCE:
         return []
     median = np.median(stack, axis=0)
-    strength = np.abs(median) / max(_noise(median), FLAT)
+    strength = np.abs(median) / max(picture_to_noise(median), FLAT)
     present = np.maximum((stack > PRESENT).sum(axis=0), (stack < -PRESENT).sum(axis=0)) >= needed
     parts, count = ndimage.label(ndimage.binary_dilation(present, iterations=MARGIN))
     boxes = ndimage.find_objects(parts)
@@ -103,8 +103,3 @@ def _chance(stack: npt.NDArray[np.float32], needed: int) -> float:
     share = float(max((stack > PRESENT).mean(), (stack < -PRESENT).mean()))
     places = stack[0].size / SPOT_PIXELS
     return places * math.comb(len(stack), needed) * share**needed
-
-
-def _noise(picture: npt.NDArray[Any]) -> float:
-    """Return the standard deviation of most pixels."""
-    return MAD_TO_SIGMA * float(np.median(np.abs(picture - np.median(picture))))

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.imaging.background import counts_to_background
+from pipeline_lib.imaging.noise import MAD_TO_SIGMA
 from pipeline_lib.settings import IntensitySettings, UserError
 
 WHITE = 255
 DIGIT = 16
 SAMPLED_PIXELS = 2**18
-MAD_TO_SIGMA, TIMES_NOISE = 1.4826, 4.0
+TIMES_NOISE = 4.0
 WARN_CLIPPED_FOREGROUND = 0.01
 
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from scipy import fft, ndimage
 
 from pipeline_lib.imaging.background import counts_to_fast_background
+from pipeline_lib.imaging.noise import picture_to_noise
 from pipeline_lib.imaging.spans import plane_to_means
 
 SIDE = 128
 FINE, COARSE = 1.0, 8.0
 NOISE, CLIPPED = 2.0, 6.0
-MAD_TO_SIGMA = 1.4826
 PEAKS = 3
 PEAK_WIDTH = 1.0
 SMALLEST_PEAK = 5.0
@@ -101,8 +101,7 @@ def plane_to_outline(plane: npt.NDArray[Any], factor: int) -> Outline:
     # At its border a filter sees the picture mirrored: a slope would have a kink there.
     small = small - counts_to_fast_background(small)
     detail = ndimage.gaussian_filter(small, FINE) - ndimage.gaussian_filter(small, COARSE)
-    deviation = MAD_TO_SIGMA * float(np.median(np.abs(detail - np.median(detail))))
-    height = np.clip(np.abs(detail) / max(deviation, FLAT), NOISE, CLIPPED) - NOISE
+    height = np.clip(np.abs(detail) / max(picture_to_noise(detail), FLAT), NOISE, CLIPPED) - NOISE
     return np.copysign(height, detail)
 
 
@@ -212,10 +211,7 @@ def _best_match(
 
 def _correlation_at(one: Outline, other: Outline, dy: int, dx: int, structures: float) -> float:
     """Return the correlation of what two outlines share at a shift; 0 where that is too little."""
-    (top, bottom), (left, right) = (
-        (max(0, shift), min(side, length + shift))
-        for shift, side, length in zip((dy, dx), one.shape, other.shape, strict=True)
-    )
+    top, bottom, left, right = shared_box(one.shape, other.shape, dy, dx)
     smaller = min(one.size, other.size)
     if (
         bottom <= top
@@ -234,6 +230,17 @@ def _correlation_at(one: Outline, other: Outline, dy: int, dx: int, structures: 
     if structures and shifted and _product_to_structures(product) < structures:
         return 0.0
     return float(product.sum()) / math.sqrt(power)
+
+
+def shared_box(
+    shape: tuple[int, ...], other: tuple[int, ...], dy: int, dx: int
+) -> tuple[int, int, int, int]:
+    """Return y0, y1, x0, x1 of what a plane shares with another one that lies at (dy, dx) of it."""
+    (y0, y1), (x0, x1) = (
+        (max(0, shift), min(side, length + shift))
+        for shift, side, length in zip((dy, dx), shape, other, strict=True)
+    )
+    return y0, y1, x0, x1
 
 
 def _product_to_structures(product: npt.NDArray[np.float32]) -> float:

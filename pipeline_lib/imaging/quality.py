@@ -16,10 +16,10 @@ from pipeline_lib.imaging.near_duplicates import (
     outlines_to_near_duplicates,
     plane_to_outline,
     shapes_to_factor,
+    shared_box,
 )
 from pipeline_lib.imaging.plane_figures import Figures, figures_to_field, plane_to_figures
 from pipeline_lib.imaging.quality_findings import (
-    Box,
     Finding,
     figures_to_findings,
     figures_to_usual,
@@ -230,15 +230,6 @@ def _shared_findings(
     for (source, plane), (_, finding) in strongest.items():
         found[f"{source} plane {plane}"].append(finding)
     return found
-
-
-def shared_box(shape: tuple[int, ...], other: tuple[int, ...], dy: int, dx: int) -> Box:
-    """Return y0, y1, x0, x1 of what a plane shares with another one that lies at (dy, dx) of it."""
-    (y0, y1), (x0, x1) = (
-        (max(0, shift), min(side, length + shift))
-        for shift, side, length in zip((dy, dx), shape, other, strict=True)
-    )
-    return y0, y1, x0, x1
 
 
 def verdict_to_row(verdict: Verdict) -> dict[str, Any]:
