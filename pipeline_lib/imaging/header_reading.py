@@ -11,8 +11,6 @@ from PIL.PngImagePlugin import PngImageFile
 
 from pipeline_lib.imaging.damage import DECODING_ERRORS, refuse_truncated, refusing_damage
 from pipeline_lib.imaging.headers import Header
-from pipeline_lib.imaging.ome import text_to_ome
-from pipeline_lib.imaging.parts import tiff_to_files
 from pipeline_lib.imaging.photographs import PNG_MARK
 from pipeline_lib.imaging.pixel_sizes import tiff_to_pixel_size
 from pipeline_lib.imaging.reading import TIFF_MARKS, path_to_mark
@@ -51,10 +49,9 @@ def _tiff_to_header(path: Path) -> Header:
     """Return the header of a TIFF file."""
     with open_image(path) as image:
         refuse_truncated(image.keyframe)
-        files = tiff_to_files(path)
         dtype = image.keyframe.dtype
         with refusing_damage():
-            pixel_size_um, _ = tiff_to_pixel_size(image.tiff)
+            pixel_size_um, _ = tiff_to_pixel_size(image.tiff, image.ome)
         return Header(
             kind=_tiff_kind(image.tiff),
             axes=image.axes,
@@ -63,11 +60,11 @@ def _tiff_to_header(path: Path) -> Header:
             positions=image.positions,
             dtype=str(dtype.newbyteorder("=")) if dtype else "",
             pixel_size_um=pixel_size_um,
-            contrast=_contrast(image.tiff),
+            contrast=image.ome.contrast if image.ome else None,
             own_position=image.own_position,
-            place=_place(image.tiff),
-            files=tuple(map(str, files.all)),
-            awaited=tuple(map(str, files.awaited)),
+            place=image.ome.place if image.ome else None,
+            files=tuple(map(str, image.files.all)),
+            awaited=tuple(map(str, image.files.awaited)),
         )
 
 
@@ -76,18 +73,6 @@ def _tiff_kind(tiff: tifffile.TiffFile) -> str:
     if tiff.ome_metadata is not None:
         return "OME-TIFF"
     return "ImageJ TIFF" if tiff.imagej_metadata is not None else "TIFF"
-
-
-def _contrast(tiff: tifffile.TiffFile) -> str | None:
-    """Return the contrast method that OME metadata state of the first channel that has one."""
-    ome = text_to_ome(tiff.ome_metadata)
-    return ome.contrast if ome else None
-
-
-def _place(tiff: tifffile.TiffFile) -> str | None:
-    """Return where the stage stood, by OME metadata."""
-    ome = text_to_ome(tiff.ome_metadata)
-    return ome.place if ome else None
 
 
 def _photograph_to_header(path: Path, kind: type[ImageFile]) -> Header:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipeline_lib.imaging.ome import text_to_ome
+from pipeline_lib.imaging.ome import OmeMetadata
 from pipeline_lib.settings import TilingSettings, UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ AGREEMENT = 0.01
 PLAUSIBLE_UM = (0.02, 20.0)
 
 
-def tiff_to_pixel_size(tiff: tifffile.TiffFile) -> tuple[float | None, tuple[str, ...]]:
+def tiff_to_pixel_size(
+    tiff: tifffile.TiffFile, ome: OmeMetadata | None
+) -> tuple[float | None, tuple[str, ...]]:
     """Return the width of a pixel in micrometres and warnings.
 
     Only OME and ImageJ metadata count. The resolution tags of a plain TIFF tell how large it would
@@ -44,6 +46,8 @@ def tiff_to_pixel_size(tiff: tifffile.TiffFile) -> tuple[float | None, tuple[str
     ----------
     tiff : TiffFile
         An open file.
+    ome : OmeMetadata or None
+        Its OME metadata.
 
     Returns
     -------
@@ -53,7 +57,6 @@ def tiff_to_pixel_size(tiff: tifffile.TiffFile) -> tuple[float | None, tuple[str
         A warning if pixels are not square.
     """
     sides: tuple[float | None, float | None] = (None, None)
-    ome = text_to_ome(tiff.ome_metadata)
     if ome is not None:
         sides = _length(*ome.size("X")), _length(*ome.size("Y"))
     elif tiff.imagej_metadata is not None:
@@ -74,9 +77,8 @@ def _imagej_sides(tiff: tifffile.TiffFile) -> tuple[float | None, float | None]:
     return width, height
 
 
-def tiff_to_focal_step(tiff: tifffile.TiffFile) -> float | None:
+def tiff_to_focal_step(tiff: tifffile.TiffFile, ome: OmeMetadata | None) -> float | None:
     """Return the distance of neighbouring focal planes in micrometres, None where it is unknown."""
-    ome = text_to_ome(tiff.ome_metadata)
     if ome is not None:
         return _length(*ome.size("Z"))
     meta = tiff.imagej_metadata or {}

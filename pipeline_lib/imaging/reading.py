@@ -236,8 +236,8 @@ def _image_to_field(image: TiffImage, reading: ReadingSettings) -> Field:
         reading = reading.model_copy(update={"position": image.own_position})
     indices = list(select_planes(layout, image.channels, reading, image.positions))
     with refusing_damage():
-        found_size, size_warnings = tiff_to_pixel_size(image.tiff)
-        step = tiff_to_focal_step(image.tiff)
+        found_size, size_warnings = tiff_to_pixel_size(image.tiff, image.ome)
+        step = tiff_to_focal_step(image.tiff, image.ome)
     size, unknown = settle_pixel_size(found_size, reading.pixel_size_um)
     warnings = [*layout.warnings, *size_warnings, *unknown]
     warnings += [PALETTE_WARNING] if image.palette_is_display else []

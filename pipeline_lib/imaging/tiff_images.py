@@ -15,8 +15,8 @@ import tifffile
 from pipeline_lib.imaging.axes import NAMES
 from pipeline_lib.imaging.damage import refusing_damage
 from pipeline_lib.imaging.greys import palette_is_display
-from pipeline_lib.imaging.ome import text_to_ome
-from pipeline_lib.imaging.parts import tiff_to_files
+from pipeline_lib.imaging.ome import OmeMetadata, text_to_ome
+from pipeline_lib.imaging.parts import ImageFiles, tiff_to_files
 from pipeline_lib.settings import UserError
 
 GREY_KINDS = ("MINISBLACK", "MINISWHITE")
@@ -44,6 +44,10 @@ class TiffImage:
         Lengths of the axes.
     channels, positions : tuple of str
         Names where the metadata give them, else empty.
+    files : ImageFiles
+        Which files it is read from.
+    ome : OmeMetadata or None
+        OME metadata of the whole image.
     own_position : int or None
         The only position that the file itself holds, where others hold the rest.
     """
@@ -54,6 +58,8 @@ class TiffImage:
     shape: tuple[int, ...]
     channels: tuple[str, ...]
     positions: tuple[str, ...]
+    files: ImageFiles
+    ome: OmeMetadata | None
     own_position: int | None = None
 
     @property
@@ -100,12 +106,12 @@ def open_image(path: Path) -> Iterator[TiffImage]:
         tiff = tifffile.TiffFile(files.first, omexml=files.metadata)
     with tiff:
         with refusing_damage():
-            image = _tiff_to_image(tiff)
+            image = _tiff_to_image(tiff, files)
         _refuse_type(image.keyframe)
         yield image
 
 
-def _tiff_to_image(tiff: tifffile.TiffFile) -> TiffImage:
+def _tiff_to_image(tiff: tifffile.TiffFile, files: ImageFiles) -> TiffImage:
     """Return the one image of a file; reduced copies of it do not count."""
     series = tuple(one for one in tiff.series if not one.keyframe.is_reduced)
     if len(series) != 1 and not _are_positions(series):
@@ -120,7 +126,8 @@ def _tiff_to_image(tiff: tifffile.TiffFile) -> TiffImage:
         axes, shape = f"R{axes}", (len(series), *shape)
     ome = text_to_ome(tiff.ome_metadata)
     names = (ome.channels, ome.positions) if ome else ((), ())
-    return TiffImage(tiff, series, axes, shape, *names, _own_position(tiff, series[0]))
+    own_position = _own_position(tiff, series[0])
+    return TiffImage(tiff, series, axes, shape, *names, files, ome, own_position)
 
 
 def _refuse_missing_files(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:

@@ -5,6 +5,8 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import pytest
@@ -107,6 +109,15 @@ def test_files_that_are_no_images_are_refused(tmp_path, name, data, words):
 def test_a_large_photograph_is_no_attack(tmp_path):
     Image.new("1", (20_000, 10_000)).save(tmp_path / "a.png")
     assert path_to_header(tmp_path / "a.png").shape == (10_000, 20_000)
+
+
+def test_metadata_are_parsed_to_find_the_files_and_once_more(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.ome.tif", counts(3), ome=True, metadata={"axes": "ZYX"})
+    texts = []
+    parser = SimpleNamespace(fromstring=lambda text: (texts.append(text), fromstring(text))[1])
+    monkeypatch.setattr("pipeline_lib.imaging.ome.ElementTree", parser)
+    assert path_to_header(path).axes == "ZYX"
+    assert len(texts) == 2
 
 
 @pytest.mark.parametrize("width", ['""', '"inf"', '"nan"', '"-inf"', '"0,5"', '"1e999"', '"no"'])
