@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,34 +65,36 @@ def _is_text(node: ast.AST) -> bool:
     )
 
 
+@cache
+def read_code(path: Path) -> tuple[str, frozenset[Path]]:
+    """Return a line with a file's path and hash, and the files of the modules that it imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {module_path(name) for name in imported_modules(tree) - LEFT_OUT}
+    text = ast.dump(without_docstrings(tree))
+    line = f"{path.relative_to(ROOT)} {hashlib.sha256(text.encode()).hexdigest()}"
+    return line, frozenset(filter(None, imported))
+
+
 def code_hash(script: Path) -> str:
     """Return a hash over the script and its import closure in the library."""
-    waiting, seen, digests = [script], {script}, []
+    waiting, seen, lines = [script], {script}, []
     while waiting:
-        path = waiting.pop()
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for name in imported_modules(tree) - LEFT_OUT:
-            found = module_path(name)
-            if found and found not in seen:
-                seen.add(found)
-                waiting.append(found)
-        text = ast.dump(without_docstrings(tree))
-        digests.append(f"{path.relative_to(ROOT)} {hashlib.sha256(text.encode()).hexdigest()}")
-    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
+        line, imported = read_code(waiting.pop())
+        lines.append(line)
+        waiting += imported - seen
+        seen |= imported
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def current_record() -> dict[str, dict[str, object]]:
-    """Return version and code hash of every stage."""
-    return {
-        stage: {"version": version, "code": code_hash(ROOT / f"scripts/{stage}.py")}
-        for stage, version in RESULT_VERSION.items()
-    }
+def stage_record(stage: str) -> dict[str, object]:
+    """Return version and code hash of a stage."""
+    return {"version": RESULT_VERSION[stage], "code": code_hash(ROOT / f"scripts/{stage}.py")}
 
 
 @pytest.mark.parametrize("stage", RESULT_VERSION)
 def test_code_and_version_were_recorded_together(stage: str) -> None:
     recorded = json.loads(RECORD.read_text())
-    assert recorded.get(stage) == current_record()[stage], __doc__
+    assert recorded.get(stage) == stage_record(stage), __doc__
 
 
 def test_docstrings_and_descriptions_do_not_count() -> None:
@@ -108,4 +111,5 @@ def test_imports_inside_functions_count() -> None:
 
 
 if __name__ == "__main__":
-    RECORD.write_text(json.dumps(current_record(), indent=1) + "\n")
+    current = {stage: stage_record(stage) for stage in RESULT_VERSION}
+    RECORD.write_text(json.dumps(current, indent=1) + "\n")
