@@ -61,6 +61,7 @@ def test_a_touched_raw_file_reruns_nothing(workspace: Workspace) -> None:
     assert workspace.planned() == {}
 
 
+@pytest.mark.long  # the whole of a concept is made again
 def test_a_replaced_raw_file_with_an_older_time_reruns_its_concept_anew(
     workspace: Workspace,
 ) -> None:
