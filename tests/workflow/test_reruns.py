@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from pipeline_lib.files import file_to_sha256
 from pipeline_lib.imaging.sources import path_to_source
