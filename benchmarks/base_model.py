@@ -22,6 +22,7 @@ import pandas
 import torch
 import yaml
 from bars import Figure, print_figures
+from running import ROOT, run_workflow
 from skimage.io import imread
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -56,7 +57,6 @@ from pipeline_lib.optics import KINDS
 from pipeline_lib.randomness import key_of
 from pipeline_lib.settings import IntensitySettings
 
-ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "resources" / "base_models" / "brightfield-tiny"
 WORK = Path("work/benchmark")
 Images = npt.NDArray[np.uint8]
@@ -148,14 +148,11 @@ def run_example(example: Example, project: str, folder: Path) -> None:
     registry.parent.mkdir(parents=True, exist_ok=True)
     entry = {"kind": "folder", "path": str(folder.resolve()), "size": 128}
     registry.write_text(yaml.safe_dump({"brightfield-tiny": entry}))
-    command = [
-        *("snakemake", str(example.path(project, f"metrics/{example.run}.csv"))),
-        *("--snakefile", str(ROOT / "Snakefile")),
-        *("--configfile", str(ROOT / "config" / "examples" / example.name / "config.yaml")),
-        *("--profile", str(ROOT / "profiles" / "local"), "--cores", "2", "--quiet", "all"),
-        *("--config", f"project={project}-{example.name}", f"base_models={registry}"),
-    ]
-    subprocess.run(command, check=True)
+    run_workflow(
+        ROOT / "config" / "examples" / example.name / "config.yaml",
+        [example.path(project, f"metrics/{example.run}.csv")],
+        (f"project={project}-{example.name}", f"base_models={registry}"),
+    )
 
 
 def distances(example: Example, project: str) -> dict[str, float]:

@@ -8,7 +8,6 @@ where it was cut. A table; there is no bar, since what comes out is the result.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +17,12 @@ from typing import Any
 import numpy as np
 import pandas
 import yaml
+from running import ROOT, run_workflow
 
 from pipeline_lib.evaluation.dreambooth_scores import embeddings_to_diversity
 from pipeline_lib.evaluation.image_sets import read_features
 from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
 
-ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "config" / "examples" / "demo"
 WORK = Path("work/benchmark/ablations")
 PROJECT = "ablations"
@@ -84,7 +83,7 @@ def main() -> int:
         if not arguments.only or one.run in arguments.only
     ]
     path = write_configuration(WORK, wanted, arguments.steps)
-    run_workflow(path, wanted, arguments.cores)
+    run_workflow(path, [metrics_file(one) for one in wanted], cores=arguments.cores)
     print("\n".join(rows_to_table([*references(wanted[0]), *map(ablation_to_row, wanted)])))
     return 0
 
@@ -163,16 +162,6 @@ def sheet_of_runs(wanted: Sequence[Ablation], steps: int) -> pandas.DataFrame:
             }
         )
     return pandas.DataFrame(rows)
-
-
-def run_workflow(path: Path, wanted: Sequence[Ablation], cores: int) -> None:
-    """Have Snakemake make the metrics of all runs."""
-    command = [
-        *("snakemake", *(str(metrics_file(one)) for one in wanted)),
-        *("--snakefile", str(ROOT / "Snakefile"), "--configfile", str(path)),
-        *("--profile", str(ROOT / "profiles" / "local"), "--cores", str(cores), "--quiet", "all"),
-    ]
-    subprocess.run(command, check=True)
 
 
 def metrics_file(one: Ablation) -> Path:

@@ -455,6 +455,7 @@ def _load_runs(
     overrides = tuple(TrainingSettings.model_fields)
     rows = read_sheet(root / configuration.runs, RunRow, overrides)
     runs: dict[str, Run] = {}
+    models: dict[Run, str] = {}  # the first run of each model, names aside
     for row in rows:
         name = row.value.run
         if name in runs:
@@ -465,19 +466,13 @@ def _load_runs(
                 f"untuned base; it must not be `{STUDY_PAGE}` nor start with `{UNTUNED}`"
             )
         runs[name] = _row_to_run(row, configuration, bases)
-        _refuse_twin(runs, name, row.where)
-    return runs
-
-
-def _refuse_twin(runs: Mapping[str, Run], name: str, where: str) -> None:
-    """Refuse a run that would make the very model of an earlier one."""
-    own = replace(runs[name], name="")
-    for other, run in runs.items():
-        if other != name and replace(run, name="") == own:
+        first = models.setdefault(replace(runs[name], name=""), name)
+        if first != name:
             raise UserError(
-                f"{where}: run: `{name}` is `{other}` again, and would be the same model; change "
-                "what shall differ, or for a repeat its `seed`"
+                f"{row.where}: run: `{name}` is `{first}` again, and would be the same model; "
+                "change what shall differ, or for a repeat its `seed`"
             )
+    return runs
 
 
 def _row_to_run(
