@@ -1,8 +1,8 @@
 """Measure the embedded base model: a table of figures and bars; exit 1 where one is missed.
 
 With --quick the model of --model is measured as it is; without it the recipe is run first, which
-takes more than an hour on two cores. The demo and, where --data is there, the E. coli example are
-run by Snakemake under names of their own.
+takes more than an hour on two cores. The demo is run by Snakemake under a name of its own, with
+--ecoli the E. coli example, too. --cho adds the autoencoder's cost for pictures of CHO cells.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import copy
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -72,18 +72,20 @@ LEAST_POWER = 0.7
 
 @dataclass(frozen=True)
 class Example:
-    """An example that Snakemake runs, and what its datasets and runs are called."""
+    """An example that Snakemake runs, what its run and dataset are called, and where images lie."""
 
     name: str
     run: str
     dataset: str
+    data: Path | None = None
 
     def path(self, project: str, part: str) -> Path:
         """Return a path below the results of a project."""
         return Path("results") / f"{project}-{self.name}" / part
 
 
-EXAMPLES = (Example("demo", "monolayer", "monolayer-128"), Example("ecoli", "ecoli", "ecoli-128"))
+DEMO = Example("demo", "monolayer", "monolayer-128")
+ECOLI = Example("ecoli", "ecoli", "ecoli-128")
 
 
 def main() -> int:
@@ -91,8 +93,8 @@ def main() -> int:
     arguments = parse_arguments()
     torch.set_num_threads(2)
     folder = arguments.model if arguments.quick else train_model()
-    examples = [one for one in EXAMPLES if one.name == "demo" or arguments.data.is_dir()]
-    return print_figures(measure(folder, examples, arguments.data, arguments.reference))
+    examples = [DEMO] if arguments.ecoli is None else [DEMO, replace(ECOLI, data=arguments.ecoli)]
+    return print_figures(measure(folder, examples, arguments.cho, arguments.reference))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -101,7 +103,8 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--quick", action="store_true", help="measure the model as it is")
     add("--model", type=Path, default=MODEL, help="what --quick measures (%(default)s)")
-    add("--data", type=Path, default=Path("../shared/data"), help="folder of real images")
+    add("--ecoli", type=Path, help="folder of the images that config/examples/ecoli names")
+    add("--cho", type=Path, help="folder of four PNGs of CHO cells, 512 x 512 pixels each")
     add("--reference", type=Path, help="another model, to stand beside it")
     return parser.parse_args()
 
@@ -114,7 +117,7 @@ def train_model() -> Path:
 
 
 def measure(
-    folder: Path, examples: list[Example], data: Path, reference: Path | None
+    folder: Path, examples: list[Example], cho: Path | None, reference: Path | None
 ) -> Iterator[Figure]:
     """Yield all figures, as they are measured."""
     for example in examples:
@@ -128,8 +131,8 @@ def measure(
         folder = example.path("benchmark", f"datasets/{example.dataset}")
         stacks = [read_stack(folder / f"{role}.tif") for role in ("train", "holdout")]
         yield from round_trip_figures(example.name, model, extractor, *stacks)
-    if data.is_dir():
-        yield from round_trip_figures("CHO", model, extractor, *cho_tiles(data))
+    if cho is not None:
+        yield from round_trip_figures("CHO", model, extractor, *cho_tiles(cho))
     for example in examples:
         yield from example_figures(example, "benchmark")
     yield from kind_figures(load_model(card, "auto"), extractor)
@@ -148,10 +151,11 @@ def run_example(example: Example, project: str, folder: Path) -> None:
     registry.parent.mkdir(parents=True, exist_ok=True)
     entry = {"kind": "folder", "path": str(folder.resolve()), "size": 128}
     registry.write_text(yaml.safe_dump({"brightfield-tiny": entry}))
+    images = () if example.data is None else (f"data_folder={example.data.resolve()}",)
     run_workflow(
         ROOT / "config" / "examples" / example.name / "config.yaml",
         [example.path(project, f"metrics/{example.run}.csv")],
-        (f"project={project}-{example.name}", f"base_models={registry}"),
+        (f"project={project}-{example.name}", f"base_models={registry}", *images),
     )
 
 
@@ -273,9 +277,9 @@ def psnr(real: Images, other: npt.NDArray[np.number]) -> float:
     return float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-6))))
 
 
-def cho_tiles(data: Path) -> tuple[Images, Images]:
+def cho_tiles(folder: Path) -> tuple[Images, Images]:
     """Return tiles of two CHO pictures and of two others."""
-    pictures = [imread(path)[..., 0] for path in sorted((data / "cho_brightfield").glob("*.png"))]
+    pictures = [imread(path)[..., 0] for path in sorted(folder.glob("*.png"))]
     intensity = fit_intensity(pictures[:2], IntensitySettings())
     stacks = [intensity.apply(np.stack(some)) for some in (pictures[:2], pictures[2:])]
     cut = [

@@ -340,7 +340,10 @@ def resolve_data_folder(data_folder: str, root: Path) -> Path:
             )
         folder = Path(found.submodule_search_locations[0]) / inner
     if not folder.is_dir():
-        raise UserError(f"configuration: data_folder: there is no folder {folder}")
+        raise UserError(
+            f"configuration: data_folder: there is no folder {folder}; name the one that the paths "
+            "of the sheet start from, there or by `--config data_folder=FOLDER`"
+        )
     return folder
 
 

@@ -342,7 +342,10 @@ WRONG = {
         set_key("evaluation", value={"prompt": "other"}),
         r"evaluation\.prompt: no prompt of `sampling\.prompts` is called `other`",
     ),
-    "missing data folder": (set_key("data_folder", value="dta"), r"data_folder: .*no folder .*dta"),
+    "missing data folder": (
+        set_key("data_folder", value="dta"),
+        r"data_folder: .*no folder .*dta; name the one .* `--config data_folder=FOLDER`",
+    ),
     "missing package": (
         set_key("data_folder", value="package:no_such_package/x"),
         r"data_folder: the Python package `no_such_package` is not installed",
