@@ -145,7 +145,8 @@ def load_study(
     root : Path
         Folder that the sheets' and the data folder's relative paths start from.
     workflow_folder : Path
-        Folder of the Snakefile, where paths of the registries start.
+        Folder of the Snakefile, where paths of the registries start, and where sheets and
+        registries are looked for that are not in ``root``.
     first_files : callable, optional
         From image files to the file of each image that stands for all its parts: an image that is
         spread over several files is one source.
@@ -166,10 +167,10 @@ def load_study(
     _check_references(configuration)
     folders = root, workflow_folder
     bases = _load_registry("base_models", configuration.base_models, BaseModelEntry, folders)
-    rows = read_sheet(root / configuration.samples, SampleRow)
+    rows = read_sheet(_own_or_shipped(configuration.samples, folders), SampleRow)
     sources, placed = _rows_to_sources(rows, configuration, root, first_files, places)
     regions = {name: tuple(one.region for one in found) for name, found in placed.items()}
-    runs = _load_runs(configuration, bases, root)
+    runs = _load_runs(configuration, bases, folders)
     _check_bases_are_there(runs, bases, workflow_folder)
     _check_used_concepts(runs, configuration, regions)
     _refuse_leaks(runs, configuration, placed)
@@ -222,12 +223,21 @@ def _check_references(configuration: Configuration) -> None:
     )
 
 
+def _own_or_shipped(name: str, folders: tuple[Path, Path]) -> Path:
+    """Return the user's own file if it is there, else the workflow's: examples run anywhere.
+
+    Where there is neither, it is the user's that is missing.
+    """
+    root, workflow_folder = folders
+    own, shipped = root / name, workflow_folder / name
+    return shipped if shipped.is_file() and not own.is_file() else own
+
+
 def _load_registry(
     key: str, name: str, model: type[Model], folders: tuple[Path, Path]
 ) -> dict[str, Model]:
     """Read a registry: the user's own file if it is there, else the workflow's."""
-    root, workflow_folder = folders
-    path = root / name if (root / name).is_file() else workflow_folder / name
+    path = _own_or_shipped(name, folders)
     if not path.is_file():
         raise UserError(f"no file {path}: `{key}` must name a registry")
     entries = read_mapping(path)
@@ -452,11 +462,11 @@ def _written(region: tuple[int, int, int, int] | None) -> str:
 
 
 def _load_runs(
-    configuration: Configuration, bases: Mapping[str, BaseModelEntry], root: Path
+    configuration: Configuration, bases: Mapping[str, BaseModelEntry], folders: tuple[Path, Path]
 ) -> dict[str, Run]:
     """Read runs.tsv and look its names up."""
     overrides = tuple(TrainingSettings.model_fields)
-    rows = read_sheet(root / configuration.runs, RunRow, overrides)
+    rows = read_sheet(_own_or_shipped(configuration.runs, folders), RunRow, overrides)
     runs: dict[str, Run] = {}
     models: dict[Run, str] = {}  # the first run of each model, names aside
     for row in rows:

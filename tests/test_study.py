@@ -72,6 +72,17 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
+def test_sheets_that_are_not_in_the_working_folder_are_the_workflow_s(
+    folder: Folder, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder.load()
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "data").symlink_to(folder.root / "data")
+    assert set(load_study(folder.config, elsewhere, folder.root).runs) == {"first"}
+    (elsewhere / "runs.tsv").write_text(RUNS + RUN.replace("first", "own"))
+    assert set(load_study(folder.config, elsewhere, folder.root).runs) == {"own"}
+
+
 def test_globs_become_sources_without_hidden_files(folder: Folder) -> None:
     study = folder.load()
     assert [source.path.name for source in study.sources["round"].values()] == ["r1.tif", "r2.tif"]
