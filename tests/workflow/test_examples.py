@@ -1,0 +1,134 @@
+"""The examples and sets of prompts that come along can be planned, from any folder."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+from tests.workflow.workspace import ROOT, environment, job_counts
+
+EXAMPLES = ROOT / "config/examples"
+DIFFUSION = EXAMPLES / "stable-diffusion"
+CONTEXTS = ROOT / "config/prompts/contexts.yaml"
+
+
+def plan(folder: Path, *arguments: str, workflow: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Plan with the project's workflow in a folder that is not its own."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(workflow / "Snakefile")]
+    return subprocess.run(
+        [*command, "--directory", str(folder), "--dry-run", "--cores", "1", *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """Return the number of jobs by rule; planning must succeed."""
+    done = plan(folder, *arguments)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    return job_counts(said)
+
+
+def write_fields(folder: Path, names: list[str], size: int) -> Path:
+    """Write noise under some names."""
+    random = np.random.default_rng(0)
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        field = random.integers(60_000, 65_000, (size, size), dtype=np.uint16)
+        tifffile.imwrite(path, field, metadata={"axes": "YX"})
+    return folder
+
+
+def files_to_contents(folder: Path) -> dict[Path, bytes]:
+    """Return what the files of a folder hold, those that Python keeps for itself left out."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return {path: path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """Return a folder of fields as the example for Stable Diffusion wants them."""
+    names = [f"{density}/{well}.tif" for density in ("sparse", "dense") for well in "ABCDEF"]
+    return write_fields(tmp_path / "cells", names, 1100)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EXAMPLES.glob("*/config.yaml")), ids=lambda p: p.parent.name
+)
+def test_an_example_names_nothing_outside_the_project(path: Path) -> None:
+    said = yaml.safe_load(path.read_text())
+    for key in ("data_folder", "samples", "runs"):
+        place = Path(said[key])
+        assert not place.is_absolute() and ".." not in place.parts
+    assert (ROOT / said["samples"]).is_file() and (ROOT / said["runs"]).is_file()
+
+
+def test_the_demo_is_planned_from_any_folder(tmp_path: Path) -> None:
+    found = planned(tmp_path, "--configfile", str(EXAMPLES / "demo/config.yaml"))
+    assert found["finetune"] == found["report"] == 1
+
+
+def test_a_workflow_that_is_used_from_elsewhere_stays_as_it_is(tmp_path: Path) -> None:
+    workflow = tmp_path / "workflow"
+    for name in ("rules", "scripts", "pipeline_lib", "envs", "config", "resources"):
+        shutil.copytree(ROOT / name, workflow / name)
+    shutil.copy(ROOT / "Snakefile", workflow)
+    before = files_to_contents(workflow)
+    (tmp_path / "elsewhere").mkdir()
+    configfile = str(workflow / "config/examples/demo/config.yaml")
+    done = plan(tmp_path / "elsewhere", "--configfile", configfile, workflow=workflow)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert files_to_contents(workflow) == before
+
+
+def test_an_example_without_its_images_says_what_to_give(tmp_path: Path) -> None:
+    refused = plan(tmp_path, "--configfile", str(EXAMPLES / "ecoli/config.yaml"))
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert "there is no folder data/ecoli" in said and "--config data_folder=FOLDER" in said
+
+
+def test_ecoli_takes_its_folder_by_config(tmp_path: Path) -> None:
+    names = [f"{number:05d}.tif" for number in range(1, 11)]
+    fields = write_fields(tmp_path / "ds1", names, 512)
+    configfile = str(EXAMPLES / "ecoli/config.yaml")
+    found = planned(tmp_path, "--configfile", configfile, "--config", f"data_folder={fields}")
+    assert found["ingest"] == 10 and found["finetune"] == 1
+
+
+def test_stable_diffusion_is_planned_without_a_download(tmp_path: Path, cells: Path) -> None:
+    configfile = str(DIFFUSION / "config.yaml")
+    found = planned(tmp_path, "--configfile", configfile, "--config", f"data_folder={cells}")
+    assert found["fetch"] == found["finetune"] == 1
+    assert found["prior"] == 4 and found["ingest"] == 12
+
+
+def test_every_row_for_stable_diffusion_can_be_planned(tmp_path: Path, cells: Path) -> None:
+    own = tmp_path / "config/examples/stable-diffusion"
+    shutil.copytree(DIFFUSION, own)
+    own_runs = own / "runs.tsv"
+    own_runs.write_text(own_runs.read_text().replace("\n#sd", "\nsd"))
+    configfile = str(own / "config.yaml")
+    found = planned(tmp_path, "--configfile", configfile, "--config", f"data_folder={cells}")
+    assert found["finetune"] == 4 and found["fetch"] == 3
+
+
+def test_contexts_are_added_to_the_prompts_of_a_configuration(tmp_path: Path) -> None:
+    demo = str(EXAMPLES / "demo/config.yaml")
+    contexts = yaml.safe_load(CONTEXTS.read_text())["sampling"]["prompts"]
+    alone = planned(tmp_path, "samples_only", "--configfile", demo)
+    merged = planned(tmp_path, "samples_only", "--configfile", demo, str(CONTEXTS))
+    assert merged.pop("sample") == alone.pop("sample") + len(contexts) - 1  # `subject` is there
+    assert merged == alone
