@@ -24,10 +24,13 @@ class HashCache:
     ----------
     path : Path
         Where the cache is kept; a missing or unreadable cache is started anew.
+    kept : bool
+        Whether what is found is written there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: bool = True) -> None:
         self.path = path
+        self.kept = kept
         self._known = _read_cache(path)
         self._written = -SECONDS_BETWEEN_WRITINGS
         self._unwritten = False
@@ -47,7 +50,7 @@ class HashCache:
 
     def write(self) -> None:
         """Write what is not written yet; done by itself every two seconds and at the end."""
-        if not self._unwritten:
+        if not (self._unwritten and self.kept):
             return
         write_json(self.path, self._known)
         self._written, self._unwritten = time.monotonic(), False

@@ -6,23 +6,26 @@ localrules:
 
 
 rule fetch:
-    input:
-        prompts=ancient(prompts_file),
     output:
         model=results("base_models/{base}.json"),
     log:
         log_file("fetch/{base}"),
     conda:
         "../envs/diffusion.yaml"
+    resources:
+        prompts=prompts_file,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.fetch_stage(STUDY, wildcards.base)),
         content=lambda wildcards: entry_content(STUDY.bases[wildcards.base]),
         version=RESULT_VERSION["fetch"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/fetch.py --settings {params.settings:q}'
-        ' --root "$BRIGHTBOOTH"'
-        " --prompts {input.prompts:q} --model {output.model:q}"
-        " --downloads work/base_models --log {log:q}"
+        command(
+            "fetch",
+            root='"$BRIGHTBOOTH"',
+            prompts="{resources.prompts:q}",
+            downloads="work/base_models",
+        )
 
 
 rule identifier:
@@ -40,13 +43,13 @@ rule identifier:
         runtime=30,
         gpu=1,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(
             stages.identifier_stage(STUDY, wildcards.base, wildcards.ranking)
         ),
         version=RESULT_VERSION["identifier"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/identifier.py --settings {params.settings:q}'
-        " --model {input.model:q} --identifiers {output.identifiers:q} --log {log:q}"
+        command("identifier")
 
 
 rule prior:
@@ -75,15 +78,13 @@ rule prior:
             CONFIGURATION.priors[wildcards.prior].batch_size, attempt
         ),
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(
             stages.prior_stage(STUDY, wildcards.prior, int(wildcards.shard))
         ),
         version=RESULT_VERSION["prior"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/prior.py --settings {params.settings:q} --model {input.model:q}'
-        " --images {output.images:q} --latents {output.latents:q}"
-        " --contact-sheet {output.contact_sheet:q}"
-        " --batch-size {resources.batch_size} --log {log:q}"
+        command("prior", batch_size="{resources.batch_size}")
 
 
 rule prior_images:
@@ -114,13 +115,9 @@ rule prior_images:
             CONFIGURATION.latents.batch_size, attempt
         ),
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.prior_images_stage(STUDY, wildcards.prior)),
-        files=input_arguments("files"),
         sha256=lambda wildcards: [image_sha256(path) for path in prior_files(wildcards.prior)],
         version=RESULT_VERSION["prior_images"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/prior_images.py --settings {params.settings:q}'
-        " --model {input.model:q} --files {params.files}"
-        " --images {output.images:q} --latents {output.latents:q}"
-        " --contact-sheet {output.contact_sheet:q}"
-        " --batch-size {resources.batch_size} --log {log:q}"
+        command("prior_images", batch_size="{resources.batch_size}")

@@ -1,12 +1,42 @@
 """Lookups that the rules share: the checked study, paths, settings as JSON, long lists."""
 
+import io
+import os
 import shlex
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-WORKFLOW_FOLDER = Path(str(workflow.basedir))
+
+def place_to_folder(place):
+    """Return the folder of this workflow's files, whose scripts and library the jobs need.
+
+    Where a module names a repository on a hosting site, Snakemake holds a copy of it without a work
+    tree: the stated state of it is laid out beside Snakemake's own files, once.
+    """
+    if not hasattr(place, "hosted_repo"):
+        return Path(str(place)).resolve().parent
+    repository = place.hosted_repo.repo
+    commit = repository.commit(place.ref)
+    folder = Path(".snakemake/brightbooth").resolve() / commit.hexsha
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        held = io.BytesIO()
+        repository.archive(held, commit.hexsha)
+        held.seek(0)
+        with (
+            tempfile.TemporaryDirectory(dir=folder.parent) as beside,
+            tarfile.open(fileobj=held) as tar,
+        ):
+            tar.extractall(f"{beside}/files", filter="data")
+            os.rename(f"{beside}/files", folder)
+    return folder
+
+
+WORKFLOW_FOLDER = place_to_folder(workflow.current_basedir)
 sys.path.insert(0, str(WORKFLOW_FOLDER))
 
 from pipeline_lib import stages
@@ -25,21 +55,14 @@ from pipeline_lib.yaml_files import read_mapping
 
 LONG_LIST = 20
 LONG_JSON = 60_000
-FEATURES_COMMAND = (
-    'exec python "$BRIGHTBOOTH"/scripts/features.py --settings {params.settings:q}'
-    " --extractor {input.extractor:q} --images {params.images} --tables {params.tables}"
-    " --features {output.features:q} --log {log:q}"
-)
-
 # Commands name the workflow's folder by a variable: neither their text nor their params change when
-# it moves. PYTHONPATH lets the scripts find pipeline_lib in a conda environment, too.
-shell.prefix(
-    f"export BRIGHTBOOTH={shlex.quote(str(WORKFLOW_FOLDER))}; "
-    'export PYTHONPATH="$BRIGHTBOOTH${{PYTHONPATH:+:$PYTHONPATH}}"; '
-)
+# it moves. Snakemake's own prefix of commands would be that of a workflow which uses this one, too.
+os.environ.update(BRIGHTBOOTH=str(WORKFLOW_FOLDER))
 
-HASHES = HashCache(Path("work/hashes.json"))
-HEADERS = HeaderCache(Path("work/headers.json"))
+# A plan alone leaves nothing behind: what it reads of images is read again by the run.
+PLANS_ONLY = workflow.output_settings.dryrun
+HASHES = HashCache(Path("work/hashes.json"), kept=not PLANS_ONLY)
+HEADERS = HeaderCache(Path("work/headers.json"), kept=not PLANS_ONLY)
 DOWNLOADS = Path("work/base_models")
 
 
@@ -62,7 +85,6 @@ except UserError as error:
 CONFIGURATION = STUDY.configuration
 EXTRACTORS = {**STUDY.judges, **STUDY.extractors}
 CAMERA_NOISE = CONFIGURATION.sampling.camera_noise == "measured"
-# Only where decoders are tuned are commands told of them: else they are as they were.
 TUNED_DATASETS = [
     name for name, dataset in CONFIGURATION.datasets.items() if dataset.autoencoder == "tuned"
 ]
@@ -99,24 +121,38 @@ def as_json(stage):
 def through_file(value, text, suffix):
     """Return the argument that stands for a file with the text, which is named after the value."""
     listing = Path("work/lists") / f"{value_to_sha256(value)[:16]}.{suffix}"
-    if not listing.exists():
+    if not (listing.exists() or PLANS_ONLY):
         write_text(listing, f"{text}\n")
     return f"@{listing}"
 
 
-def input_arguments(name):
-    """Return a params function that passes the named input's paths as arguments."""
-    return lambda wildcards, input: as_arguments(_listed(getattr(input, name)))
+def command(stage, **others):
+    """Return the command of a rule whose files have the names of the script's options.
 
-
-def tuned_option(option, name):
-    """Return a params function that passes the named input's paths where a decoder is tuned.
-
-    Elsewhere no command knows of tuned decoders.
+    PYTHONPATH lets the script find pipeline_lib in a conda environment, too; without `exec` a signal
+    would end the shell and leave the script. Options that are no files are given by name.
     """
-    arguments = input_arguments(name)
-    return lambda wildcards, input: (
-        f"{option} {arguments(wildcards, input)}" if TUNED_DATASETS else ""
+    options = [f"--{name.replace('_', '-')} {told}" for name, told in others.items()]
+    return " ".join(
+        [
+            'export PYTHONPATH="$BRIGHTBOOTH${{PYTHONPATH:+:$PYTHONPATH}}";',
+            f'exec python "$BRIGHTBOOTH"/scripts/{stage}.py',
+            "--settings {params.settings:q} {params.paths}",
+            *options,
+            "--log {log:q}",
+        ]
+    )
+
+
+def paths_as_options(wildcards, input, output):
+    """Return a rule's named inputs and outputs as options of its script; none for what is empty.
+
+    A feature that is not used so leaves no trace in commands, and what it is given no reason to run.
+    """
+    named = [*input.items(), *output.items()]
+    told = [(name, _listed(value)) for name, value in named]
+    return " ".join(
+        f"--{name.replace('_', '-')} {as_arguments(paths)}" for name, paths in told if paths
     )
 
 
@@ -215,11 +251,6 @@ def blank_field(wildcards):
     return [] if path is None else ancient(str(path))
 
 
-def blank_option(wildcards, input):
-    """Return the option of a command that names the blank field, if there is one."""
-    return f"--blank {as_arguments(_listed(input.blank))}" if input.blank else ""
-
-
 def blank_sha256(wildcards):
     """Return the content of the blank field, if there is one."""
     path = STUDY.blanks.get(wildcards.dataset)
@@ -243,11 +274,11 @@ def entry_content(entry):
 def prompts_file(wildcards):
     """Write what a base model is given to read, and return the file's path.
 
-    It bears the base's name and not its content's: other prompts are no reason to fetch again.
+    It is handed over as a resource: other prompts are no reason to fetch again.
     """
     path = Path("work/prompts") / CONFIGURATION.project / f"{wildcards.base}.json"
     told = study_to_prompts(STUDY, wildcards.base).model_dump_json()
-    if not path.exists() or path.read_text() != told:
+    if not (PLANS_ONLY or (path.exists() and path.read_text() == told)):
         write_text(path, told)
     return str(path)
 
@@ -462,7 +493,7 @@ def sample_shards(model, prompt):
     """Return the shards of one model and prompt."""
     count = STUDY.image_sets[model, prompt].count
     shards = stages.shard_count(count, CONFIGURATION.sampling.images_per_shard)
-    return [results(f"samples/{model}/{prompt}/shard-{i:04d}") for i in range(shards)]
+    return [results(f"samples/{model}/{prompt}/shard-{i:04d}.zip") for i in range(shards)]
 
 
 def all_sample_shards():

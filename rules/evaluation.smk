@@ -13,40 +13,12 @@ rule fetch_extractor:
     conda:
         "../envs/diffusion.yaml"
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.fetch_extractor_stage(STUDY, wildcards.extractor)),
         content=lambda wildcards: entry_content(EXTRACTORS[wildcards.extractor]),
         version=RESULT_VERSION["fetch_extractor"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/fetch_extractor.py --settings {params.settings:q}'
-        ' --root "$BRIGHTBOOTH"'
-        " --extractor {output.extractor:q} --downloads work/extractors --log {log:q}"
-
-
-rule features_of_samples:
-    input:
-        extractor=results("extractors/{extractor}.json"),
-        images=lambda wildcards: sample_shards(wildcards.model, wildcards.prompt),
-    output:
-        features=results(feature_path("samples/{model}/{prompt}")),
-    log:
-        log_file("features/{extractor}/samples/{model}/{prompt}"),
-    conda:
-        "../envs/diffusion.yaml"
-    resources:
-        mem_mb=8000,
-        runtime=120,
-        gpu=1,
-    params:
-        settings=lambda wildcards: as_json(
-            stages.sample_features_stage(
-                STUDY, wildcards.extractor, wildcards.model, wildcards.prompt
-            )
-        ),
-        images=input_arguments("images"),
-        tables="",
-        version=RESULT_VERSION["features"],
-    shell:
-        FEATURES_COMMAND
+        command("fetch_extractor", root='"$BRIGHTBOOTH"', downloads="work/extractors")
 
 
 rule features_of_tiles:
@@ -65,15 +37,14 @@ rule features_of_tiles:
         runtime=30,
         gpu=1,
     params:
+        paths=paths_as_options,
         settings=as_json(stages.real_features_stage()),
-        images=input_arguments("images"),
-        tables=input_arguments("tables"),
         version=RESULT_VERSION["features"],
     shell:
-        FEATURES_COMMAND
+        command("features")
 
 
-rule features_of_roundtrip:
+use rule features_of_tiles as features_of_roundtrip with:
     input:
         extractor=results("extractors/{extractor}.json"),
         images=lambda wildcards: compared_round_trip(wildcards.base, wildcards.dataset),
@@ -82,19 +53,28 @@ rule features_of_roundtrip:
         features=results(feature_path("roundtrip/{base}/{dataset}")),
     log:
         log_file("features/{extractor}/roundtrip/{base}/{dataset}"),
-    conda:
-        "../envs/diffusion.yaml"
+
+
+use rule features_of_tiles as features_of_samples with:
+    input:
+        extractor=results("extractors/{extractor}.json"),
+        images=lambda wildcards: sample_shards(wildcards.model, wildcards.prompt),
+    output:
+        features=results(feature_path("samples/{model}/{prompt}")),
+    log:
+        log_file("features/{extractor}/samples/{model}/{prompt}"),
     resources:
         mem_mb=8000,
-        runtime=30,
+        runtime=120,
         gpu=1,
     params:
-        settings=as_json(stages.real_features_stage()),
-        images=input_arguments("images"),
-        tables=input_arguments("tables"),
+        paths=paths_as_options,
+        settings=lambda wildcards: as_json(
+            stages.sample_features_stage(
+                STUDY, wildcards.extractor, wildcards.model, wildcards.prompt
+            )
+        ),
         version=RESULT_VERSION["features"],
-    shell:
-        FEATURES_COMMAND
 
 
 rule metrics:
@@ -132,25 +112,8 @@ rule metrics:
         mem_mb=16000,
         runtime=120,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.metrics_stage(STUDY, wildcards.run)),
-        tuned_shards=input_arguments("tuned_shards"),
-        untuned_shards=input_arguments("untuned_shards"),
-        class_shards=input_arguments("class_shards"),
         version=RESULT_VERSION["metrics"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/metrics.py --settings {params.settings:q}'
-        " --train-tiles {input.train_tiles:q} --holdout-tiles {input.holdout_tiles:q}"
-        " --train-tables {input.train_tables:q} --holdout-tables {input.holdout_tables:q}"
-        " --roundtrips {input.roundtrips:q} --train-regions {input.train_regions:q}"
-        " --splits {input.splits:q} --train-roundtrips {input.train_roundtrips:q}"
-        " --train-features {input.train_features:q}"
-        " --holdout-features {input.holdout_features:q}"
-        " --roundtrip-features {input.roundtrip_features:q}"
-        " --tuned-features {input.tuned_features:q}"
-        " --untuned-features {input.untuned_features:q}"
-        " --class-features {input.class_features:q}"
-        " --tuned-shards {params.tuned_shards} --untuned-shards {params.untuned_shards}"
-        " --class-shards {params.class_shards}"
-        " --metrics {output.metrics:q} --copies {output.copies:q}"
-        " --similarities {output.similarities:q} --objects {output.objects:q}"
-        " --counts {output.counts:q} --windows {output.windows:q} --log {log:q}"
+        command("metrics")

@@ -15,14 +15,14 @@ rule ingest:
         mem_mb=doubled_at_retries(2000),
         runtime=10,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(
             stages.ingest_stage(STUDY, wildcards.concept, wildcards.source)
         ),
         sha256=lambda wildcards: image_sha256(raw_file(wildcards.concept, wildcards.source)),
         version=RESULT_VERSION["ingest"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/ingest.py --settings {params.settings:q} --raw {input.raw:q}'
-        " --field {output.field:q} --sidecar {output.sidecar:q} --log {log:q}"
+        command("ingest")
 
 
 rule quality:
@@ -46,15 +46,11 @@ rule quality:
         mem_mb=doubled_at_retries(2000),
         runtime=30,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.quality_stage(STUDY, wildcards.concept)),
-        fields=input_arguments("fields"),
-        sidecars=input_arguments("sidecars"),
         version=RESULT_VERSION["quality"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/quality.py --settings {params.settings:q}'
-        " --fields {params.fields} --sidecars {params.sidecars}"
-        " --table {output.table:q} --near-duplicates {output.near_duplicates:q}"
-        " --picture {output.picture:q} --threads {threads} --log {log:q}"
+        command("quality", threads="{threads}")
 
 
 rule split:
@@ -74,16 +70,12 @@ rule split:
         mem_mb=doubled_at_retries(2000),
         runtime=30,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.split_stage(STUDY, wildcards.dataset)),
-        blank=blank_option,
         blank_sha256=blank_sha256,
-        fields=input_arguments("fields"),
         version=RESULT_VERSION["split"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/split.py --settings {params.settings:q}'
-        " --fields {params.fields} --quality {input.quality:q}"
-        " --near-duplicates {input.near_duplicates:q} {params.blank} --split {output.split:q}"
-        " --intensity {output.intensity:q} --log {log:q}"
+        command("split")
 
 
 rule tiles:
@@ -114,18 +106,9 @@ rule tiles:
         mem_mb=doubled_at_retries(2000),
         runtime=30,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.tiles_stage(STUDY, wildcards.dataset)),
-        blank=blank_option,
         blank_sha256=blank_sha256,
-        fields=input_arguments("fields"),
-        sidecars=input_arguments("sidecars"),
         version=RESULT_VERSION["tiles"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/tiles.py --settings {params.settings:q}'
-        " --fields {params.fields} --sidecars {params.sidecars}"
-        " --split {input.split:q} --intensity {input.intensity:q} {params.blank}"
-        " --train {output.train:q} --validation {output.validation:q} --holdout {output.holdout:q}"
-        " --train-table {output.train_table:q} --validation-table {output.validation_table:q}"
-        " --holdout-table {output.holdout_table:q} --train-regions {output.train_regions:q}"
-        " --contact-sheet {output.contact_sheet:q}"
-        " --log {log:q}"
+        command("tiles")

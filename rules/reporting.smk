@@ -17,14 +17,11 @@ rule release:
         mem_mb=4000,
         runtime=60,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.release_stage(STUDY, wildcards.run)),
-        shards=input_arguments("shards"),
         version=RESULT_VERSION["release"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/release.py --settings {params.settings:q}'
-        " --shards {params.shards} --copies {input.copies:q}"
-        " --intensities {input.intensities:q} --tables {input.tables:q}"
-        " --release {output.release:q} --log {log:q}"
+        command("release")
 
 
 rule report:
@@ -72,29 +69,11 @@ rule report:
         mem_mb=8000,
         runtime=30,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.report_stage(STUDY, wildcards.run)),
-        sidecars=input_arguments("sidecars"),
-        tuned_shards=input_arguments("tuned_shards"),
-        untuned_shards=input_arguments("untuned_shards"),
-        class_images=input_arguments("class_images"),
-        decoder_costs=tuned_option("--decoder-costs", "decoder_costs"),
         version=RESULT_VERSION["report"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/report.py --settings {params.settings:q}'
-        " --metrics {input.metrics:q} --copies {input.copies:q}"
-        " --similarities {input.similarities:q} --windows {input.windows:q}"
-        " --objects {input.objects:q} --counts {input.counts:q}"
-        " --history {input.history:q}"
-        " --previews {input.previews:q} --model-card {input.model:q}/brightbooth.json"
-        " --sidecars {params.sidecars} --tuned-shards {params.tuned_shards}"
-        " --untuned-shards {params.untuned_shards} --quality {input.quality:q}"
-        " --splits {input.splits:q} --intensities {input.intensities:q}"
-        " --train-tiles {input.train_tiles:q} --holdout-tiles {input.holdout_tiles:q}"
-        " --train-tables {input.train_tables:q} --holdout-tables {input.holdout_tables:q}"
-        " --roundtrips {input.roundtrips:q} --cameras {input.cameras:q}"
-        " --class-images {params.class_images}"
-        " --page {output.page:q} --sheet {output.sheet:q}"
-        " --verdict {output.verdict:q} {params.decoder_costs} --log {log:q}"
+        command("report")
 
 
 rule study:
@@ -116,18 +95,11 @@ rule study:
         mem_mb=2000,
         runtime=10,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.study_stage(STUDY)),
-        metrics=input_arguments("metrics"),
-        histories=input_arguments("histories"),
-        cards=lambda wildcards, input: as_arguments(
-            [f"{model}/brightbooth.json" for model in input.models]
-        ),
         version=RESULT_VERSION["study"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/study.py --settings {params.settings:q}'
-        " --metrics {params.metrics} --histories {params.histories}"
-        " --model-cards {params.cards}"
-        " --page {output.page:q} --log {log:q}"
+        command("study")
 
 
 rule survey:
@@ -146,12 +118,10 @@ rule survey:
         mem_mb=4000,
         runtime=10,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(
             stages.survey_stage(STUDY, wildcards.run, wildcards.concept)
         ),
-        shards=input_arguments("shards"),
         version=RESULT_VERSION["survey"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/survey.py --settings {params.settings:q}'
-        " --tiles {input.tiles:q} --table {input.table:q} --shards {params.shards}"
-        " --page {output.page:q} --key {output.key:q} --log {log:q}"
+        command("survey")

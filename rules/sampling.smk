@@ -8,7 +8,8 @@ rule sample:
         camera=camera_of_images,
         decoders=decoder_of_images,
     output:
-        shard=directory(results("samples/{model}/{prompt}/shard-{shard}")),
+        shard=results("samples/{model}/{prompt}/shard-{shard}.zip"),
+        time=results("samples/{model}/{prompt}/shard-{shard}.json"),
     log:
         log_file("sample/{model}/{prompt}-{shard}"),
     conda:
@@ -22,15 +23,10 @@ rule sample:
             CONFIGURATION.sampling.sampler.batch_size, attempt
         ),
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(
             stages.sample_stage(STUDY, wildcards.model, wildcards.prompt, int(wildcards.shard))
         ),
-        model=lambda wildcards, input: (
-            input.model if input.model.endswith(".json") else f"{input.model}/brightbooth.json"
-        ),
-        decoders=tuned_option("--decoders", "decoders"),
         version=RESULT_VERSION["sample"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/sample.py --settings {params.settings:q} --model {params.model:q}'
-        " --base {input.base:q} --camera {input.camera:q} --shard {output.shard:q}"
-        " --batch-size {resources.batch_size} {params.decoders} --log {log:q}"
+        command("sample", batch_size="{resources.batch_size}")

@@ -25,15 +25,11 @@ rule latents:
             CONFIGURATION.latents.batch_size, attempt
         ),
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.latents_stage(STUDY, wildcards.dataset)),
         version=RESULT_VERSION["latents"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/latents.py --settings {params.settings:q} --model {input.model:q}'
-        " --train {input.train:q} --validation {input.validation:q} --holdout {input.holdout:q}"
-        " --latents {output.latents:q} --roundtrip {output.roundtrip:q}"
-        " --train-roundtrip {output.train_roundtrip:q}"
-        " --figures {output.figures:q}"
-        " --batch-size {resources.batch_size} --log {log:q}"
+        command("latents", batch_size="{resources.batch_size}")
 
 
 rule compare_nouns:
@@ -52,11 +48,11 @@ rule compare_nouns:
         runtime=60,
         gpu=1,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.nouns_stage(STUDY, wildcards.dataset)),
         version=RESULT_VERSION["nouns"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/nouns.py --settings {params.settings:q} --model {input.model:q}'
-        " --latents {input.latents:q} --table {output.table:q} --log {log:q}"
+        command("nouns")
 
 
 rule tune_decoder:
@@ -83,15 +79,13 @@ rule tune_decoder:
         runtime=120,
         gpu=1,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(
             stages.decoder_stage(STUDY, wildcards.base, wildcards.dataset)
         ),
         version=RESULT_VERSION["tune_decoder"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/tune_decoder.py --settings {params.settings:q}'
-        " --model {input.model:q} --latents {input.latents:q} --train {input.train:q}"
-        " --validation {input.validation:q} --state work/decoders --tuned {output.tuned:q}"
-        " --history {output.history:q} --previews {output.previews:q} --log {log:q}"
+        command("tune_decoder", state="work/decoders")
 
 
 rule decoder_roundtrip:
@@ -119,15 +113,11 @@ rule decoder_roundtrip:
             CONFIGURATION.latents.batch_size, attempt
         ),
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.decoder_roundtrip_stage(wildcards.dataset)),
         version=RESULT_VERSION["decoder_roundtrip"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/decoder_roundtrip.py --settings {params.settings:q}'
-        " --model {input.model:q} --tuned {input.tuned:q} --train {input.train:q}"
-        " --holdout {input.holdout:q} --base-roundtrip {input.base_roundtrip:q}"
-        " --base-train-roundtrip {input.base_train_roundtrip:q} --roundtrip {output.roundtrip:q}"
-        " --train-roundtrip {output.train_roundtrip:q} --cost {output.cost:q}"
-        " --batch-size {resources.batch_size} --log {log:q}"
+        command("decoder_roundtrip", batch_size="{resources.batch_size}")
 
 
 rule camera:
@@ -151,13 +141,11 @@ rule camera:
         mem_mb=4000,
         runtime=30,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.camera_stage(wildcards.dataset)),
         version=RESULT_VERSION["camera"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/camera.py --settings {params.settings:q}'
-        " --train {input.train:q} --train-roundtrip {input.train_roundtrip:q}"
-        " --roundtrip {input.roundtrip:q} --camera {output.camera:q} --noisy {output.noisy:q}"
-        " --picture {output.picture:q} --log {log:q}"
+        command("camera")
 
 
 rule finetune:
@@ -194,21 +182,8 @@ rule finetune:
         runtime=480,
         gpu=1,
     params:
+        paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.finetune_stage(STUDY, wildcards.run)),
-        identifiers=input_arguments("identifiers"),
-        latents=input_arguments("latents"),
-        priors=input_arguments("priors"),
-        tables=input_arguments("tables"),
-        decoders=tuned_option("--decoders", "decoders"),
         version=RESULT_VERSION["finetune"],
     shell:
-        'exec python "$BRIGHTBOOTH"/scripts/finetune.py --settings {params.settings:q} --model {input.model:q}'
-        " --identifiers {params.identifiers} --latents {params.latents}"
-        " --priors {params.priors} --tables {params.tables} --judge {input.judge:q}"
-        " --train-tiles {input.train_tiles:q} --train-tables {input.train_tables:q}"
-        " --validation-tiles {input.validation_tiles:q}"
-        " --validation-tables {input.validation_tables:q}"
-        " --train-regions {input.train_regions:q} --splits {input.splits:q}"
-        " --train-roundtrips {input.train_roundtrips:q} --state work/finetune"
-        " --trained {output.trained:q} --history {output.history:q}"
-        " --previews {output.previews:q} {params.decoders} --log {log:q}"
+        command("finetune", state="work/finetune")

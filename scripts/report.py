@@ -21,10 +21,10 @@ INPUTS = {
     "counts": "table of how many objects each image has (.csv)",
     "history": "training's course (.csv)",
     "previews": "previews during training (.png)",
-    "model_card": "brightbooth.json of the trained model",
+    "model": "folder of the trained model",
     "sidecars...": "sidecars of all fields (.json)",
-    "tuned_shards...": "shard folders of the run's synthetic images, all concepts",
-    "untuned_shards...": "shard folders of the untuned base's images, all concepts",
+    "tuned_shards...": "shards of the run's synthetic images, all concepts (.zip)",
+    "untuned_shards...": "shards of the untuned base's images, all concepts (.zip)",
 }
 CONCEPT_INPUTS = {
     "quality...": "quality table of each concept (.tsv)",
@@ -69,11 +69,12 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
     from pipeline_lib.files import file_to_sha256, read_json
     from pipeline_lib.frames import read_frame
     from pipeline_lib.imaging.stacks import read_planes
+    from pipeline_lib.models.cards import TRAINED_CARD
     from pipeline_lib.reporting import inputs
     from pipeline_lib.reporting.times import read_shard_times
 
     hashed = (paths.metrics, paths.copies, paths.objects, paths.counts)
-    hashed += (paths.history, paths.model_card)
+    hashed += (paths.history, paths.model / TRAINED_CARD)
     names = [concept.concept for concept in stage.concepts]
     kinds = [kind.removesuffix("...") for kind in CONCEPT_INPUTS]
     kinds += ["cameras"] if paths.cameras else []
@@ -89,12 +90,12 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
         windows=read_planes(paths.windows),
         history=read_frame(paths.history),
         previews=paths.previews.read_bytes(),
-        card=read_json(paths.model_card),
+        card=read_json(paths.model / TRAINED_CARD),
         sidecars=[read_json(path) for path in paths.sidecars],
         hashes={path.name: file_to_sha256(path) for path in hashed},
         concepts=inputs.with_decoder_costs(concepts, datasets, paths.decoder_costs),
         class_images=inputs.read_class_images(paths.class_images),
-        sampling={name: read_shard_times(folders) for name, folders in shards.items()},
+        sampling={name: read_shard_times(own) for name, own in shards.items()},
     )
 
 

@@ -22,10 +22,10 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     """Draw the shard beside its place, then rename it."""
     from tqdm import tqdm
 
+    from pipeline_lib.models.cards import path_to_card
     from pipeline_lib.models.decoders import DECODER_CARD, with_decoder
     from pipeline_lib.models.denoising import ready_to_draw
     from pipeline_lib.models.loading import load_model
-    from pipeline_lib.sampling.manifests import SHARD_TIME
     from pipeline_lib.sampling.shards import draw_shard
 
     begun = time.monotonic()
@@ -34,7 +34,7 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     base = paths.base[0] if paths.base else None
     model = ready_to_draw(load_model(paths.model, settings.sampler.precision, base=base))
     stated = settings.model_dump(exclude={"first", "count"})
-    inputs = {"model": paths.model} | ({"camera": paths.camera[0]} if camera else {})
+    inputs = {"model": path_to_card(paths.model)} | ({"camera": paths.camera[0]} if camera else {})
     for decoder in paths.decoders[:1]:
         model = with_decoder(model, decoder)
         inputs["decoder"] = decoder / DECODER_CARD
@@ -48,8 +48,8 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
         atomic_path(paths.shard) as beside,
     ):
         rows = draw_shard(model, settings, beside, origin, camera, bar.update, paths.batch_size)
-        took = {"seconds": round(time.monotonic() - begun, 1)}
-        write_json(beside / SHARD_TIME, took | computed)
+    took = {"seconds": round(time.monotonic() - begun, 1)}
+    write_json(paths.time, took | computed)
     counts = Counter(row.status for row in rows)
     logging.info("%s", ", ".join(f"{count} {status}" for status, count in counts.items()))
 
@@ -70,12 +70,13 @@ if __name__ == "__main__":
         __doc__,
         SampleStage,
         {
-            "model": "description of a base model (.json) or brightbooth.json of a trained one",
+            "model": "description of a base model (.json), or the folder of a trained one",
             "base...": "description of the base model (.json), if the trained model is a LoRA",
             "decoders...": "folder of the decoder tuned to the image set's dataset, none for the "
             "model's own",
             "camera...": "camera noise to give back (.json), none if `camera_noise` is `none`",
-            "shard": "folder of images to write",
+            "shard": "images with their manifest to write (.zip)",
+            "time": "how long drawing took and on what, to write (.json)",
         },
         main,
         {"batch_size": "images drawn at once, instead of the sampler's `batch_size`"},

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PATHS = {
     "metrics...": "table of metrics of each run (.csv)",
     "histories...": "training's course of each run (.csv)",
-    "model_cards...": "brightbooth.json of each run's model",
+    "models...": "folder of each run's trained model",
     "page": "the page (.html)",
 }
 
@@ -29,7 +29,7 @@ def study(stage: StudyReportStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.reporting.pages import study_to_page
     from pipeline_lib.reporting.study_views import runs_to_view
 
-    lists = {name: getattr(paths, name) for name in ("metrics", "histories", "model_cards")}
+    lists = {name: getattr(paths, name) for name in ("metrics", "histories", "models")}
     for name, given in lists.items():
         if len(given) != len(stage.runs):
             raise UserError(
@@ -40,15 +40,16 @@ def study(stage: StudyReportStage, paths: argparse.Namespace) -> None:
     write_text(paths.page, study_to_page(runs_to_view(stage.report.title, runs)))
 
 
-def read_run(name: str, metrics: Path, history: Path, card: Path) -> StudyRun:
+def read_run(name: str, metrics: Path, history: Path, model: Path) -> StudyRun:
     """Open the files of one run."""
     from pipeline_lib.files import read_json
     from pipeline_lib.frames import read_frame
+    from pipeline_lib.models.cards import TRAINED_CARD
     from pipeline_lib.reporting.inputs import read_metrics
     from pipeline_lib.reporting.study_views import StudyRun
     from pipeline_lib.reporting.times import history_to_took
 
-    values = read_json(card)
+    values = read_json(model / TRAINED_CARD)
     took = history_to_took(read_frame(history), values)
     return StudyRun(name, f"../{name}/index.html", read_metrics(metrics), values, took)
 

@@ -18,11 +18,12 @@ from pipeline_lib.dreambooth.lora_export import (
 )
 from pipeline_lib.files import folder_to_sha256, write_json
 from pipeline_lib.models.adapters import ADAPTER_FILE
+from pipeline_lib.models.cards import TRAINED_CARD
 
 if TYPE_CHECKING:
     from pipeline_lib.models.loading import BaseModel
 
-CARD, README = "brightbooth.json", "README.md"
+README = "README.md"
 KOHYA_FILE = "kohya.safetensors"
 PIPELINES = {"sdxl": "StableDiffusionXLPipeline"}
 DEFAULT_PIPELINE = "StableDiffusionPipeline"
@@ -128,7 +129,7 @@ def write_card(
     text = card_to_text(card, loading)
     (folder / README).write_text(text, encoding="utf-8")
     said = {**card, "folder": ".", "synthetic": True, "files": folder_to_sha256(folder)}
-    write_json(folder / CARD, said)
+    write_json(folder / TRAINED_CARD, said)
 
 
 def _loading(card: Mapping[str, Any], kohya: Path) -> str:

@@ -75,10 +75,13 @@ class HeaderCache:
     ----------
     path : Path
         Where they are kept; a missing, unreadable or older file is started anew.
+    kept : bool
+        Whether what is read is written there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: bool = True) -> None:
         self.path = path
+        self.kept = kept
         self._known = _read_cache(path)
 
     def headers(self, paths: Iterable[Path]) -> dict[Path, Header | UserError]:
@@ -140,7 +143,8 @@ class HeaderCache:
                 except UserError as error:
                     refusals[path] = error
         finally:
-            write_json(self.path, {"version": VERSION, "headers": self._known})
+            if self.kept:
+                write_json(self.path, {"version": VERSION, "headers": self._known})
         return refusals
 
 

@@ -24,10 +24,10 @@ from pipeline_lib.models.adapters import (
     read_adapters,
 )
 from pipeline_lib.models.architecture import Architecture, ModelDescription, folder_to_description
+from pipeline_lib.models.cards import TRAINED_CARD, path_to_card
 from pipeline_lib.models.devices import default_device
 from pipeline_lib.settings import Precision, UserError
 
-TRAINED_CARD = "brightbooth.json"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -109,7 +109,7 @@ def load_model(
     Parameters
     ----------
     path : Path or str
-        The .json file that `fetch` wrote, or ``brightbooth.json`` in the folder of a trained model.
+        The .json file that `fetch` wrote, or the folder of a trained model.
     precision : {"float32", "bfloat16", "float16", "auto"}
         Of UNet and text encoders. Training keeps float32 here and uses autocast.
     device : device or str, optional
@@ -128,8 +128,9 @@ def load_model(
         If the folder is missing or incomplete, or the base model of adapters is missing or another
         than they were trained on.
     """
+    path = path_to_card(path)
     card = read_json(path)
-    folder = Path(path).parent if Path(path).name == TRAINED_CARD else Path(card["folder"])
+    folder = path.parent if path.name == TRAINED_CARD else Path(card["folder"])
     adapters: Adapters = {}
     if card.get("method") == "lora":
         adapters = read_adapters(folder / ADAPTER_FILE)
