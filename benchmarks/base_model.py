@@ -55,7 +55,7 @@ from pipeline_lib.models.recipe.settings import PictureRecipe
 from pipeline_lib.models.schedulers import build_scheduler
 from pipeline_lib.optics import KINDS
 from pipeline_lib.randomness import key_of
-from pipeline_lib.settings import IntensitySettings
+from pipeline_lib.settings.intensity import IntensitySettings
 
 MODEL = ROOT / "resources" / "base_models" / "brightfield-tiny"
 WORK = Path("work/benchmark")

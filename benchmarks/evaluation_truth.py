@@ -72,7 +72,9 @@ from pipeline_lib.models.fetching import describe_model
 from pipeline_lib.models.loading import BaseModel, load_model
 from pipeline_lib.optics import KINDS
 from pipeline_lib.reporting.verdicts import differences_to_nearness, metrics_to_differences
-from pipeline_lib.settings import BaseModelEntry, EvaluationSettings, TilingSettings
+from pipeline_lib.settings.base_models import BaseModelEntry
+from pipeline_lib.settings.evaluation import EvaluationSettings
+from pipeline_lib.settings.tiling import TilingSettings
 
 Images = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]

@@ -32,7 +32,8 @@ from bars import Figure, at_most, print_figures
 from pipeline_lib.imaging.header_reading import path_to_header
 from pipeline_lib.imaging.reading import read_field
 from pipeline_lib.randomness import key_of
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 SHAPE = (3, 24, 36)
 SECONDS = 10

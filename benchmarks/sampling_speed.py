@@ -33,7 +33,8 @@ from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
 from pipeline_lib.models.denoising import ready_to_draw
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.sampling.shards import draw_shard
-from pipeline_lib.settings import Precision, SamplerSettings, SampleStage
+from pipeline_lib.settings.base import Precision
+from pipeline_lib.settings.sampling import SamplerSettings, SampleStage
 
 Images = npt.NDArray[np.uint8]
 

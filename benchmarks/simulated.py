@@ -16,7 +16,7 @@ from pipeline_lib.optics import (
     draw_scene_settings,
     simulate_picture,
 )
-from pipeline_lib.settings import IntensitySettings
+from pipeline_lib.settings.intensity import IntensitySettings
 
 Images = npt.NDArray[np.uint8]
 

@@ -18,7 +18,7 @@ import torch
 from bars import Figure, at_most, print_figures
 
 from pipeline_lib.dreambooth.memory import folder_to_meta_model, training_memory
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
 
 GB = 1e9
 CLIP_LARGE = {

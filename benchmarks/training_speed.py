@@ -157,7 +157,8 @@ def train_ours(told: dict[str, str], batch: int, steps: int, precision: str) -> 
     from pipeline_lib.imaging.views import View
     from pipeline_lib.models.loading import load_model
     from pipeline_lib.models.pictures import scale_latents
-    from pipeline_lib.settings import TrainedConcept, TrainingSettings
+    from pipeline_lib.settings.trained_concepts import TrainedConcept
+    from pipeline_lib.settings.training import TrainingSettings
     from pipeline_lib.training.devices import make_accelerator
     from pipeline_lib.training.running import run_training
     from pipeline_lib.training.trainer import Trainer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline_lib.command_line import USER_ERROR_EXIT
 from pipeline_lib.schemas import generated_files
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from pipeline_lib.settings import Settings, UserError
+from pipeline_lib.settings.base import Settings, UserError
 from pipeline_lib.settings_keys import settings_keys
 
 USER_ERROR_EXIT = 2

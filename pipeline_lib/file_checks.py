@@ -11,8 +11,9 @@ from pipeline_lib.imaging.axes import select_planes, settle_axes
 from pipeline_lib.imaging.headers import Header, HeaderCache
 from pipeline_lib.imaging.pixel_sizes import pixel_sizes_to_scales, settle_pixel_size
 from pipeline_lib.imaging.splitting import box_to_text
-from pipeline_lib.settings import ReadingSettings, UserError
-from pipeline_lib.study import Study
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
+from pipeline_lib.study.parts import Study
 
 NAMED = 4
 

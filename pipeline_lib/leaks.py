@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline_lib.settings import SourceRegion, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.splitting import SourceRegion
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline_lib.settings import (
-    BasePrompts,
-    PromptedRun,
-    StatedPrompt,
-    TrainedConcept,
-    template_to_prompt,
-)
-from pipeline_lib.study import AUTO, CLASS_IMAGES, ImageSet, Run, Study
+from pipeline_lib.settings.base_prompts import BasePrompts, PromptedRun, StatedPrompt
+from pipeline_lib.settings.templates import template_to_prompt
+from pipeline_lib.settings.trained_concepts import TrainedConcept
+from pipeline_lib.study.image_sets import CLASS_IMAGES
+from pipeline_lib.study.parts import AUTO, ImageSet, Run, Study
 
 PLACEHOLDER = "x"  # a single letter is a single token of every vocabulary of bytes
 

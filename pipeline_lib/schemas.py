@@ -11,14 +11,11 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pipeline_lib.settings import (
-    BaseModelEntry,
-    Configuration,
-    ExtractorEntry,
-    RunRow,
-    SampleRow,
-    TrainingSettings,
-)
+from pipeline_lib.settings.base_models import BaseModelEntry
+from pipeline_lib.settings.configuration import Configuration
+from pipeline_lib.settings.extractors import ExtractorEntry
+from pipeline_lib.settings.sheets import RunRow, SampleRow
+from pipeline_lib.settings.training import TrainingSettings
 
 SCHEMAS = {
     "config": Configuration,
@@ -96,7 +93,7 @@ def settings_page() -> str:
     """Return docs/configuration.md: a table of every key."""
     parts = [
         "# Configuration\n",
-        "Generated from `pipeline_lib/settings.py` by `make schemas`. Unknown keys are refused, "
+        "Generated from `pipeline_lib/settings/` by `make schemas`. Unknown keys are refused, "
         "and every value is checked before a job starts.\n",
         "## config.yaml\n",
         _table(_rows(Configuration, "")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-from pipeline_lib.settings import Settings
+from pipeline_lib.settings.base import Settings
 
 
 def settings_keys(title: str, place: Sequence[str | int]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from pipeline_lib.command_line import validation_to_message
-from pipeline_lib.settings import Settings, UserError
+from pipeline_lib.settings.base import Settings, UserError
 
 Model = TypeVar("Model", bound=Settings)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 class _OnceLoader(yaml.SafeLoader):

@@ -39,7 +39,6 @@ def place_to_folder(place):
 WORKFLOW_FOLDER = place_to_folder(workflow.current_basedir)
 sys.path.insert(0, str(WORKFLOW_FOLDER))
 
-from pipeline_lib import stages
 from pipeline_lib.dreambooth.prompt_checks import check_prompts
 from pipeline_lib.file_checks import refuse_unfit_files
 from pipeline_lib.files import value_to_sha256, write_text
@@ -48,8 +47,12 @@ from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.models.fetching import expected_folder
 from pipeline_lib.models.tokenization import folder_to_readers
 from pipeline_lib.prompts import study_to_prompts
-from pipeline_lib.settings import ROLES, UserError
-from pipeline_lib.study import CLASS_IMAGES, image_folder, load_study
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.splitting import ROLES
+from pipeline_lib.study import stages
+from pipeline_lib.study.image_sets import CLASS_IMAGES
+from pipeline_lib.study.loading import load_study
+from pipeline_lib.study.parts import image_folder
 from pipeline_lib.versions import RESULT_VERSION
 from pipeline_lib.yaml_files import read_mapping
 

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from pipeline_lib.command_line import USER_ERROR_EXIT, validation_to_message
 from pipeline_lib.files import read_json, write_json
 from pipeline_lib.models.recipe.settings import Recipe
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 if TYPE_CHECKING:
     from pipeline_lib.models.recipe.pictures import CaptionedPictures

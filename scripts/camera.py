@@ -22,7 +22,7 @@ from pipeline_lib.imaging.camera_noise import (
 )
 from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata, write_stack
 from pipeline_lib.randomness import key_of
-from pipeline_lib.settings import CameraStage
+from pipeline_lib.settings.camera import CameraStage
 
 PATHS = {
     "train": "training tiles (.tif)",

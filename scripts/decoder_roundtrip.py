@@ -11,7 +11,7 @@ import argparse
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import file_to_sha256, provenance, value_to_sha256, write_json
 from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata, write_stack
-from pipeline_lib.settings import DecoderRoundTripStage
+from pipeline_lib.settings.decoder import DecoderRoundTripStage
 from pipeline_lib.versions import RESULT_VERSION
 
 PATHS = {

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.settings import FeaturesStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.features import FeaturesStage
 
 if TYPE_CHECKING:
     from pipeline_lib.evaluation.extractors.entries import ExtractorCard

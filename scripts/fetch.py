@@ -14,7 +14,8 @@ from pipeline_lib.dreambooth.prompt_checks import check_prompts
 from pipeline_lib.files import provenance, write_json
 from pipeline_lib.models.fetching import fetch_model
 from pipeline_lib.models.tokenization import folder_to_readers
-from pipeline_lib.settings import BasePrompts, FetchStage
+from pipeline_lib.settings.base_models import FetchStage
+from pipeline_lib.settings.base_prompts import BasePrompts
 
 
 def main(settings: FetchStage, paths: argparse.Namespace) -> None:

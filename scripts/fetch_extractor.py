@@ -13,7 +13,7 @@ from pipeline_lib.command_line import run_stage
 from pipeline_lib.evaluation.extractors.fetching import fetch_extractor
 from pipeline_lib.files import provenance, write_json
 from pipeline_lib.models.fetching import download_from_hub
-from pipeline_lib.settings import FetchExtractorStage
+from pipeline_lib.settings.features import FetchExtractorStage
 
 
 def main(settings: FetchExtractorStage, paths: argparse.Namespace) -> None:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import atomic_path, provenance, read_json, value_to_sha256, write_json
-from pipeline_lib.settings import FinetuneStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.training import FinetuneStage
 from pipeline_lib.training.checkpoints import training_key
 from pipeline_lib.training.publishing import train_once
 from pipeline_lib.training.state import (

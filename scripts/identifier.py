@@ -8,7 +8,9 @@ from dataclasses import asdict
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import write_json
-from pipeline_lib.settings import IdentifierStage, UserError, template_to_prompt
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.naming import IdentifierStage
+from pipeline_lib.settings.templates import template_to_prompt
 
 
 def main(settings: IdentifierStage, paths: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import file_to_sha256, provenance, write_json
 from pipeline_lib.imaging.reading import open_field, path_to_files
 from pipeline_lib.imaging.stacks import write_stack
-from pipeline_lib.settings import IngestStage
+from pipeline_lib.settings.reading import IngestStage
 
 
 def main(settings: IngestStage, paths: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from pipeline_lib.files import atomic_path, file_to_sha256, provenance, value_to
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.stacks import read_stack, write_stack
 from pipeline_lib.imaging.views import View, modality_to_views
-from pipeline_lib.settings import LatentsStage
+from pipeline_lib.settings.latents import LatentsStage
 from pipeline_lib.versions import RESULT_VERSION
 
 MEASURED_TILES = 256

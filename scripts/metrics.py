@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.settings import MetricsStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.evaluation import MetricsStage
 
 if TYPE_CHECKING:
     from pipeline_lib.evaluation.concept_metrics import ConceptSets

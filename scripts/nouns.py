@@ -9,7 +9,8 @@ from dataclasses import asdict, fields
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.tables import write_table
-from pipeline_lib.settings import NounsStage, template_to_prompt
+from pipeline_lib.settings.naming import NounsStage
+from pipeline_lib.settings.templates import template_to_prompt
 
 
 def main(settings: NounsStage, paths: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import argparse
 
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import atomic_path, file_to_sha256, provenance
-from pipeline_lib.settings import PriorStage
+from pipeline_lib.settings.priors import PriorStage
 
 PICTURES_IN_SHEET = 64
 

@@ -15,7 +15,8 @@ from pipeline_lib.imaging.class_images import fields_to_class_images
 from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
 from pipeline_lib.imaging.reading import read_field
 from pipeline_lib.imaging.stacks import write_stack
-from pipeline_lib.settings import PriorImagesStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.real_priors import PriorImagesStage
 
 BATCH_SIZE = 16
 PICTURES_IN_SHEET = 64

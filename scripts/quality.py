@@ -18,7 +18,7 @@ from pipeline_lib.imaging.quality_pictures import verdicts_to_picture
 from pipeline_lib.imaging.same_places import SamePlace
 from pipeline_lib.imaging.stacks import open_stack
 from pipeline_lib.imaging.tables import write_table
-from pipeline_lib.settings import QualityStage
+from pipeline_lib.settings.quality import QualityStage
 
 
 def main(settings: QualityStage, paths: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.settings import ReleaseStage
+from pipeline_lib.settings.release import ReleaseStage
 
 PATHS = {
     "shards...": "shards of the tuned model, of all concepts",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.settings import ReportStage
+from pipeline_lib.settings.report import ReportStage
 
 INPUTS = {
     "metrics": "table of metrics (.csv)",

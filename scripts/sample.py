@@ -15,7 +15,8 @@ from pathlib import Path
 from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import atomic_path, file_to_sha256, provenance, read_json, sweep, write_json
 from pipeline_lib.imaging.camera_noise import CameraNoise, record_to_camera_noise
-from pipeline_lib.settings import SampleStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.sampling import SampleStage
 
 
 def main(settings: SampleStage, paths: argparse.Namespace) -> None:

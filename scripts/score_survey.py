@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline_lib.command_line import USER_ERROR_EXIT
 from pipeline_lib.files import atomic_path, write_json
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.survey.answers import bytes_to_answers, merge_answers
 from pipeline_lib.survey.keys import text_to_key
 from pipeline_lib.survey.scores import SurveyScore, answers_to_survey_score, score_to_record

@@ -23,7 +23,7 @@ from pipeline_lib.imaging.tables import write_table
 from pipeline_lib.optics import KINDS, Picture, draw_scene_settings, simulate_picture
 from pipeline_lib.optics.placement import DENSITIES
 from pipeline_lib.optics.scenes import ILLUMINATIONS
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 OBJECT_COLUMNS = ("mask", "label", "row_um", "column_um", "diameter_um")
 

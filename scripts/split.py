@@ -27,7 +27,8 @@ from pipeline_lib.imaging.splitting import (
 )
 from pipeline_lib.imaging.stacks import open_stack
 from pipeline_lib.imaging.tables import read_table, write_table
-from pipeline_lib.settings import SplitStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.splitting import SplitStage
 
 
 def main(settings: SplitStage, paths: argparse.Namespace) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.settings import StudyReportStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.report import StudyReportStage
 
 if TYPE_CHECKING:
     from pipeline_lib.reporting.study_views import StudyRun

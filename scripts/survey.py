@@ -11,7 +11,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.settings import SurveyStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.survey import SurveyStage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,9 @@ from pipeline_lib.imaging.splitting import HOLDOUT, TRAIN
 from pipeline_lib.imaging.stacks import open_stack, write_planes, write_stack
 from pipeline_lib.imaging.tables import read_split, write_tiles
 from pipeline_lib.imaging.tiling import TileSet, regions_to_tiles
-from pipeline_lib.settings import ROLES, TilesStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.splitting import ROLES
+from pipeline_lib.settings.tiling import TilesStage
 
 SHOWN = 24
 COLUMNS = 8

@@ -19,7 +19,8 @@ from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import atomic_path, folder_to_sha256, provenance, read_json, write_json
 from pipeline_lib.imaging.stacks import read_stack
 from pipeline_lib.imaging.views import View, modality_to_views
-from pipeline_lib.settings import DecoderStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.decoder import DecoderStage
 from pipeline_lib.training.checkpoints import training_key
 from pipeline_lib.training.publishing import train_once
 from pipeline_lib.training.state import (

@@ -16,6 +16,8 @@ BASE = (
     *("command_line", "versions"),
 )
 ALLOWED = {
+    "settings": (),
+    "study": (*BASE, "imaging", "leaks", "yaml_files"),
     "imaging": BASE,
     "optics": (*BASE, "imaging"),
     "training": (*BASE, "imaging"),
@@ -60,6 +62,13 @@ def test_packages_import_downward_only(package: str) -> None:
     assert wrong == {}
 
 
+@pytest.mark.parametrize("package", ["settings", "study"])
+def test_what_depends_on_one_module_depends_on_no_other(package: str) -> None:
+    assert list((LIBRARY / package).glob("*.py"))
+    body = ast.parse((LIBRARY / package / "__init__.py").read_text()).body
+    assert [type(node) for node in body] == [ast.Expr]
+
+
 def test_nothing_imports_snakemake() -> None:
     wrong = [
         str(path)
@@ -72,7 +81,9 @@ def test_nothing_imports_snakemake() -> None:
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("pipeline_lib.study", {"torch", "scipy", "skimage", "matplotlib"}),
+        ("pipeline_lib.settings.configuration", {"torch", "numpy"}),
+        ("pipeline_lib.study.loading", {"torch", "scipy", "skimage", "matplotlib"}),
+        ("pipeline_lib.study.stages", {"torch", "scipy", "skimage", "matplotlib"}),
         ("pipeline_lib.file_checks", {"torch", "scipy", "skimage", "tifffile", "matplotlib"}),
         ("pipeline_lib.beginning.command", {"torch", "matplotlib"}),
         ("pipeline_lib.prompts", {"torch", "transformers", "scipy"}),

@@ -7,7 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.settings import FeaturesStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.features import FeaturesStage
 
 def work(stage, paths):
     if stage.batch_size == 7:

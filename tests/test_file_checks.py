@@ -9,8 +9,8 @@ import tifffile
 
 from pipeline_lib.file_checks import refuse_unfit_files
 from pipeline_lib.imaging.headers import HeaderCache
-from pipeline_lib.settings import UserError
-from pipeline_lib.study import load_study
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.study.loading import load_study
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = (40, 60)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.imaging.splitting import regions_to_roles
 from pipeline_lib.leaks import PlacedRegion, refuse_two_sides
-from pipeline_lib.settings import SourceRegion, SplitSettings, UserError
-from pipeline_lib.study import load_study
-from tests.test_study import RUNS, SAMPLES, Folder
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.splitting import SourceRegion, SplitSettings
+from pipeline_lib.study.loading import load_study
+from tests.study.folders import RUNS, SAMPLES, Folder
 
 BOTH = RUNS + "both\ttoy\tround-64,long-64\tclass\n"
 

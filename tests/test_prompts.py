@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.prompts import study_to_prompts
-from tests.test_study import RUNS, Folder
+from tests.study.folders import RUNS, Folder
 
 LONG = "long\tl1.tif\t\ttrain\t\t\t{0}\nlong\tl2.tif\t\tholdout\t\t\t{1}\n"
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.settings import RunRow, SampleRow, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.sheets import RunRow, SampleRow
 from pipeline_lib.sheets import read_sheet
 
 

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.yaml_files import read_mapping
 
 values = st.recursive(

@@ -12,7 +12,7 @@ from pipeline_lib.beginning.cutting import SMALLEST
 from pipeline_lib.beginning.finding import Picture
 from pipeline_lib.imaging.group_names import POSITION, paths_to_groups, places_to_groups
 from pipeline_lib.imaging.splitting import regions_to_roles
-from pipeline_lib.settings import SourceRegion, SplitSettings
+from pipeline_lib.settings.splitting import SourceRegion, SplitSettings
 
 FEWEST, MOST_CLASSES = 3, 8
 SAME_PIXEL_SIZE = 1.01

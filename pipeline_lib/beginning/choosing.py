@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pipeline_lib.imaging.axes import KNOWN, settle_axes
 from pipeline_lib.imaging.headers import Header
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 CONTRASTS = {
     "Brightfield": "brightfield",

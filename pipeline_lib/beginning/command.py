@@ -19,7 +19,7 @@ from pipeline_lib.beginning.writing import (
     proposals_to_samples,
 )
 from pipeline_lib.files import path_to_portable, write_text
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 FILES = ("config.yaml", "samples.tsv", "runs.tsv")
 BASE_SIZE = 128

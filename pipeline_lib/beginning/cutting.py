@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 SPANS = 5.0
 SMALLEST = 32

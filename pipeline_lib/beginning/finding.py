@@ -13,7 +13,7 @@ from tqdm import tqdm
 from pipeline_lib.imaging.header_reading import path_to_header
 from pipeline_lib.imaging.headers import Header
 from pipeline_lib.imaging.matching import PICTURES, WILDCARD
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 MASK = re.compile(
     r"(?i)(?<![a-z])(masks?|labels?|segmentations?|seg|annotations?|outlines?)(?![a-z])"

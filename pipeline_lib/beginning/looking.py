@@ -24,7 +24,8 @@ from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.focus import plane_to_sharpness, sharpness_to_focus
 from pipeline_lib.imaging.headers import Header
 from pipeline_lib.imaging.reading import read_field
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 READ_ALL, READ_MOST = 60, 150
 MANY = 20

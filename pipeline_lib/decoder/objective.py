@@ -14,7 +14,7 @@ from torch.nn import functional
 from pipeline_lib.decoder.crops import Crops, draw_crops
 from pipeline_lib.decoder.tiles import EncodedTiles
 from pipeline_lib.imaging.choices import even_choice
-from pipeline_lib.settings import DecoderSettings
+from pipeline_lib.settings.decoder import DecoderSettings
 from pipeline_lib.training.course import Course, read_every_on
 from pipeline_lib.training.judgement import Judgement, values_to_score
 from pipeline_lib.training.objective import Losses, Mends, WeightGroup

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from pipeline_lib.files import value_to_sha256
 from pipeline_lib.imaging.views import View
-from pipeline_lib.settings import DecoderSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.decoder import DecoderSettings
 
 GreyStack = npt.NDArray[np.uint8]
 Latents = npt.NDArray[np.float32]

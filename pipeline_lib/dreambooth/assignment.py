@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline_lib.settings import TrainedConcept, UserError, template_to_prompt
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.templates import template_to_prompt
+from pipeline_lib.settings.trained_concepts import TrainedConcept
 
 AUTO = "auto"
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_lib.imaging.tables import read_captions
-from pipeline_lib.settings import TrainedConcept, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.trained_concepts import TrainedConcept
 
 
 def read_concept_captions(

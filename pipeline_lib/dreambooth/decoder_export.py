@@ -9,7 +9,8 @@ from typing import Any
 
 from pipeline_lib.files import folder_to_sha256, read_json
 from pipeline_lib.models.decoders import AUTOENCODER, DECODER_CARD
-from pipeline_lib.settings import TrainedConcept, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.trained_concepts import TrainedConcept
 
 INCLUDED = """\
 `{folder}/` is loaded with the rest: its decoder was tuned to the training tiles."""

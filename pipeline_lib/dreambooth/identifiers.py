@@ -20,7 +20,7 @@ from pipeline_lib.models.conditioning import PromptEmbedding, encode_prompts, pr
 from pipeline_lib.models.denoising import draw_latents, predict
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.randomness import key_of, keys_to_noise
-from pipeline_lib.settings import Denoising
+from pipeline_lib.settings.denoising import Denoising
 
 WORD_END = "</w>"
 SHORT_WORDS = """

@@ -17,7 +17,7 @@ from pipeline_lib.models.denoising import draw_batches
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
 from pipeline_lib.randomness import key_of
-from pipeline_lib.settings import SamplerSettings
+from pipeline_lib.settings.sampling import SamplerSettings
 from pipeline_lib.training.judgement import Judgement, Score
 
 Pictures = npt.NDArray[np.uint8]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.imaging.views import View, apply_view
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 if TYPE_CHECKING:
     import torch

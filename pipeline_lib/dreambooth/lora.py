@@ -10,7 +10,7 @@ import torch
 
 from pipeline_lib.models.adapters import Adapter, Adapters
 from pipeline_lib.randomness import key_of, key_to_noise
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
     from pipeline_lib.models.loading import BaseModel

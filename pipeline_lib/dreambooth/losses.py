@@ -19,7 +19,7 @@ import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from pipeline_lib.models.timesteps import spread_by_log_snr
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 class Losses(NamedTuple):

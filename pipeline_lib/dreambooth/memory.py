@@ -32,7 +32,7 @@ from pipeline_lib.files import read_json
 from pipeline_lib.models.architecture import folder_to_description
 from pipeline_lib.models.conditioning import PromptEmbedding, added_conditions
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.training.objective import Weights
 
 OVERHEAD = 1.1

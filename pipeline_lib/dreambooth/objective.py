@@ -31,7 +31,7 @@ from pipeline_lib.models.conditioning import PromptEmbedding, encode_training_pr
 from pipeline_lib.models.denoising import predict
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.randomness import key_of
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.training.course import Course, read_every_on
 from pipeline_lib.training.judgement import Judgement
 from pipeline_lib.training.objective import Losses, Mends, WeightGroup

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from pipeline_lib.dreambooth.assignment import check_identifiers
 from pipeline_lib.models.tokenization import PromptReader, check_length
-from pipeline_lib.settings import BasePrompts, PromptedRun, StatedPrompt, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.base_prompts import BasePrompts, PromptedRun, StatedPrompt
 
 
 def check_prompts(told: BasePrompts, readers: Sequence[PromptReader]) -> None:

@@ -12,7 +12,9 @@ import torch
 from pipeline_lib.dreambooth.schedule import STAGE, Draw, Half, Source, slot_to_draw
 from pipeline_lib.models.pictures import scale_latents
 from pipeline_lib.randomness import key_of, keys_to_noise
-from pipeline_lib.settings import TrainedConcept, UserError, template_to_prompt
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.templates import template_to_prompt
+from pipeline_lib.settings.trained_concepts import TrainedConcept
 
 if TYPE_CHECKING:
     from pipeline_lib.models.loading import BaseModel

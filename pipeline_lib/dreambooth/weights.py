@@ -6,7 +6,7 @@ import torch
 
 from pipeline_lib.dreambooth.lora import add_adapters
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.training.objective import WeightGroup, Weights
 
 UNET, TEXT_ENCODER = "unet", "text_encoder"

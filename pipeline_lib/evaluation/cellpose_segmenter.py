@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.segmentation import relabel_sequential
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 # Its default drops objects larger than two fifths of an image, which must not go unseen here.
 LARGEST_SHARE = 1.0

@@ -20,7 +20,7 @@ from pipeline_lib.evaluation.kernel_distance import (
 )
 from pipeline_lib.evaluation.neighbours import features_to_squared_distances
 from pipeline_lib.evaluation.origins import IntArray, Origins
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

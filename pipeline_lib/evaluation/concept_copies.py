@@ -33,7 +33,7 @@ from pipeline_lib.evaluation.registration import Places
 from pipeline_lib.evaluation.typicality import features_to_holdout_distance
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.views import View
-from pipeline_lib.settings import EvaluationSettings
+from pipeline_lib.settings.evaluation import EvaluationSettings
 
 SHARES: Mapping[str, Verdict] = {
     "copy_share": "copy",

@@ -51,7 +51,8 @@ from pipeline_lib.evaluation.unlike_objects import (
 )
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.views import modality_to_views
-from pipeline_lib.settings import EvaluationSettings, Modality
+from pipeline_lib.settings.base import Modality
+from pipeline_lib.settings.evaluation import EvaluationSettings
 
 MINIMUM_IMAGES = 2
 SETS = ("tuned", "untuned", "floor", "vae", CLASS)

@@ -17,7 +17,7 @@ from pipeline_lib.evaluation.registration import (
     join_places,
 )
 from pipeline_lib.imaging.views import View, apply_view
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 Images = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]

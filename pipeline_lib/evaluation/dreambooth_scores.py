@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline_lib.evaluation.cmmd import to_unit_length
 from pipeline_lib.evaluation.origins import Origins
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 FloatArray = npt.NDArray[np.float64]
 

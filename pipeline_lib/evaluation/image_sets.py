@@ -18,7 +18,7 @@ from pipeline_lib.imaging.splitting import TRAIN, SplitRow
 from pipeline_lib.imaging.stacks import read_planes, read_stack
 from pipeline_lib.imaging.tables import read_split
 from pipeline_lib.sampling.manifests import MANIFEST, read_manifest
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 USABLE = "ok"
 

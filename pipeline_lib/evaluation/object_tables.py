@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_lib.evaluation.objects import Objects
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 def objects_to_table(

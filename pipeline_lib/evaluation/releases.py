@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline_lib.evaluation.image_sets import USABLE
 from pipeline_lib.imaging.intensity import IntensityMap
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 IDENTITY = ["concept", "prompt_name", "index"]
 NOT_COMPARED = "not compared with the training images"

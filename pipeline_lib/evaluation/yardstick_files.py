@@ -29,7 +29,7 @@ from pipeline_lib.files import value_to_sha256
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata
 from pipeline_lib.imaging.views import modality_to_views
-from pipeline_lib.settings import Modality
+from pipeline_lib.settings.base import Modality
 
 RoundTrip = Callable[[Images], Images]
 

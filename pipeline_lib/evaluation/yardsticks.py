@@ -35,7 +35,7 @@ from pipeline_lib.evaluation.origins import IntArray, units_to_origins
 from pipeline_lib.evaluation.registration import ReadyFields, fields_to_ready
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.views import View
-from pipeline_lib.settings import EvaluationSettings
+from pipeline_lib.settings.evaluation import EvaluationSettings
 
 Images = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 KNOWN = "TZCRYXS"
 PLANE_AXES = "YXS"

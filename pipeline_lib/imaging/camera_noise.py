@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pipeline_lib.randomness import key_of, key_to_noise
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 FloatArray = npt.NDArray[np.floating]
 Images = npt.NDArray[np.uint8] | npt.NDArray[np.floating]

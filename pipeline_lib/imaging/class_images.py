@@ -11,7 +11,9 @@ import numpy.typing as npt
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.intensity import fit_intensity
 from pipeline_lib.imaging.tiling import cut_tiles, resample_region, shape_to_places
-from pipeline_lib.settings import RealPrior, TilingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.real_priors import RealPrior
+from pipeline_lib.settings.tiling import TilingSettings
 
 
 def fields_to_class_images(

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import imagecodecs
 import tifffile
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 DAMAGE = ("series", "TiffPages", "Missing data")
 # Micro-Manager tells each file how many positions there are; `tiff_images` sees if more is gone.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pipeline_lib.imaging.axes import FOCAL_WORD
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 EDGE_SIGMA = 2.0  # pixels; wider structures, shading among them, do not count
 VALLEY = 1.2  # least ratio of the lower hill to the valley

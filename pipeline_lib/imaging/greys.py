@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 LUMINANCE = (0.2125, 0.7154, 0.0721)
 LUMINANCE_STEPS = 256  # of a colour table's range: what rounding of three channels may undo

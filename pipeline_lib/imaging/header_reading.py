@@ -15,7 +15,7 @@ from pipeline_lib.imaging.photographs import PNG_MARK
 from pipeline_lib.imaging.pixel_sizes import tiff_to_pixel_size
 from pipeline_lib.imaging.reading import TIFF_MARKS, path_to_mark
 from pipeline_lib.imaging.tiff_images import open_image
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 DEEP = ";16"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline_lib.files import write_json
 from pipeline_lib.hash_cache import path_to_stamp
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 VERSION = 4  # of what a header holds: others are read anew
 MANY = 200

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from pipeline_lib.imaging.background import counts_to_background
 from pipeline_lib.imaging.noise import MAD_TO_SIGMA
-from pipeline_lib.settings import IntensitySettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.intensity import IntensitySettings
 
 WHITE = 255
 DIGIT = 16

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path, PurePath
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 SPELLINGS = ((".tif", ".tiff"), (".jpg", ".jpeg"), (".png",))
 PICTURES = frozenset(suffix for spellings in SPELLINGS for suffix in spellings)

@@ -10,7 +10,7 @@ import tifffile
 
 from pipeline_lib.imaging.damage import refusing_damage
 from pipeline_lib.imaging.ome import OmeMetadata, text_to_ome
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 COMPANIONS = (".ome", ".xml")
 MICRO_MANAGER = re.compile(r"(.*_MMStack.*?)(?:_(\d+))?(\.ome)?\.tif")

@@ -9,7 +9,7 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 PNG_MARK = b"\x89PNG"
 JPEG_MARK = b"\xff\xd8\xff"

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline_lib.imaging.ome import OmeMetadata
-from pipeline_lib.settings import TilingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.tiling import TilingSettings
 
 if TYPE_CHECKING:
     import tifffile

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 PNG_TYPES = ("uint8", "uint16")
 MICROMETRES_IN_INCH = 25_400

@@ -28,7 +28,7 @@ from pipeline_lib.imaging.quality_findings import (
 )
 from pipeline_lib.imaging.same_places import SamePlace
 from pipeline_lib.imaging.stacks import PlaneSource
-from pipeline_lib.settings import QualitySettings
+from pipeline_lib.settings.quality import QualitySettings
 
 ACCEPTED, WARNED, REFUSED = "accepted", "warned", "refused"
 COMPARED_PLANES = 400

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline_lib.imaging.dust import Spot
 from pipeline_lib.imaging.plane_figures import Figures
-from pipeline_lib.settings import QualitySettings
+from pipeline_lib.settings.quality import QualitySettings
 
 SHOWN_SPOTS = 3
 LEAST_FACTOR = 4

@@ -34,7 +34,8 @@ from pipeline_lib.imaging.pixel_sizes import (
 from pipeline_lib.imaging.stacks import PlaneSource
 from pipeline_lib.imaging.tiff_images import TiffImage, open_image
 from pipeline_lib.imaging.tiff_planes import series_to_reader
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PALETTE_WARNING = "the file's colour table was taken for a way to show it: its indices were read"

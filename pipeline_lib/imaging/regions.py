@@ -12,7 +12,9 @@ import numpy.typing as npt
 from pipeline_lib.imaging.reading import read_field
 from pipeline_lib.imaging.splitting import SplitRow, row_to_name
 from pipeline_lib.imaging.transmittance import blank_to_transmittance, fit_to_transmittance
-from pipeline_lib.settings import ReadingSettings, TransmittanceChoice, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.light import TransmittanceChoice
+from pipeline_lib.settings.reading import ReadingSettings
 
 
 class Field(Protocol):

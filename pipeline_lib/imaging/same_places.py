@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline_lib.imaging.splitting import SplitRow, box_to_text, boxes_overlap
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 class SamePlace(NamedTuple):

@@ -9,7 +9,8 @@ from itertools import combinations
 from typing import Any
 
 from pipeline_lib.imaging.group_names import groups_to_words
-from pipeline_lib.settings import ROLES, SourceRegion, SplitSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.splitting import ROLES, SourceRegion, SplitSettings
 
 TRAIN, VALIDATION, HOLDOUT = ROLES
 AUTO = "auto"

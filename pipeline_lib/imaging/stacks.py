@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tifffile
 
 from pipeline_lib.files import atomic_path
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 MARK = "brightbooth"
 CLASSIC_TIFF_BYTES = 2**32 - 2**25

@@ -17,7 +17,7 @@ from pipeline_lib.imaging.damage import refusing_damage
 from pipeline_lib.imaging.greys import palette_is_display
 from pipeline_lib.imaging.ome import OmeMetadata, text_to_ome
 from pipeline_lib.imaging.parts import ImageFiles, tiff_to_files
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 GREY_KINDS = ("MINISBLACK", "MINISWHITE")
 COLOUR_KINDS = ("RGB", "YCBCR")

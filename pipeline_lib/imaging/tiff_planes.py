@@ -12,7 +12,7 @@ import tifffile
 
 from pipeline_lib.imaging.axes import PLANE_AXES, Layout
 from pipeline_lib.imaging.damage import refuse_missing_planes, refuse_truncated
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 SamplesReader = Callable[[Mapping[str, int]], npt.NDArray[Any]]
 

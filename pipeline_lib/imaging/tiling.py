@@ -21,7 +21,8 @@ from pipeline_lib.imaging.foreground import (
 from pipeline_lib.imaging.intensity import IntensityMap
 from pipeline_lib.imaging.pixel_sizes import pixel_sizes_to_scales
 from pipeline_lib.imaging.splitting import TRAIN, SplitRow, row_to_name
-from pipeline_lib.settings import TilingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.tiling import TilingSettings
 
 ROUNDING = 1e-9
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.imaging.background import counts_to_background
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 Box = tuple[int, int, int, int]
 

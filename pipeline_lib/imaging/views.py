@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.settings import Modality
+from pipeline_lib.settings.base import Modality
 
 ISOTROPIC = ("brightfield", "phase_contrast")
 

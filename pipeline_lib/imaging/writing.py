@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tifffile
 
 from pipeline_lib.imaging.ome import text_to_ome
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 MICROMETRES_IN_CENTIMETRE = 10_000
 OME_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 ADAPTER_FILE = "pytorch_lora_weights.safetensors"
 DOWN, UP = ".lora_A.weight", ".lora_B.weight"

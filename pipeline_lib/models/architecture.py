@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline_lib.files import read_json
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 Architecture = Literal["tiny", "sd15", "sd21", "sdxl"]
 STABLE_DIFFUSION_LATENT_CHANNELS = 4

@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from pipeline_lib.files import read_json
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 DECODER_CARD, AUTOENCODER = "decoder.json", "vae"
 ENCODING = ("encoder.", "quant_conv.")

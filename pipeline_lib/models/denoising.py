@@ -17,7 +17,7 @@ from pipeline_lib.models.conditioning import (
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.models.schedulers import STOCHASTIC, build_scheduler
 from pipeline_lib.randomness import key_of, keys_to_noise
-from pipeline_lib.settings import Denoising
+from pipeline_lib.settings.denoising import Denoising
 
 
 def ready_to_draw(model: BaseModel) -> BaseModel:

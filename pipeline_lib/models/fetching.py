@@ -14,7 +14,8 @@ from pipeline_lib.files import (
     path_to_portable,
 )
 from pipeline_lib.models.architecture import folder_to_description
-from pipeline_lib.settings import BaseModelEntry, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.base_models import BaseModelEntry
 
 CONFIGURATION_FILES = ("model_index.json", "*/config.json", "scheduler/*.json", "tokenizer*/*")
 WEIGHTS = (

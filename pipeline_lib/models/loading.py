@@ -26,7 +26,7 @@ from pipeline_lib.models.adapters import (
 from pipeline_lib.models.architecture import Architecture, ModelDescription, folder_to_description
 from pipeline_lib.models.cards import TRAINED_CARD, path_to_card
 from pipeline_lib.models.devices import default_device
-from pipeline_lib.settings import Precision, UserError
+from pipeline_lib.settings.base import Precision, UserError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

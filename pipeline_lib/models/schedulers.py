@@ -12,7 +12,7 @@ from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
 )
 
 from pipeline_lib.models.timesteps import steps_to_timesteps
-from pipeline_lib.settings import Scheduler, Spacing
+from pipeline_lib.settings.denoising import Scheduler, Spacing
 
 
 class KeyedEulerAncestralScheduler(EulerAncestralDiscreteScheduler):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 SAMPLED_LOG_SNR = (-5.0, 6.5)
 

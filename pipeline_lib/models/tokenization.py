@@ -14,7 +14,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
 from pipeline_lib.files import read_json
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 # How CLIP cuts a text into words (Radford et al. 2021, arXiv 2103.00020, its published tokenizer).
 WORDS = (

@@ -11,7 +11,7 @@ from pipeline_lib.optics.camera import Camera
 from pipeline_lib.optics.keys import Key, key_to_generator
 from pipeline_lib.optics.placement import DENSITIES
 from pipeline_lib.optics.scenes import ILLUMINATIONS, KINDS, MEDIUM_INDEX, SceneSettings
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 Value = TypeVar("Value")
 

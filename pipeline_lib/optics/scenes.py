@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pipeline_lib.optics.camera import Camera
 from pipeline_lib.optics.placement import DENSITIES, Region
 from pipeline_lib.optics.waves import Lens
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 FloatImage = npt.NDArray[np.float32]
 LabelImage = npt.NDArray[np.int32]

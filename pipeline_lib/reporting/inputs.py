@@ -16,7 +16,7 @@ from pipeline_lib.files import read_json
 from pipeline_lib.frames import read_frame
 from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata
 from pipeline_lib.reporting.times import Took, record_to_took, together
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 Images = npt.NDArray[np.uint8]
 MEASURED_IMAGES = 200

@@ -18,7 +18,7 @@ from pipeline_lib.reporting.tables import (
 )
 from pipeline_lib.reporting.verdicts import HEADLINE_METRIC, metrics_to_extractor
 from pipeline_lib.reporting.words import extractor_to_words
-from pipeline_lib.settings import EvaluatedConcept
+from pipeline_lib.settings.evaluated_concepts import EvaluatedConcept
 
 TRAINING_WORDS = {
     "steps": "{} optimizer steps",

@@ -46,7 +46,8 @@ from pipeline_lib.reporting.verdicts import (
     Verdict,
     metrics_to_verdict,
 )
-from pipeline_lib.settings import EvaluatedConcept, ReportStage
+from pipeline_lib.settings.evaluated_concepts import EvaluatedConcept
+from pipeline_lib.settings.report import ReportStage
 
 SheetRows = list[tuple[str, npt.NDArray[np.uint8]]]
 LOSSES = {

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline_lib.randomness import key_of
-from pipeline_lib.settings import SampleStage, UserError, template_to_prompt
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.sampling import SampleStage
+from pipeline_lib.settings.templates import template_to_prompt
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from pipeline_lib.sampling.manifests import (
 )
 from pipeline_lib.sampling.overlap import overlapped
 from pipeline_lib.sampling.sharding import ShardPicture, stage_to_pictures, stage_to_prompt
-from pipeline_lib.settings import SampleStage
+from pipeline_lib.settings.sampling import SampleStage
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.files import value_to_sha256
-from pipeline_lib.settings import SurveySettings
+from pipeline_lib.settings.survey import SurveySettings
 
 DIGITS = 16
 

@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline_lib import __version__
 from pipeline_lib.command_line import validation_to_message
-from pipeline_lib.settings import Settings, Slug, SurveySettings, SurveyStage, UserError
+from pipeline_lib.settings.base import Settings, Slug, UserError
+from pipeline_lib.settings.survey import SurveySettings, SurveyStage
 from pipeline_lib.survey.commitments import commitments_to_identity, position_to_commitment
 from pipeline_lib.survey.trials import Trial
 

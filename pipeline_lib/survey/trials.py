@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.randomness import key_of
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

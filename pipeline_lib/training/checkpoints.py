@@ -28,7 +28,7 @@ from pipeline_lib.files import (
     value_to_sha256,
     write_json,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 if TYPE_CHECKING:
     import torch

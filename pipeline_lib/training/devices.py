@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ import torch
 
 from pipeline_lib.files import sweep
 from pipeline_lib.imaging.stacks import write_stack
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training.checkpoints import newest_checkpoint
 from pipeline_lib.training.history import History
 from pipeline_lib.training.judgement import Judgement, keep_score

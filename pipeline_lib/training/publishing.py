@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline_lib.files import read_json, value_to_sha256, write_json
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training.checkpoints import exclusive
 from pipeline_lib.training.state import clear, is_finished
 

@@ -12,7 +12,8 @@ import tifffile
 import yaml
 
 from pipeline_lib.beginning.command import begin
-from pipeline_lib.settings import SampleRow, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.sheets import SampleRow
 from pipeline_lib.sheets import read_sheet
 from tests.beginning.folders import field, lay_photographs
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.beginning.cutting import span_to_cut
-from pipeline_lib.settings import TilingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.tiling import TilingSettings
 
 
 @given(

@@ -13,7 +13,8 @@ from PIL import Image
 from pipeline_lib.beginning.command import begin
 from pipeline_lib.file_checks import refuse_unfit_files
 from pipeline_lib.imaging.headers import HeaderCache
-from pipeline_lib.study import Study, load_study
+from pipeline_lib.study.loading import load_study
+from pipeline_lib.study.parts import Study
 from tests.beginning.folders import field, save_stack
 from tests.imaging.test_reading import micro_manager_stack
 

@@ -12,7 +12,7 @@ from pipeline_lib.beginning.finding import Picture, folder_to_found
 from pipeline_lib.beginning.looking import doubt_focus, pictures_to_readings, read_planes
 from pipeline_lib.beginning.proposing import pictures_to_proposal
 from pipeline_lib.imaging.reading import read_field
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.beginning.folders import save_stack
 
 SUMMIT, VALLEY, RISING = (1, 2, 4, 2, 1), (4, 6, 1, 6, 4), (1, 2, 3, 4, 5)

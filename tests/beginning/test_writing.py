@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline_lib.beginning.choosing import Choice
 from pipeline_lib.beginning.command import begin
 from pipeline_lib.beginning.writing import _said, _scalar
-from pipeline_lib.study import load_study
+from pipeline_lib.study.loading import load_study
 from tests.beginning.folders import lay_photographs
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from dreambooth_ablations import ablations, rows_to_table, sheet_of_runs, write_configuration
 
-from pipeline_lib.study import load_study
+from pipeline_lib.study.loading import load_study
 
 ROOT = dreambooth_ablations.ROOT
 

@@ -20,7 +20,7 @@ from pipeline_lib.files import folder_to_sha256, write_json
 from pipeline_lib.imaging.stacks import write_stack
 from pipeline_lib.imaging.views import View, modality_to_views
 from pipeline_lib.models.loading import BaseModel, load_model
-from pipeline_lib.settings import DecoderStage
+from pipeline_lib.settings.decoder import DecoderStage
 from tests.dreambooth.workbench import EMBEDDED
 from tests.toy_models import build_toy_model
 

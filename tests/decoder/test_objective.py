@@ -9,7 +9,7 @@ import torch
 from pipeline_lib.decoder.objective import TunedDecoder
 from pipeline_lib.imaging.views import View
 from pipeline_lib.models.decoders import load_autoencoder
-from pipeline_lib.settings import DecoderSettings
+from pipeline_lib.settings.decoder import DecoderSettings
 from tests.decoder.planted import SIZE, DecoderBench, encode
 
 Benches = Callable[[str], DecoderBench]

@@ -5,7 +5,8 @@ import pytest
 
 from pipeline_lib.decoder.tiles import EncodedTiles, decoder_fingerprint
 from pipeline_lib.imaging.views import View
-from pipeline_lib.settings import DecoderSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.decoder import DecoderSettings
 
 FILES = {"vae/config.json": "1", "unet/config.json": "2", "README.md": "3"}
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from pipeline_lib.dreambooth.latents import round_trip
 from pipeline_lib.files import folder_to_sha256, read_json
 from pipeline_lib.models.decoders import load_autoencoder, with_decoder
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training import stopping
 from tests.decoder.planted import DecoderBench
 from tests.dreambooth.workbench import load_script

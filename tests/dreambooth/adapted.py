@@ -13,7 +13,7 @@ from pipeline_lib.files import folder_to_sha256, write_json
 from pipeline_lib.models.conditioning import encode_prompts
 from pipeline_lib.models.denoising import predict
 from pipeline_lib.models.loading import BaseModel, load_model
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
 from tests.toy_models import TOKENS_IN_PROMPT, Architecture, build_toy_model
 
 SIZE = 32

@@ -6,7 +6,8 @@ import pytest
 
 from pipeline_lib.dreambooth.assignment import assign_identifiers, check_identifiers
 from pipeline_lib.models.loading import load_model
-from pipeline_lib.settings import TrainedConcept, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.trained_concepts import TrainedConcept
 from tests.dreambooth.workbench import CONCEPT, Workbench
 
 

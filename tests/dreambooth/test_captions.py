@@ -7,7 +7,8 @@ import pytest
 from pipeline_lib.dreambooth.captions import read_concept_captions
 from pipeline_lib.imaging.tables import write_tiles
 from pipeline_lib.imaging.tiling import Tile
-from pipeline_lib.settings import TrainedConcept, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.trained_concepts import TrainedConcept
 from tests.dreambooth.workbench import CONCEPT
 
 

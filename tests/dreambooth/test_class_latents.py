@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 
 from pipeline_lib.dreambooth.class_latents import class_images_to_latents
 from pipeline_lib.models.loading import load_model
-from pipeline_lib.settings import PriorImagesStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.real_priors import PriorImagesStage
 from tests.dreambooth.workbench import CLASS_PROMPT, Workbench, load_script, random_tiles
 
 script = load_script("prior_images")

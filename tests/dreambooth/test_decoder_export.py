@@ -16,7 +16,7 @@ from pipeline_lib.files import read_json, write_json
 from pipeline_lib.models.decoders import encoder_to_sha256, load_autoencoder, with_decoder
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.models.pictures import intensities_to_bytes, latents_to_images
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.dreambooth.workbench import CONCEPT, Workbench, load_script
 
 Benches = Callable[[str], Workbench]

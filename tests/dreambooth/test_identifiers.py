@@ -12,7 +12,7 @@ from pipeline_lib.dreambooth.identifiers import (
     tokenizers_to_candidates,
 )
 from pipeline_lib.models.loading import load_model
-from pipeline_lib.settings import template_to_prompt
+from pipeline_lib.settings.templates import template_to_prompt
 from tests.toy_models import ARCHITECTURES, build_toy_model
 
 SPARE = {"zx", "qv", "xk", "jw", "vq", "hqz", "pzk", "wqx"}

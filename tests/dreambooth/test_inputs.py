@@ -12,13 +12,9 @@ from pipeline_lib.dreambooth.inputs import (
     concepts_in_order,
     training_fingerprint,
 )
-from pipeline_lib.settings import (
-    JUDGING,
-    SHAPE_NO_WEIGHT,
-    TrainedConcept,
-    TrainingSettings,
-    UserError,
-)
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.trained_concepts import TrainedConcept
+from pipeline_lib.settings.training import JUDGING, SHAPE_NO_WEIGHT, TrainingSettings
 
 CLASS_PROMPT = "an image of cells"
 TILES = 4

@@ -26,7 +26,8 @@ from pipeline_lib.dreambooth.training_data import Batch
 from pipeline_lib.evaluation.yardsticks import Measured
 from pipeline_lib.files import file_to_sha256, folder_to_sha256, read_json
 from pipeline_lib.imaging.stacks import read_stack
-from pipeline_lib.settings import TrainingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.training.judgement import Score, read_scores
 from pipeline_lib.training.loop import training_steps
 from pipeline_lib.training.stopping import StopRequest

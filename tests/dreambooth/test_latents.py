@@ -16,7 +16,7 @@ from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata, write_s
 from pipeline_lib.imaging.views import View, apply_view, modality_to_views
 from pipeline_lib.models.loading import BaseModel, load_model
 from pipeline_lib.models.pictures import images_to_moments
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.dreambooth.workbench import SIZE, Workbench, load_script, make_latents, random_tiles
 
 

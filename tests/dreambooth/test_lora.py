@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from pipeline_lib.dreambooth.lora import TARGETS, add_adapters, has_adapters, model_to_adapters
 from pipeline_lib.models.loading import BaseModel, load_model
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
 from tests.dreambooth.adapted import (
     STABLE_DIFFUSION,
     STABLE_DIFFUSION_XL,

@@ -11,7 +11,7 @@ from pipeline_lib.dreambooth.losses import (
     signal_to_noise,
     training_target,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 STABLE_DIFFUSION = {
     "_class_name": "PNDMScheduler",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline_lib.dreambooth.memory import TrainingMemory, folder_to_meta_model, training_memory
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.training.trainer import Trainer
 from tests.dreambooth import workbench
 from tests.dreambooth.workbench import SIZE, Workbench, load_script

@@ -14,7 +14,7 @@ from pipeline_lib.dreambooth.nouns import losses_to_ranking, nouns_to_losses
 from pipeline_lib.imaging.tables import read_table
 from pipeline_lib.models.conditioning import encode_prompts
 from pipeline_lib.models.loading import BaseModel, load_model
-from pipeline_lib.settings import NounsStage
+from pipeline_lib.settings.naming import NounsStage
 from tests.dreambooth.workbench import Workbench, load_script
 
 PROMPTS = ["an image of cells", "an image of bacteria", "an image of debris"]

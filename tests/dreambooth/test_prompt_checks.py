@@ -6,13 +6,9 @@ import pytest
 
 from pipeline_lib.dreambooth.prompt_checks import check_prompts
 from pipeline_lib.models.tokenization import PromptReader, folder_to_readers
-from pipeline_lib.settings import (
-    BasePrompts,
-    PromptedRun,
-    StatedPrompt,
-    TrainedConcept,
-    UserError,
-)
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.base_prompts import BasePrompts, PromptedRun, StatedPrompt
+from pipeline_lib.settings.trained_concepts import TrainedConcept
 from tests.dreambooth.workbench import CONCEPT
 from tests.toy_models import TOKENS_IN_PROMPT, build_toy_model
 

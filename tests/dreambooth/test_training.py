@@ -16,7 +16,7 @@ from pipeline_lib.dreambooth.objective import DreamBooth
 from pipeline_lib.files import folder_to_sha256, read_json
 from pipeline_lib.models.conditioning import PromptEmbedding
 from pipeline_lib.models.loading import load_model
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training.checkpoints import newest_checkpoint
 from pipeline_lib.training.loop import training_steps
 from pipeline_lib.training.state import CHECKPOINTS, is_finished

@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from pipeline_lib.dreambooth.losses import dreambooth_loss
 from pipeline_lib.dreambooth.training_data import Batch, TrainingData, assemble, make_batch
 from pipeline_lib.models.loading import BaseModel, load_model
-from pipeline_lib.settings import TrainedConcept, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.trained_concepts import TrainedConcept
 from tests.dreambooth.workbench import CLASS_PROMPT, CONCEPT, Workbench
 
 SHAPE = (8, 8, 8)

@@ -17,7 +17,8 @@ from scipy.ndimage import gaussian_filter
 
 from pipeline_lib.files import folder_to_sha256, write_json
 from pipeline_lib.imaging.stacks import write_stack
-from pipeline_lib.settings import FinetuneStage, LatentsStage
+from pipeline_lib.settings.latents import LatentsStage
+from pipeline_lib.settings.training import FinetuneStage
 from pipeline_lib.training.trainer import Trainer
 from tests.toy_models import build_toy_model
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline_lib.evaluation.cellpose_segmenter import load_cellpose_segmenter
 from pipeline_lib.evaluation.objects import ContrastSegmenter, fit_segmenter, images_to_objects
 from pipeline_lib.evaluation.segmenters import name_to_segmenter
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 MASKS = np.array([[0, 2, 2], [0, 0, 5], [9, 9, 5]], np.uint16)
 

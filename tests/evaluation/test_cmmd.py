@@ -12,7 +12,7 @@ from pipeline_lib.evaluation.cmmd import (
     units_to_cmmd_statistic,
 )
 from pipeline_lib.evaluation.intervals import images_to_blocks
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 def slow_mean(x, y, x_origins, y_origins):

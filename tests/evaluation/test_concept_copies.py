@@ -11,7 +11,7 @@ from pipeline_lib.evaluation.concept_copies import Searched, search_copies
 from pipeline_lib.evaluation.image_sets import Described, ImageSet, Regions
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.imaging.views import modality_to_views
-from pipeline_lib.settings import EvaluationSettings
+from pipeline_lib.settings.evaluation import EvaluationSettings
 from tests.evaluation.shards import draw_fields
 
 COUNTS = {"tuned": 9, "untuned": 7, "floor": 8, "vae": 8}

@@ -18,7 +18,7 @@ from pipeline_lib.evaluation.embedding_rows import ExtractorFacts
 from pipeline_lib.evaluation.image_sets import Described, ImageSet, Regions
 from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
 from pipeline_lib.imaging.splitting import SplitRow
-from pipeline_lib.settings import EvaluationSettings
+from pipeline_lib.settings.evaluation import EvaluationSettings
 from tests.evaluation.shards import draw_fields
 
 EVALUATION = EvaluationSettings(copy_quantile=0.95)

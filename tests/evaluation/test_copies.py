@@ -14,7 +14,7 @@ from pipeline_lib.evaluation.copies import (
 )
 from pipeline_lib.evaluation.kept_band import roundtrip_to_band
 from pipeline_lib.imaging.views import apply_view, modality_to_views
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.evaluation.shards import draw_fields, to_bytes
 
 VIEWS = modality_to_views("brightfield")

@@ -10,7 +10,7 @@ from pipeline_lib.evaluation.dreambooth_scores import (
     embeddings_to_prompt_fidelity,
     embeddings_to_subject_fidelity,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 def cosine(a, b):

@@ -13,7 +13,7 @@ from pipeline_lib.evaluation.image_sets import (
     table_to_pixel_size,
     write_features,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.evaluation.shards import draw_fields, write_shard, write_tiles
 
 

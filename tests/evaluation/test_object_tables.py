@@ -5,7 +5,7 @@ import pytest
 
 from pipeline_lib.evaluation.object_tables import objects_to_image_table, objects_to_table
 from pipeline_lib.evaluation.objects import images_to_objects
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 class Given:

@@ -13,7 +13,7 @@ from pipeline_lib.evaluation.image_sets import read_manifests
 from pipeline_lib.evaluation.releases import by_concept, choose_released, grey_to_scale
 from pipeline_lib.imaging.camera_noise import add_camera_noise, tiles_to_camera_noise
 from pipeline_lib.imaging.intensity import IntensityMap
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.evaluation.shards import draw_fields, write_shard
 
 

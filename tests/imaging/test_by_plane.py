@@ -14,7 +14,9 @@ from pipeline_lib.imaging.quality import fields_to_quality
 from pipeline_lib.imaging.quality_pictures import verdicts_to_picture
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.imaging.tiling import regions_to_tiles
-from pipeline_lib.settings import IntensitySettings, QualitySettings, TilingSettings
+from pipeline_lib.settings.intensity import IntensitySettings
+from pipeline_lib.settings.quality import QualitySettings
+from pipeline_lib.settings.tiling import TilingSettings
 
 COUNT, SIDE, AT_ONCE = 12, 96, 2
 

@@ -21,7 +21,7 @@ from pipeline_lib.imaging.camera_noise import (
     tiles_to_camera_noise,
 )
 from pipeline_lib.imaging.intensity import IntensityMap
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 SIDE = 128
 GAIN, READ_NOISE = 0.25, 3.0

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.imaging.class_images import fields_to_class_images
-from pipeline_lib.settings import RealPrior, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.real_priors import RealPrior
 
 FIXED = {"method": "fixed", "low": 0, "high": 255}
 

@@ -10,7 +10,8 @@ import tifffile
 
 from pipeline_lib.imaging import reading
 from pipeline_lib.imaging.damage import refusing_damage
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), ZeroDivisionError("x")])

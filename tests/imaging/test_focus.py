@@ -17,7 +17,8 @@ from pipeline_lib.imaging.focus import (
 )
 from pipeline_lib.imaging.reading import read_field
 from pipeline_lib.optics import Camera, draw_scene_settings, simulate_picture
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 CAMERA = Camera(20_000.0, 0.1, offset=0.0, full_scale=4095.0, read_noise=2.0)
 HEIGHTS = (-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0, 12.0)

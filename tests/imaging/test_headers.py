@@ -18,7 +18,8 @@ from PIL import Image
 from pipeline_lib.imaging.header_reading import path_to_header
 from pipeline_lib.imaging.headers import Header, HeaderCache
 from pipeline_lib.imaging.reading import read_field
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 SIDES = (24, 36)
 

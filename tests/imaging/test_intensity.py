@@ -17,7 +17,8 @@ from pipeline_lib.imaging.intensity import (
     losses_to_warning,
     record_to_intensity,
 )
-from pipeline_lib.settings import IntensitySettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.intensity import IntensitySettings
 
 TYPES = ["uint8", "uint16", "int16", "uint32", "float32", "float64"]
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline_lib.imaging.matching import pattern_to_files
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 LETTERS = string.ascii_letters + string.digits + "[]!*?-_ .()'&#,~"
 SUFFIXES = ("tif", "tiff", "TIF", "TIFF", "Tif", "png", "PNG", "jpg", "JPEG", "txt")

@@ -12,7 +12,8 @@ from pipeline_lib.imaging import header_reading
 from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.imaging.parts import tiff_to_files
 from pipeline_lib.imaging.reading import read_field
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 from tests.imaging.ome_sets import PLANES, SIDE, UUID, metadata, write_set
 
 

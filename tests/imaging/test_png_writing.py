@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline_lib.imaging.png_writing import write_png_image
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])

@@ -20,7 +20,7 @@ from pipeline_lib.imaging.sources import path_to_source
 from pipeline_lib.imaging.stacks import read_planes, read_stack
 from pipeline_lib.imaging.tables import read_table
 from pipeline_lib.imaging.tiling import TileSet
-from pipeline_lib.settings import ROLES
+from pipeline_lib.settings.splitting import ROLES
 from tests.imaging.test_near_duplicates import photograph, scene
 
 ROOT = Path(__file__).parents[2]

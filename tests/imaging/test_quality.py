@@ -25,7 +25,7 @@ from pipeline_lib.imaging.quality import (
     verdict_to_row,
 )
 from pipeline_lib.imaging.quality_pictures import verdicts_to_picture
-from pipeline_lib.settings import QualitySettings
+from pipeline_lib.settings.quality import QualitySettings
 
 SIDE = 128
 

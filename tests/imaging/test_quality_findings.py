@@ -19,7 +19,7 @@ from pipeline_lib.imaging.plane_figures import (
 from pipeline_lib.imaging.quality import ACCEPTED, REFUSED, WARNED, fields_to_quality
 from pipeline_lib.imaging.quality_pictures import verdicts_to_picture
 from pipeline_lib.imaging.spans import plane_to_span
-from pipeline_lib.settings import QualitySettings
+from pipeline_lib.settings.quality import QualitySettings
 from tests.imaging.test_near_duplicates import photograph, scene
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"

@@ -14,7 +14,8 @@ import tifffile
 
 from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.imaging.reading import path_to_files, read_field
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 SIDE = (24, 36)
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline_lib.imaging.same_places import SamePlace, refuse_same_places, rows_to_same_places
 from pipeline_lib.imaging.splitting import SplitRow
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 WHOLE = (0, 100, 0, 100)
 

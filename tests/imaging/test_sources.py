@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.imaging.sources import path_to_source
-from pipeline_lib.settings import SLUG
+from pipeline_lib.settings.base import SLUG
 
 
 def test_the_same_file_name_in_two_folders_gives_two_sources():

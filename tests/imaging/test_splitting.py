@@ -12,7 +12,9 @@ from pipeline_lib.imaging.intensity import IntensityMap
 from pipeline_lib.imaging.regions import Regions
 from pipeline_lib.imaging.splitting import fields_to_split, regions_to_roles
 from pipeline_lib.imaging.tiling import regions_to_tiles
-from pipeline_lib.settings import SourceRegion, SplitSettings, TilingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.splitting import SourceRegion, SplitSettings
+from pipeline_lib.settings.tiling import TilingSettings
 
 SHAPE = (2, 96, 128)
 

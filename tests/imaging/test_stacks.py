@@ -17,7 +17,7 @@ from pipeline_lib.imaging.stacks import (
     write_planes,
     write_stack,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 TYPES = [np.uint8, np.uint16, np.int16, np.uint32, np.float16, np.float32, np.float64]
 

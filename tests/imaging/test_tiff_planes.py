@@ -11,7 +11,8 @@ import tifffile
 
 from pipeline_lib.imaging.reading import open_field
 from pipeline_lib.imaging.stacks import open_stack, write_stack
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 SIDES = (256, 320)
 COUNT = 60

@@ -18,7 +18,8 @@ from pipeline_lib.imaging.tiling import (
     shape_to_places,
     tiles_to_kept,
 )
-from pipeline_lib.settings import TilingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.tiling import TilingSettings
 
 WIDE = IntensityMap(0.0, 65535.0)
 

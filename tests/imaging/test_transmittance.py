@@ -9,7 +9,9 @@ import tifffile
 from pipeline_lib.imaging.regions import Regions, read_blank
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.imaging.transmittance import blank_to_transmittance, fit_to_transmittance
-from pipeline_lib.settings import Dataset, ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.datasets import Dataset
+from pipeline_lib.settings.reading import ReadingSettings
 from tests.imaging.test_near_duplicates import scene
 
 Y, X = np.mgrid[:200, :240] / 200

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pipeline_lib.imaging.intensity import IntensityMap
 from pipeline_lib.imaging.reading import read_field
 from pipeline_lib.imaging.writing import read_provenance, write_image
-from pipeline_lib.settings import ReadingSettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

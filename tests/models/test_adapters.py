@@ -10,7 +10,7 @@ from pipeline_lib.models.adapters import (
     merge_adapters,
     read_adapters,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 def test_a_linear_update_is_the_product():

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from pipeline_lib.models.architecture import folder_to_description
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 @pytest.mark.parametrize(

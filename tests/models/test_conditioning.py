@@ -10,7 +10,7 @@ from pipeline_lib.models.conditioning import (
     encode_training_prompts,
     join_embeddings,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.models.pipelines import plain_pipeline
 
 PROMPTS = ["a brightfield microscopy image of zx cells", "bacteria"]

@@ -11,7 +11,7 @@ from pipeline_lib.files import folder_to_sha256, write_json
 from pipeline_lib.models.decoders import encoder_to_sha256, load_autoencoder, with_decoder
 from pipeline_lib.models.loading import BaseModel, load_model
 from pipeline_lib.models.pictures import images_to_moments, latents_to_images, scale_latents
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.toy_models import Architecture, build_toy_model
 
 

@@ -10,7 +10,7 @@ from pipeline_lib.models.loading import load_model
 from pipeline_lib.models.pictures import latents_to_images
 from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler
 from pipeline_lib.randomness import key_of, keys_to_noise
-from pipeline_lib.settings import Denoising
+from pipeline_lib.settings.denoising import Denoising
 from tests.models.pipelines import plain_pipeline
 
 PROMPT = "a brightfield microscopy image of zx cells"

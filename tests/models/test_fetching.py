@@ -18,7 +18,9 @@ from pipeline_lib.models.fetching import (
     single_file_folder,
 )
 from pipeline_lib.models.loading import load_model
-from pipeline_lib.settings import BaseModelEntry, BasePrompts, StatedPrompt, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.base_models import BaseModelEntry
+from pipeline_lib.settings.base_prompts import BasePrompts, StatedPrompt
 from tests.models.hub_server import REPOSITORY, REVISION, serve_hub
 from tests.models.original_layout import write_original_layout
 from tests.toy_models import build_toy_model

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline_lib.models.loading import load_model, precision_to_dtype
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 def test_weights_are_those_of_the_file_and_frozen(model):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.models.timesteps import spread_by_log_snr, steps_to_timesteps
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 BETAS = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
 KEPT = np.cumprod(1 - BETAS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
 from pipeline_lib.models.tokenization import check_length, folder_to_readers
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.toy_models import TOKENS_IN_PROMPT
 
 ROOT = Path(__file__).resolve().parents[2]

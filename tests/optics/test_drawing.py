@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline_lib.optics import KINDS, draw_scene_settings
 from pipeline_lib.optics.placement import DENSITIES
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 @settings(max_examples=60, deadline=None)

@@ -17,7 +17,7 @@ from pipeline_lib.optics.simulation import (
     settings_to_lamp,
     simulate_intensity,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 def quiet(key: int, kind: str, **change: object) -> SceneSettings:

@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 
 from pipeline_lib.reporting.decoders import CAPTION
-from pipeline_lib.settings import ReportStage
+from pipeline_lib.settings.report import ReportStage
 from tests.reporting.conftest import read_page, write_run
 
 ROOT = Path(__file__).parents[2]

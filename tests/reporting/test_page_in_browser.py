@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.settings import ReportStage, StudyReportStage
+from pipeline_lib.settings.report import ReportStage, StudyReportStage
 from tests.browser import Browser
 from tests.reporting.conftest import study_paths, write_run
 

@@ -40,7 +40,9 @@ from pipeline_lib.reporting.methods import card_to_licences
 from pipeline_lib.reporting.nearest import Pair, copies_to_pairs
 from pipeline_lib.reporting.tables import number
 from pipeline_lib.reporting.times import SHARD_TIME
-from pipeline_lib.settings import EvaluationSettings, ReportStage, StudyReportStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.evaluation import EvaluationSettings
+from pipeline_lib.settings.report import ReportStage, StudyReportStage
 from tests.reporting.conftest import (
     read_page,
     study_paths,

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipeline_lib.models.loading import BaseModel, load_model
-from pipeline_lib.settings import SamplerSettings, SampleStage
+from pipeline_lib.settings.sampling import SamplerSettings, SampleStage
 from tests.toy_models import build_toy_model
 
 

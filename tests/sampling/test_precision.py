@@ -12,7 +12,8 @@ import tifffile
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.sampling.manifests import read_manifest
 from pipeline_lib.sampling.shards import draw_shard
-from pipeline_lib.settings import Precision, SamplerSettings
+from pipeline_lib.settings.base import Precision
+from pipeline_lib.settings.sampling import SamplerSettings
 
 EMBEDDED = Path(__file__).parents[2] / "resources/base_models/brightfield-tiny"
 PICTURES = 4

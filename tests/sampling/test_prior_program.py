@@ -11,7 +11,7 @@ from safetensors import safe_open
 from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata
 from pipeline_lib.models.devices import default_device
 from pipeline_lib.models.loading import precision_to_dtype
-from pipeline_lib.settings import Prior, PriorStage
+from pipeline_lib.settings.priors import Prior, PriorStage
 from tests.dreambooth.workbench import load_script
 
 PATHS = {"images": "shard.tif", "latents": "shard.safetensors", "contact_sheet": "shard.png"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline_lib.sampling.sharding import stage_to_pictures, stage_to_prompt
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 def test_pictures_depend_on_their_index_not_on_the_shard(stage_of):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline_lib.settings import SurveySettings, SurveyStage
+from pipeline_lib.settings.survey import SurveySettings, SurveyStage
 from pipeline_lib.survey.answers import COLUMNS, Answer, check_of_answer
 from pipeline_lib.survey.commitments import images_to_secret
 from pipeline_lib.survey.keys import SurveyKey, trials_to_key

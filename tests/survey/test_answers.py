@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.survey.answers import COLUMNS, Answer, bytes_to_answers, merge_answers
 from tests.survey.small_survey import answer, answers_to_cells, cells_to_text, make_survey
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.survey.keys import text_to_key
 from tests.survey.small_survey import make_survey
 

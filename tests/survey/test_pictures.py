@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.survey.pictures import check_alike, image_to_plain_png, trial_to_pngs
 from pipeline_lib.survey.trials import Trial
 from tests.survey.small_survey import noise

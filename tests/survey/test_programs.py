@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline_lib.settings import SurveyStage, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.survey import SurveyStage
 from pipeline_lib.survey.keys import text_to_key
 from tests.evaluation.shards import draw_fields, write_shard, write_tiles
 from tests.survey.small_survey import answer, answers_to_cells, cells_to_text

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.settings import SurveySettings, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.survey import SurveySettings
 from pipeline_lib.survey.commitments import images_to_secret
 from pipeline_lib.survey.trials import (
     TilePlaces,

@@ -11,7 +11,7 @@ import torch
 from filelock import FileLock
 from safetensors import SafetensorError
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training import checkpoints
 from pipeline_lib.training.checkpoints import (
     exclusive,

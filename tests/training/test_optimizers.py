@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training.objective import OptimizerName, WeightGroup
 from pipeline_lib.training.optimizers import (
     group_to_optimizer,

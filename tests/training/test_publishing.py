@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training.publishing import place_order, publishing
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline_lib.files import folder_to_sha256
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training import checkpoints, saving
 from pipeline_lib.training.checkpoints import newest_checkpoint, write_checkpoint
 from pipeline_lib.training.saving import CheckpointWriter

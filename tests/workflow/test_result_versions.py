@@ -75,15 +75,20 @@ def read_code(path: Path) -> tuple[str, frozenset[Path]]:
     return line, frozenset(filter(None, imported))
 
 
-def code_hash(script: Path) -> str:
-    """Return a hash over the script and its import closure in the library."""
-    waiting, seen, lines = [script], {script}, []
+def import_closure(script: Path) -> set[Path]:
+    """Return the script and all files of the library that it imports, directly or not."""
+    waiting, seen = [script], {script}
     while waiting:
-        line, imported = read_code(waiting.pop())
-        lines.append(line)
+        _, imported = read_code(waiting.pop())
         waiting += imported - seen
         seen |= imported
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+    return seen
+
+
+def code_hash(script: Path) -> str:
+    """Return a hash over the script and its import closure in the library."""
+    lines = sorted(read_code(path)[0] for path in import_closure(script))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def stage_record(stage: str) -> dict[str, object]:
@@ -95,6 +100,49 @@ def stage_record(stage: str) -> dict[str, object]:
 def test_code_and_version_were_recorded_together(stage: str) -> None:
     recorded = json.loads(RECORD.read_text())
     assert recorded.get(stage) == stage_record(stage), __doc__
+
+
+IMAGES = {"QualitySettings", "SplitSettings", "TilingSettings", "IntensitySettings"}
+MODELS = {"BaseModelEntry", "Denoising", "Prior", "DecoderSettings"}
+AFTER_MODELS = {"TrainingSettings", "SamplingSettings", "EvaluationSettings"}
+AT_THE_END = {"ReleaseSettings", "ReportSettings", "SurveySettings"}
+WHOLE = {"Configuration", "SampleRow", "RunRow", "Study"}
+NOT_ITS_OWN = {  # settings whose change must ask nothing of these stages
+    ("ingest",): IMAGES - {"TilingSettings"} | MODELS | AFTER_MODELS | AT_THE_END,
+    ("quality", "split", "tiles"): MODELS | AFTER_MODELS | AT_THE_END,
+    ("fetch", "fetch_extractor"): IMAGES | MODELS - {"BaseModelEntry"} | AFTER_MODELS | AT_THE_END,
+    ("identifier", "prior"): IMAGES | {"DecoderSettings"} | AFTER_MODELS | AT_THE_END,
+    ("nouns", "prior_images"): {"DecoderSettings"} | AFTER_MODELS | AT_THE_END,
+    ("latents", "camera"): IMAGES | MODELS | AFTER_MODELS | AT_THE_END,
+    ("tune_decoder", "decoder_roundtrip"): IMAGES | AFTER_MODELS | AT_THE_END,
+    ("finetune",): {"Prior", "DecoderSettings"} | AT_THE_END,
+    ("sample",): IMAGES | {"Prior", "TrainingSettings", "EvaluationSettings"} | AT_THE_END,
+    ("features",): MODELS | AFTER_MODELS | AT_THE_END,
+    ("metrics",): MODELS | AFTER_MODELS - {"EvaluationSettings"} | AT_THE_END,
+    ("release",): MODELS | AFTER_MODELS | AT_THE_END - {"ReleaseSettings"},
+    ("report", "study"): MODELS | AFTER_MODELS | AT_THE_END - {"ReportSettings"},
+    ("survey",): MODELS | AFTER_MODELS | AT_THE_END - {"SurveySettings"},
+}
+
+
+def defined_classes(script: Path) -> set[str]:
+    """Return the names of the classes that a script's code defines."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in import_closure(script))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+
+
+@pytest.mark.parametrize("stages", NOT_ITS_OWN, ids="-".join)
+def test_settings_of_other_stages_do_not_count(stages: tuple[str, ...]) -> None:
+    for stage in stages:
+        found = defined_classes(ROOT / f"scripts/{stage}.py")
+        assert found & (NOT_ITS_OWN[stages] | WHOLE) == set(), stage
+
+
+def test_every_stage_is_asked_about_settings_of_others() -> None:
+    assert {stage for stages in NOT_ITS_OWN for stage in stages} == set(RESULT_VERSION)
+    everywhere = defined_classes(ROOT / "pipeline_lib/study/loading.py")
+    assert set().union(WHOLE, *NOT_ITS_OWN.values()) <= everywhere
 
 
 def test_docstrings_and_descriptions_do_not_count() -> None:

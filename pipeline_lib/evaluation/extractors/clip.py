@@ -17,7 +17,7 @@ from pipeline_lib.evaluation.extractors.vision_transformers import (
     check_normalisation,
     load_checked_model,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 @dataclass(frozen=True, eq=False)

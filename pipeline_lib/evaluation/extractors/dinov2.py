@@ -19,7 +19,7 @@ from pipeline_lib.evaluation.extractors.vision_transformers import (
     check_normalisation,
     load_checked_model,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 SIZE = 224
 

@@ -6,14 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline_lib.settings import (
-    Attribute,
-    ExtractorFamily,
-    ExtractorKind,
-    Settings,
-    Sha256,
-    Slug,
-)
+from pipeline_lib.settings.base import Settings, Slug
+from pipeline_lib.settings.extractors import Attribute, ExtractorFamily, ExtractorKind, Sha256
 
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
 # The Inception v3 of 2015 that the Frechet Inception Distance is defined by.

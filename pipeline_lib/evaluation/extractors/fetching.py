@@ -12,7 +12,8 @@ from pipeline_lib.evaluation.extractors.entries import (
 )
 from pipeline_lib.evaluation.extractors.weights import check_weights, folder_to_weights_file
 from pipeline_lib.files import file_to_sha256, folder_to_sha256, path_to_portable
-from pipeline_lib.settings import ExtractorEntry, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.extractors import ExtractorEntry
 
 # Repository, revision, folder for downloads and wanted files, to the folder they are in.
 Download = Callable[[str, str, Path, Sequence[str]], Path]

@@ -11,7 +11,7 @@ from pipeline_lib.evaluation.extractors.entries import INCEPTION_FILE
 from pipeline_lib.evaluation.extractors.inception_network import InceptionNetwork
 from pipeline_lib.evaluation.extractors.preparation import TensorFlowResize
 from pipeline_lib.evaluation.extractors.weights import check_weights, read_state_dict
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 PREPARATION = TensorFlowResize(299)
 

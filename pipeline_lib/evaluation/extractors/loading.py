@@ -11,7 +11,8 @@ import torch
 from pipeline_lib.evaluation.extractors.contract import Extractor, place_extractor
 from pipeline_lib.evaluation.extractors.entries import ExtractorCard
 from pipeline_lib.evaluation.extractors.plugins import check_form, load_plugin
-from pipeline_lib.settings import EXTRACTOR_KINDS, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.extractors import EXTRACTOR_KINDS
 
 FolderLoader = Callable[[str, Path, str | None], Extractor]
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 
 from pipeline_lib.evaluation.extractors.contract import Extractor, place_extractor
-from pipeline_lib.settings import ATTRIBUTE, SLUG, UserError
+from pipeline_lib.settings.base import SLUG, UserError
+from pipeline_lib.settings.extractors import ATTRIBUTE
 
 TRIED_SIDE = 64
 # Shares of the largest feature. GPUs multiply with ten bits, in an order that batches change.

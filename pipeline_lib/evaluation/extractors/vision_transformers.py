@@ -11,7 +11,7 @@ import torch
 from pipeline_lib.evaluation.extractors.preparation import GreyResize
 from pipeline_lib.evaluation.extractors.weights import check_weights, folder_to_weights_file
 from pipeline_lib.files import read_json
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 
 class ClassToken(torch.nn.Module):

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from pipeline_lib.files import file_to_sha256
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 

@@ -17,7 +17,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from pipeline_lib.files import folder_to_sha256
 from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
 from pipeline_lib.models.recipe.export import parts_to_pipeline
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 LARGEST_BYTES = 30_000_000
 PICTURES, PROGRESS_PICTURES = 8, 4

@@ -29,7 +29,7 @@ from pipeline_lib.models.recipe.denoiser import (
 )
 from pipeline_lib.models.recipe.pictures import ByteStack
 from pipeline_lib.models.recipe.settings import Recipe
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training.checkpoints import newest_checkpoint
 from pipeline_lib.training.state import CHECKPOINTS, HISTORY
 from pipeline_lib.training.trainer import AVERAGES

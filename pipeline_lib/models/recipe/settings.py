@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline_lib.settings import Fraction, Settings
+from pipeline_lib.settings.base import Fraction, Settings
 
 BLOCK = 4  # side of the blocks of half-size pixels whose cosine coefficients are a latent
 LATENT_CHANNELS = BLOCK**2

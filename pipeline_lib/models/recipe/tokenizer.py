@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
 
 from pipeline_lib.models.recipe.settings import TokenizerRecipe
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 
 START, END, SUFFIX = "<|startoftext|>", "<|endoftext|>", "</w>"
 CONSONANTS = "bcdfghjklmnpqrstvwxz"

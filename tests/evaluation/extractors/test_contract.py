@@ -14,7 +14,7 @@ from pipeline_lib.evaluation.extractors.contract import (
     iterate_features,
     place_extractor,
 )
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.evaluation.extractors.toy_extractors import GOOD
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -11,7 +11,7 @@ from torch.nn import functional
 from pipeline_lib.evaluation.extractors.contract import images_to_features
 from pipeline_lib.evaluation.extractors.efficientnet_lite0 import EFFICIENTNET_LITE0_SHA256
 from pipeline_lib.evaluation.extractors.loading import load_extractor
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.evaluation.shards import draw_fields
 
 

@@ -24,7 +24,7 @@ from pipeline_lib.evaluation.extractors.inception_network import (
     mean_pool,
 )
 from pipeline_lib.files import file_to_sha256
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.evaluation.extractors.published_layout import published_shapes
 from tests.evaluation.shards import draw_fields
 

@@ -26,7 +26,8 @@ from pipeline_lib.evaluation.extractors.inception_network import InceptionNetwor
 from pipeline_lib.evaluation.extractors.loading import load_extractor, read_card
 from pipeline_lib.evaluation.extractors.weights import read_checked_weights
 from pipeline_lib.files import file_to_sha256, write_json
-from pipeline_lib.settings import ExtractorEntry, UserError
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.extractors import ExtractorEntry
 from tests.evaluation.extractors import toy_extractors as toys
 from tests.evaluation.shards import draw_fields
 from tests.models.hub_server import REPOSITORY, REVISION, serve_hub
@@ -184,7 +185,7 @@ def test_the_hub_s_client_brings_the_named_files_alone(tmp_path):
     entry |= {"files": ["config.json", "preprocessor_config.json", "model.safetensors"]}
     code = (
         "import json, sys; from pathlib import Path\n"
-        "from pipeline_lib.settings import ExtractorEntry\n"
+        "from pipeline_lib.settings.extractors import ExtractorEntry\n"
         "from pipeline_lib.evaluation.extractors.fetching import fetch_extractor\n"
         "from pipeline_lib.models.fetching import download_from_hub\n"
         "entry = ExtractorEntry.model_validate_json(sys.argv[1])\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline_lib.evaluation.extractors.contract import images_to_features, place_extractor
 from pipeline_lib.evaluation.extractors.loading import load_extractor
 from pipeline_lib.evaluation.extractors.plugins import check_values, load_plugin, try_extractor
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.evaluation.extractors.toy_extractors import GOOD, Given, means
 
 MODULE = "tests.evaluation.extractors.toy_extractors"

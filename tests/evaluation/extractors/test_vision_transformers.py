@@ -21,7 +21,7 @@ from pipeline_lib.evaluation.extractors.contract import images_to_features, plac
 from pipeline_lib.evaluation.extractors.dino import load_dino
 from pipeline_lib.evaluation.extractors.dinov2 import load_dinov2
 from pipeline_lib.files import file_to_sha256
-from pipeline_lib.settings import UserError
+from pipeline_lib.settings.base import UserError
 from tests.evaluation.extractors import toy_extractors as toys
 from tests.evaluation.shards import draw_fields
 

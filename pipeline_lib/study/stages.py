@@ -7,41 +7,33 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline_lib.files import value_to_sha256
-from pipeline_lib.settings import (
-    CameraStage,
-    DecoderRoundTripStage,
-    DecoderStage,
-    EvaluatedConcept,
-    EvenLight,
-    FeaturesStage,
-    FetchExtractorStage,
-    FetchStage,
-    FinetuneStage,
-    IdentifierStage,
-    IngestStage,
-    LatentsStage,
-    MetricsStage,
-    NamedPrior,
-    NounsStage,
-    PriorImagesStage,
-    PriorStage,
-    QualityStage,
-    RealPrior,
-    ReleaseStage,
-    ReportStage,
-    SampleStage,
-    SourceRegion,
-    SplitStage,
-    StudyReportStage,
-    SurveyStage,
-    TilesStage,
-    TrainedConcept,
-    UserError,
-    takes_caption,
-    template_to_prompt,
-    without_caption,
-)
-from pipeline_lib.study import AUTO, Run, Study, headline_extractor, training_template
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.base_models import FetchStage
+from pipeline_lib.settings.camera import CameraStage
+from pipeline_lib.settings.decoder import DecoderRoundTripStage, DecoderStage
+from pipeline_lib.settings.evaluated_concepts import EvaluatedConcept
+from pipeline_lib.settings.evaluation import MetricsStage
+from pipeline_lib.settings.features import FeaturesStage, FetchExtractorStage
+from pipeline_lib.settings.latents import LatentsStage
+from pipeline_lib.settings.light import EvenLight
+from pipeline_lib.settings.named_priors import NamedPrior
+from pipeline_lib.settings.naming import IdentifierStage, NounsStage
+from pipeline_lib.settings.priors import PriorStage
+from pipeline_lib.settings.quality import QualityStage
+from pipeline_lib.settings.reading import IngestStage
+from pipeline_lib.settings.real_priors import PriorImagesStage, RealPrior
+from pipeline_lib.settings.release import ReleaseStage
+from pipeline_lib.settings.report import ReportStage, StudyReportStage
+from pipeline_lib.settings.sampling import SampleStage
+from pipeline_lib.settings.splitting import SourceRegion, SplitStage
+from pipeline_lib.settings.survey import SurveyStage
+from pipeline_lib.settings.templates import takes_caption, template_to_prompt, without_caption
+from pipeline_lib.settings.tiling import TilesStage
+from pipeline_lib.settings.trained_concepts import TrainedConcept
+from pipeline_lib.settings.training import FinetuneStage
+from pipeline_lib.study.parts import AUTO, Run, Study
+from pipeline_lib.study.registries import headline_extractor
+from pipeline_lib.study.runs import training_template
 
 
 def ingest_stage(study: Study, concept: str, source: str) -> IngestStage:

@@ -9,13 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline_lib.settings import (
-    Concept,
-    Prompt,
-    TrainedConcept,
-    template_to_prompt,
-    without_caption,
-)
+from pipeline_lib.settings.concepts import Concept
+from pipeline_lib.settings.sampling import Prompt
+from pipeline_lib.settings.templates import template_to_prompt, without_caption
+from pipeline_lib.settings.trained_concepts import TrainedConcept
 
 words = st.text("abc 5-", min_size=1, max_size=12).map(str.strip).filter(bool)
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_lib import stages
-from pipeline_lib.settings import UserError
-from pipeline_lib.study import Study
-from tests.test_study import RUN, RUNS, Folder, name_extractors
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.study import stages
+from pipeline_lib.study.parts import Study
+from tests.study.folders import RUN, RUNS, Folder, name_extractors
 
 
 @given(count=st.integers(1, 5000), per_shard=st.integers(1, 700))

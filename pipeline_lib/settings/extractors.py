@@ -1,0 +1,73 @@
+"""Entries of the registry of feature extractors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline_lib.settings.base import Settings
+
+ExtractorFamily = Literal[
+    "efficientnet-lite0", "dinov2", "dino", "clip", "inception-fid", "plug-in"
+]
+ExtractorKind = Literal["package", "folder", "single_file", "hub"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ATTRIBUTE = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"
+Attribute = Annotated[str, Field(pattern=ATTRIBUTE)]
+EXTRACTOR_KINDS: dict[ExtractorFamily, tuple[ExtractorKind, ...]] = {
+    "efficientnet-lite0": ("package",),
+    "plug-in": ("package",),
+    "inception-fid": ("single_file", "hub"),
+    "dinov2": ("folder", "hub"),
+    "dino": ("folder", "hub"),
+    "clip": ("folder", "hub"),
+}
+EXTRACTOR_NEEDS: dict[ExtractorKind, tuple[str, ...]] = {
+    "package": (),
+    "folder": ("path",),
+    "single_file": ("path",),
+    "hub": ("repository", "revision", "files"),
+}
+
+
+class ExtractorEntry(Settings):
+    """A feature extractor of extractors.yaml."""
+
+    family: ExtractorFamily = Field(..., description="What kind of network it is.")
+    kind: ExtractorKind = Field(
+        ..., description="Where its weights come from; `package`: they are installed."
+    )
+    path: str | None = Field(None, description="Folder or file; relative to the workflow.")
+    repository: str | None = Field(None, description="owner/name on the hub.")
+    revision: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="Commit on the hub, 40 hexadecimal digits: names can move.",
+    )
+    files: tuple[str, ...] = Field((), description="Files of the repository to download.")
+    attribute: Attribute | None = Field(
+        None,
+        description="A plug-in's `module:attribute`, called without arguments for the extractor.",
+    )
+    sha256: Sha256 | None = Field(
+        None, description="SHA-256 that its weights' file must have; empty accepts what is there."
+    )
+    licence: str = Field("", description="Terms of use.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> ExtractorEntry:
+        """Refuse families from where they cannot come, and entries that say too little."""
+        if self.kind not in EXTRACTOR_KINDS[self.family]:
+            raise ValueError(
+                f"an extractor of family `{self.family}` is of kind "
+                f"{' or '.join(EXTRACTOR_KINDS[self.family])}, found {self.kind}"
+            )
+        needed = ("attribute",) if self.family == "plug-in" else EXTRACTOR_NEEDS[self.kind]
+        missing = [key for key in needed if not getattr(self, key)]
+        if missing:
+            raise ValueError(
+                f"an extractor of family `{self.family}` and kind `{self.kind}` needs "
+                f"{' and '.join(missing)}"
+            )
+        return self

@@ -1,0 +1,57 @@
+"""The image sets of runs and of untuned base models."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.configuration import Configuration
+from pipeline_lib.study.parts import UNTUNED, ImageSet, Run, image_folder
+
+CLASS_IMAGES = "class"  # a tuned model's images of the class alone, in the place of a prompt's name
+
+
+def check_image_folders(configuration: Configuration) -> None:
+    """Refuse names of datasets and prompts by which two sets of images would share a folder."""
+    names = [*configuration.sampling.prompts]
+    if configuration.evaluation.class_prompt_images:
+        if CLASS_IMAGES in names:
+            raise UserError(
+                f"configuration: sampling.prompts.{CLASS_IMAGES}: the images of the class alone "
+                "(evaluation.class_prompt_images) lie in the folder of this name; rename the prompt"
+            )
+        names.append(CLASS_IMAGES)
+    pairs = itertools.product(configuration.datasets, names)
+    earlier: dict[str, tuple[str, str]] = {}
+    for dataset, prompt in pairs:
+        folder = image_folder(dataset, prompt)
+        first = earlier.setdefault(folder, (dataset, prompt))
+        if first != (dataset, prompt):
+            raise UserError(
+                f"configuration: datasets.{dataset} with sampling.prompts.{prompt} and "
+                f"datasets.{first[0]} with sampling.prompts.{first[1]} would share the folder "
+                f"`{folder}`; rename one of them"
+            )
+
+
+def runs_to_image_sets(
+    runs: Mapping[str, Run], configuration: Configuration
+) -> dict[tuple[str, str], ImageSet]:
+    """Return the image sets of all runs, and of each base where a run's is compared with it."""
+    prompts, evaluation = configuration.sampling.prompts, configuration.evaluation
+    compared = prompts[evaluation.prompt]
+    untuned_count = configuration.sampling.untuned_count or compared.count
+    found: dict[tuple[str, str], ImageSet] = {}
+    for run in runs.values():
+        base, tuned = (f"{UNTUNED}{run.base}", run.base, None), (run.name, run.base, run.name)
+        wanted = [(tuned, name, prompt, prompt.count, True) for name, prompt in prompts.items()]
+        wanted.append((base, evaluation.prompt, compared, untuned_count, True))
+        if evaluation.class_prompt_images:
+            wanted.append((tuned, CLASS_IMAGES, compared, evaluation.class_prompt_images, False))
+        for trained in run.concepts:
+            for model, name, prompt, *count_and_identifier in wanted:
+                shared = (trained.dataset, trained.concept, name, prompt, run.size)
+                one = ImageSet(*model, *shared, *count_and_identifier)
+                found[one.model, one.folder] = one
+    return found

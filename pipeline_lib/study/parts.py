@@ -1,0 +1,83 @@
+"""What a checked study is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_lib.settings.base_models import BaseModelEntry
+from pipeline_lib.settings.configuration import Configuration
+from pipeline_lib.settings.extractors import ExtractorEntry
+from pipeline_lib.settings.reading import ReadingSettings
+from pipeline_lib.settings.sampling import Prompt
+from pipeline_lib.settings.splitting import SourceRegion
+from pipeline_lib.settings.trained_concepts import TrainedConcept
+from pipeline_lib.settings.training import TrainingSettings
+
+UNTUNED = "base-"
+AUTO = "auto"  # in the place of an identifier: the weakest that is measured for the noun
+
+
+@dataclass(frozen=True)
+class Source:
+    """One raw file of a concept."""
+
+    name: str
+    path: Path
+    reading: ReadingSettings
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model to train, with everything looked up."""
+
+    name: str
+    base: str
+    concepts: tuple[TrainedConcept, ...]
+    priors: tuple[str | None, ...]
+    training: TrainingSettings
+    size: int
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of one model and prompt."""
+
+    model: str
+    base: str
+    run: str | None
+    dataset: str
+    concept: str
+    prompt_name: str
+    prompt: Prompt
+    size: int
+    count: int
+    identifier: bool = True
+
+    @property
+    def folder(self) -> str:
+        """Return the set's folder name below the model's."""
+        return image_folder(self.dataset, self.prompt_name)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The checked configuration with sheets read and names looked up."""
+
+    configuration: Configuration
+    bases: Mapping[str, BaseModelEntry]
+    extractors: Mapping[str, ExtractorEntry]
+    judges: Mapping[str, ExtractorEntry]
+    sources: Mapping[str, Mapping[str, Source]]
+    regions: Mapping[str, tuple[SourceRegion, ...]]
+    runs: Mapping[str, Run]
+    image_sets: Mapping[tuple[str, str], ImageSet]
+    prior_files: Mapping[str, tuple[Path, ...]]
+    blanks: Mapping[str, Path]
+
+
+def image_folder(dataset: str, prompt_name: str) -> str:
+    """Return the name of the folder that holds a model's images of one dataset and prompt."""
+    return f"{dataset}-{prompt_name}"
