@@ -33,7 +33,7 @@ demo: install
 	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES) --resources gpu=$(AT_ONCE)
 
 test: install
-	pytest
+	pytest -n auto --dist loadgroup
 
 lint: install
 	ruff check .

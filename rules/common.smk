@@ -58,6 +58,8 @@ from pipeline_lib.yaml_files import read_mapping
 
 LONG_LIST = 20
 LONG_JSON = 60_000
+# Of jobs that use several; Snakemake gives them fewer where --cores says so.
+THREADS = 8
 # Commands name the workflow's folder by a variable: neither their text nor their params change when
 # it moves. Snakemake's own prefix of commands would be that of a workflow which uses this one, too.
 os.environ.update(BRIGHTBOOTH=str(WORKFLOW_FOLDER))

@@ -32,6 +32,7 @@ rule features_of_tiles:
         log_file("features/{extractor}/tiles/{dataset}-{role}"),
     conda:
         "../envs/diffusion.yaml"
+    threads: THREADS
     resources:
         mem_mb=8000,
         runtime=30,
@@ -107,7 +108,7 @@ rule metrics:
         log_file("metrics/{run}"),
     conda:
         "../envs/imaging.yaml"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=16000,
         runtime=120,

@@ -41,7 +41,7 @@ rule quality:
         log_file("quality/{concept}"),
     conda:
         "../envs/imaging.yaml"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=doubled_at_retries(2000),
         runtime=30,

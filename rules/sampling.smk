@@ -14,7 +14,7 @@ rule sample:
         log_file("sample/{model}/{prompt}-{shard}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=16000,
         runtime=240,

@@ -16,7 +16,7 @@ rule latents:
         log_file("latents/{base}/{dataset}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=16000,
         runtime=30,
@@ -42,7 +42,7 @@ rule compare_nouns:
         log_file("nouns/{base}/{dataset}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=16000,
         runtime=60,
@@ -73,7 +73,7 @@ rule tune_decoder:
         log_file("tune_decoder/{base}/{dataset}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=16000,
         runtime=120,
@@ -104,7 +104,7 @@ rule decoder_roundtrip:
         log_file("decoder_roundtrip/{base}/{dataset}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=16000,
         runtime=30,
@@ -176,7 +176,7 @@ rule finetune:
         log_file("finetune/{run}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: 2
+    threads: THREADS
     resources:
         mem_mb=doubled_at_retries(48000),
         runtime=480,
