@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 DEMO := config/examples/demo/config.yaml
 GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c .)
@@ -10,16 +11,21 @@ PROFILE := $(HOME)/.config/snakemake/slurm
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: help install demo test lint schemas base-model slurm-profile clean
+# What took long in work/: trainings that go on where they were, and downloads.
+KEPT := finetune decoders base-model base_models extractors
+
+.PHONY: help install demo test lint docs schemas base-model slurm-profile clean clean-all
 
 help:
 	@echo "make demo          install, then make synthetic images from real ones and judge them"
 	@echo "make test          install, then run the tests"
 	@echo "make lint          check style, the rules and the generated schemas"
+	@echo "make docs          write the documentation as a site, site/index.html"
 	@echo "make schemas       write config/schemas and the tables of docs/configuration.md anew"
 	@echo "make base-model    train the embedded base model by its recipe (more than an hour on two cores)"
 	@echo "make slurm-profile install profiles/slurm, so that snakemake --profile slurm finds it"
-	@echo "make clean         remove what runs made: results, work, logs"
+	@echo "make clean         remove what runs made: results, logs, work, but trainings and downloads in work"
+	@echo "make clean-all     remove these, too"
 
 install: $(STAMP)
 
@@ -28,6 +34,10 @@ $(STAMP): pyproject.toml envs/constraints.txt
 	pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[test]'
 	pip install --quiet --disable-pip-version-check --no-deps ndev-sampledata==0.0.3
 	touch $(STAMP)
+
+$(DOCS_STAMP): $(STAMP)
+	pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[docs]'
+	touch $(DOCS_STAMP)
 
 demo: install
 	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES) --resources gpu=$(AT_ONCE)
@@ -38,9 +48,12 @@ test: install
 lint: install
 	ruff check .
 	ruff format --check .
-	snakefmt --check --line-length 100 Snakefile rules
+	snakefmt --check --line-length 100 Snakefile rules workflow
 	snakemake --lint --configfile $(DEMO)
 	python -m pipeline_lib schemas --check
+
+docs: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
 
 schemas: install
 	python -m pipeline_lib schemas
@@ -55,4 +68,9 @@ slurm-profile:
 	ln -sfn "$(CURDIR)/profiles/slurm" "$(PROFILE)"
 
 clean:
-	rm -rf results work logs .snakemake
+	rm -rf results logs site .snakemake
+	@if [ -d work ]; then \
+	  find work -mindepth 1 -maxdepth 1 $(foreach name,$(KEPT),! -name $(name)) -exec rm -rf {} +; fi
+
+clean-all: clean
+	rm -rf work

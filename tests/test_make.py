@@ -11,11 +11,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def make(*arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
-    """Run make in the project, what `path` holds before all other programs."""
+def make(*arguments: str, path: str = "", folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run make in the project or another folder, what `path` holds before all other programs."""
     environment = os.environ | {"PATH": os.pathsep.join(filter(None, [path, os.environ["PATH"]]))}
     return subprocess.run(
-        ["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        ["make", "--file", str(ROOT / "Makefile"), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -44,3 +49,25 @@ def test_the_demo_runs_as_many_jobs_at_once_as_there_are_gpus(
     lister.chmod(0o755)
     planned = make("--dry-run", "demo", "CORES=5", path=str(tmp_path))
     assert f"--cores 5 --resources gpu={at_once}\n" in planned.stdout
+
+
+TRAININGS = ("work/finetune/key/state", "work/decoders/key/state", "work/base-model/state")
+DOWNLOADS = ("work/base_models/name/model", "work/extractors/name/model")
+MADE_ANEW = ("work/hashes.json", "work/lists/a.txt", "results/demo/a", "logs/a", ".snakemake/a")
+USER_S = ("config/mine/config.yaml", "data/image.tif")
+
+
+@pytest.mark.parametrize(
+    ("target", "left"),
+    [("clean", {*TRAININGS, *DOWNLOADS, *USER_S}), ("clean-all", {*USER_S})],
+)
+def test_cleaning_leaves_what_took_long_unless_asked(
+    tmp_path: Path, target: str, left: set[str]
+) -> None:
+    for name in (*TRAININGS, *DOWNLOADS, *MADE_ANEW, *USER_S):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for _ in range(2):
+        assert make(target, folder=tmp_path).returncode == 0
+    files = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path.relative_to(tmp_path).as_posix() for path in files} == left
