@@ -175,7 +175,7 @@ def example_figures(example: Example, project: str) -> Iterator[Figure]:
     yield Figure(
         f"{example.name}: tuned over untuned", share, f"at most {TUNED_SHARE}", share <= TUNED_SHARE
     )
-    shards = example.path(project, f"samples/{example.run}/{example.dataset}-subject").glob("s*")
+    shards = example.path(project, f"samples/{example.run}/{example.dataset}-subject").glob("*.zip")
     tuned = read_images(sorted(shards)).images
     train = read_stack(example.path(project, f"datasets/{example.dataset}/train.tif"))
     ratio = images_to_mean_spectrum(tuned) / images_to_mean_spectrum(train)

@@ -85,6 +85,7 @@ def measure(folder: Path, turns: int, quick: bool) -> Iterator[Figure]:
 
 # --- drawing -------------------------------------------------------------------------------------
 
+SHARD = "shard.zip"
 Drawer = Callable[[Path, int, int], None]  # folder, index of the first image, and how many
 
 
@@ -123,7 +124,8 @@ def shard_drawer(folder: Path, sampler: SamplerSettings, precision: Precision) -
             first=first,
             count=count,
         )
-        draw_shard(model, stage, folder, {"stage": "sample"})
+        folder.mkdir()
+        draw_shard(model, stage, folder / SHARD, {"stage": "sample"})
 
     return draw
 
@@ -145,7 +147,7 @@ def read_turns(folder: Path, name: str, turns: int) -> Images:
     """Return the images of all turns of a drawer, grey."""
     folders = [folder / f"{turn}-{name}" for turn in range(turns)]
     if name != LOOP:
-        return read_images(folders).images
+        return read_images([one / SHARD for one in folders]).images
     files = [path for one in folders for path in sorted(one.glob("*.png"))]
     return np.stack([np.rint(imread(path).mean(axis=-1)).astype(np.uint8) for path in files])
 

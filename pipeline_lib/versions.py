@@ -24,7 +24,7 @@ RESULT_VERSION = {
     "tune_decoder": 1,
     "decoder_roundtrip": 1,
     "finetune": 3,
-    "sample": 4,
+    "sample": 5,
     "features": 3,
     "metrics": 5,
     "release": 3,

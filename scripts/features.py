@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PATHS = {
     "extractor": "description of the extractor (.json)",
-    "images...": "shard folders with a manifest.parquet, or one TIFF stack",
+    "images...": "shards of synthetic images (.zip), or one TIFF stack",
     "tables...": "table of the stack's tiles with their groups, at most one",
     "features": "file to write, .npz",
 }

@@ -37,8 +37,8 @@ BY_CONCEPT = {
 }
 PATHS = {
     **{f"{name}...": text for name, text in (BY_CONCEPT | FEATURES | CLASS_FEATURES).items()},
-    "tuned_shards...": "shards of the tuned model, of all concepts",
-    "untuned_shards...": "shards of the untuned base, of all concepts",
+    "tuned_shards...": "shards of the tuned model, of all concepts (.zip)",
+    "untuned_shards...": "shards of the untuned base, of all concepts (.zip)",
     "class_shards...": "shards of the tuned model's images of the class alone, if there are any",
     "metrics": "table of metrics to write, .csv",
     "copies": "table of the likest training places to write, .tsv",
@@ -112,7 +112,7 @@ def check_counts(stage: MetricsStage, paths: argparse.Namespace) -> None:
             )
     for name in ("tuned_shards", "untuned_shards"):
         if not getattr(paths, name):
-            raise UserError(f"--{name.replace('_', '-')} needs at least one shard folder")
+            raise UserError(f"--{name.replace('_', '-')} needs at least one shard")
 
 
 def read_sets(

@@ -12,7 +12,7 @@ from pipeline_lib.command_line import run_stage
 from pipeline_lib.settings.release import ReleaseStage
 
 PATHS = {
-    "shards...": "shards of the tuned model, of all concepts",
+    "shards...": "shards of the tuned model, of all concepts (.zip)",
     "copies": "nearest training tile and verdict of each image, .tsv",
     "intensities...": "intensity map of each concept in the settings' order, .json",
     "tables...": "table of the training tiles of each concept, likewise, .tsv; without them the "
@@ -29,7 +29,7 @@ def work(stage: ReleaseStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.evaluation.releases import choose_released
     from pipeline_lib.files import atomic_path, sweep
     from pipeline_lib.frames import read_frame
-    from pipeline_lib.sampling.manifests import MANIFEST
+    from pipeline_lib.sampling.shard_files import MANIFEST, read_origins, read_pictures
 
     copies = read_frame(paths.copies)
     rows = read_manifests(paths.shards)
@@ -38,9 +38,15 @@ def work(stage: ReleaseStage, paths: argparse.Namespace) -> None:
     sweep(paths.release.parent, paths.release.name)
     with atomic_path(paths.release) as beside:
         beside.mkdir()
+        drawn = zip(
+            accepted.to_dict("records"),
+            read_pictures(accepted["path"]),
+            read_origins(accepted["path"]),
+            strict=True,
+        )
         records = [
-            write_released(row, stage, beside, *scales[row["concept"]])
-            for row in tqdm(accepted.to_dict("records"), desc="release", disable=None)
+            write_released(row, image, origin, stage, beside, *scales[row["concept"]])
+            for row, image, origin in tqdm(drawn, total=len(accepted), desc="release", disable=None)
         ]
         released = accepted.drop(columns=["path", "name", "sha256"])
         released.assign(**list_to_columns(records)).to_parquet(beside / MANIFEST, index=False)
@@ -69,6 +75,8 @@ def read_scales(
 
 def write_released(
     row: dict[str, Any],
+    image: Any,
+    origin: dict[str, Any],
     stage: ReleaseStage,
     folder: Path,
     intensity: Any,
@@ -76,21 +84,18 @@ def write_released(
     pixel_size: float | None,
 ) -> dict[str, Any]:
     """Write one image in the wanted scale and return what the manifest says of it."""
-    import tifffile
-
     from pipeline_lib.evaluation.releases import grey_to_scale
     from pipeline_lib.imaging.png_writing import write_png_image
-    from pipeline_lib.imaging.writing import read_provenance, write_image
+    from pipeline_lib.imaging.writing import write_image
     from pipeline_lib.sampling.manifests import pixels_to_sha256
 
     scale = stage.release.scale
-    pixels = grey_to_scale(tifffile.imread(row["path"]), intensity, scale, dtype)
+    pixels = grey_to_scale(image, intensity, scale, dtype)
     suffix, write = {"png": (".png", write_png_image), "ome-tiff": (".tif", write_image)}[
         stage.release.format
     ]
     file = Path(f"{row['name']}{suffix}")
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
-    origin = read_provenance(row["path"])
     release = {"run": stage.run, "scale": scale, "low": intensity.low, "high": intensity.high}
     write(folder / file, pixels, pixel_size, {**origin, "release": release})
     return {

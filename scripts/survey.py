@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PATHS = {
     "tiles": "held-out tiles of the concept (.tif)",
     "table": "their table (.tsv)",
-    "shards...": "shard folders of the run's synthetic images; other concepts are left out",
+    "shards...": "shards of the run's synthetic images (.zip); other concepts are left out",
     "page": "the survey to write (.html)",
     "key": "the key to write (.json); keep it from the raters",
 }
@@ -63,7 +63,7 @@ def read_synthetic(stage: SurveyStage, paths: argparse.Namespace) -> ImageSet:
     from pipeline_lib.evaluation.image_sets import read_manifests, rows_to_images
 
     if not paths.shards:
-        raise UserError("--shards needs at least one shard folder")
+        raise UserError("--shards needs at least one shard")
     rows = read_manifests(paths.shards)
     return rows_to_images(rows[rows["concept"] == stage.concept])
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import tifffile
 
 from pipeline_lib.files import atomic_path
 from pipeline_lib.imaging.splitting import TRAIN, SplitRow
 from pipeline_lib.imaging.stacks import read_planes, read_stack
 from pipeline_lib.imaging.tables import read_split
-from pipeline_lib.sampling.manifests import MANIFEST, read_manifest
+from pipeline_lib.sampling.manifests import USABLE
+from pipeline_lib.sampling.shard_files import read_pictures, read_shard
 from pipeline_lib.settings.base import UserError
 
-USABLE = "ok"
+SHARD_SUFFIX = ".zip"
 
 
 @dataclass(frozen=True)
@@ -177,27 +177,27 @@ def table_to_pixel_size(table: Path) -> float | None:
 
 
 def read_manifests(shards: Sequence[Path]) -> pd.DataFrame:
-    """Read the manifests of shards.
+    """Read the manifests of shards, each of which is checked to be whole.
 
     Parameters
     ----------
     shards : sequence of Path
-        Folders with images and ``manifest.parquet``.
+        Zip files of images with their manifest.
 
     Returns
     -------
     DataFrame
-        The manifests' rows by concept, prompt and index, with columns ``path`` (of the image) and
-        ``name`` (concept/prompt/index).
+        The manifests' rows by concept, prompt and index, with columns ``path`` (the shard, and the
+        image's file in it, for `read_pictures`) and ``name`` (concept/prompt/index).
 
     Raises
     ------
     UserError
-        If an image occurs twice.
+        If a shard is not whole, or an image occurs twice.
     """
     tables = [
         table.assign(path=[str(shard / file) for file in table["file"]])
-        for shard, table in ((shard, read_manifest(shard)) for shard in shards)
+        for shard, table in ((shard, read_shard(shard)) for shard in shards)
     ]
     rows = pd.concat(tables, ignore_index=True)
     keys = rows["concept"] + "/" + rows["prompt_name"]
@@ -223,7 +223,7 @@ def rows_to_images(rows: pd.DataFrame) -> ImageSet:
     """
     usable = rows[rows["status"] == USABLE]
     names = tuple(usable["name"])
-    images = [tifffile.imread(path) for path in usable["path"]]
+    images = list(read_pictures(usable["path"]))
     stack = np.stack(images) if images else np.zeros((0, 0, 0), np.uint8)
     return ImageSet(stack, names, names, names)
 
@@ -234,7 +234,7 @@ def read_images(paths: Sequence[Path], table: Path | None = None) -> ImageSet:
     Parameters
     ----------
     paths : sequence of Path
-        Shard folders, or a single TIFF stack.
+        Shards (.zip), or a single TIFF stack.
     table : Path, optional
         Table of the stack's tiles.
 
@@ -248,12 +248,12 @@ def read_images(paths: Sequence[Path], table: Path | None = None) -> ImageSet:
     UserError
         If the paths are neither shards nor one stack.
     """
-    if paths and all((path / MANIFEST).is_file() for path in paths):
+    if paths and all(path.suffix == SHARD_SUFFIX for path in paths):
         return rows_to_images(read_manifests(paths))
     if len(paths) == 1 and paths[0].is_file():
         return read_tiles(paths[0], table)
     raise UserError(
-        f"--images needs shard folders with a {MANIFEST} or one TIFF stack, found "
+        f"--images needs shards ({SHARD_SUFFIX}) or one TIFF stack, found "
         f"{', '.join(map(str, paths)) or 'nothing'}"
     )
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline_lib.evaluation.image_sets import USABLE
 from pipeline_lib.imaging.intensity import IntensityMap
+from pipeline_lib.sampling.manifests import USABLE
 from pipeline_lib.settings.base import UserError
 
 IDENTITY = ["concept", "prompt_name", "index"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +26,21 @@ def write_image(
     pixel_size_um: float | None,
     provenance: dict[str, Any],
 ) -> None:
-    """Write a grey image as OME-TIFF.
+    """Write a grey image as OME-TIFF, whose bytes `image_to_tiff` makes.
 
     Meant for thousands of files: it writes straight to `path`, so the folder that holds them is
-    what the caller makes atomic. The same arguments give the same bytes.
+    what the caller makes atomic.
+    """
+    Path(path).write_bytes(image_to_tiff(image, pixel_size_um, provenance))
+
+
+def image_to_tiff(
+    image: npt.NDArray[Any], pixel_size_um: float | None, provenance: dict[str, Any]
+) -> bytes:
+    """Return a grey image as the bytes of an OME-TIFF; the same arguments give the same.
 
     Parameters
     ----------
-    path : Path or str
-        File to write.
     image : ndarray
         (Y, X): 8-bit, or of the camera's own type and scale.
     pixel_size_um : float or None
@@ -41,6 +48,11 @@ def write_image(
         OME, as resolution per centimetre. None leaves it unknown.
     provenance : dict
         JSON-able values about the image's origin; ``"synthetic": true`` is added.
+
+    Returns
+    -------
+    bytes
+        The file.
 
     Raises
     ------
@@ -61,7 +73,9 @@ def write_image(
         metadata |= {f"{side}Unit": "µm" for side in sides}
         density = MICROMETRES_IN_CENTIMETRE / pixel_size_um
         scale = {"resolution": (density, density), "resolutionunit": "CENTIMETER"}
-    tifffile.imwrite(path, image, ome=True, photometric="minisblack", metadata=metadata, **scale)
+    file = io.BytesIO()
+    tifffile.imwrite(file, image, ome=True, photometric="minisblack", metadata=metadata, **scale)
+    return file.getvalue()
 
 
 def _uuid(image: npt.NDArray[Any], text: str) -> str:
@@ -70,12 +84,12 @@ def _uuid(image: npt.NDArray[Any], text: str) -> str:
     return str(uuid.UUID(bytes=digest.digest()[:16], version=5))
 
 
-def read_provenance(path: Path | str) -> dict[str, Any]:
+def read_provenance(path: Path | str | BinaryIO) -> dict[str, Any]:
     """Return the provenance that `write_image` kept in a file.
 
     Parameters
     ----------
-    path : Path or str
+    path : Path, str or binary file
         File to read.
 
     Returns

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline_lib.evaluation.image_sets import USABLE, read_manifests, rows_to_images
+from pipeline_lib.evaluation.image_sets import read_manifests, rows_to_images
 from pipeline_lib.files import read_json
 from pipeline_lib.frames import read_frame
 from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata
 from pipeline_lib.reporting.times import Took, record_to_took, together
+from pipeline_lib.sampling.manifests import USABLE
 from pipeline_lib.settings.base import UserError
 
 Images = npt.NDArray[np.uint8]
@@ -128,13 +129,13 @@ def read_metrics(path: Path) -> pd.DataFrame:
     return frame
 
 
-def read_samples(shards: Sequence[Path], concept: str) -> Samples:
+def read_samples(rows: pd.DataFrame, concept: str) -> Samples:
     """Return the images of one concept in some shards.
 
     Parameters
     ----------
-    shards : sequence of Path
-        Shard folders, of any concepts.
+    rows : DataFrame
+        Of the shards' manifests, of any concepts.
     concept : str
         Whose images.
 
@@ -148,10 +149,9 @@ def read_samples(shards: Sequence[Path], concept: str) -> Samples:
     UserError
         If no shard holds an image of the concept, usable or not.
     """
-    manifest = read_manifests(shards) if shards else pd.DataFrame({"concept": []})
-    own = manifest[manifest["concept"] == concept]
+    own = rows[rows["concept"] == concept]
     if not len(own):
-        raise UserError(f"no image of concept {concept} in {len(shards)} shard folders")
+        raise UserError(f"no image of concept {concept} among the {len(rows)} of the shards")
     usable = own[own["status"] == USABLE]
     return Samples(own, rows_to_images(usable.head(MEASURED_IMAGES)).images)
 
@@ -198,7 +198,7 @@ def read_concepts(
         By kind of file (``train_tiles``, ``quality``, ...): one path for each concept. Without
         ``cameras``, no camera noise was given back.
     shards : mapping
-        Shard folders of all concepts: ``tuned`` and ``untuned``.
+        Shards of all concepts: ``tuned`` and ``untuned``.
 
     Returns
     -------
@@ -216,8 +216,9 @@ def read_concepts(
                 f"--{kind.replace('_', '-')} needs one path for each concept "
                 f"({', '.join(names)}), found {len(paths)}"
             )
+    drawn = {kind: read_manifests(paths) for kind, paths in shards.items()}
     return {
-        name: _read_concept(name, {kind: paths[index] for kind, paths in lists.items()}, shards)
+        name: _read_concept(name, {kind: paths[index] for kind, paths in lists.items()}, drawn)
         for index, name in enumerate(names)
     }
 
@@ -248,15 +249,15 @@ def with_decoder_costs(
 
 
 def _read_concept(
-    name: str, paths: Mapping[str, Path], shards: Mapping[str, Sequence[Path]]
+    name: str, paths: Mapping[str, Path], drawn: Mapping[str, pd.DataFrame]
 ) -> ConceptFiles:
     """Read the files of one concept."""
     return ConceptFiles(
         train=read_stack(paths["train_tiles"]),
         holdout=read_stack(paths["holdout_tiles"]),
         roundtrip=read_stack(paths["roundtrips"]),
-        tuned=read_samples(shards["tuned"], name),
-        untuned=read_samples(shards["untuned"], name),
+        tuned=read_samples(drawn["tuned"], name),
+        untuned=read_samples(drawn["untuned"], name),
         quality=read_frame(paths["quality"]),
         split=read_frame(paths["splits"]),
         intensity=read_json(paths["intensities"]),

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import tifffile
 
 from pipeline_lib.reporting.tables import number
 from pipeline_lib.reporting.verdicts import Copies
+from pipeline_lib.sampling.shard_files import read_pictures
 
 Image = npt.NDArray[np.uint8]
 MIDDLE = 128
@@ -200,14 +200,18 @@ def copies_to_pairs(
     own = copies[(copies["concept"] == concept) & (copies["window"] >= 0)]
     nearest = own.sort_values("similarity", ascending=False, kind="stable").head(count)
     placed = nearest.merge(manifest[["key", "path"]], on="key", how="left")
-    return [_row_to_pair(row, windows) for row in placed.to_dict("records")]
+    pictures = read_pictures(placed["path"])
+    return [
+        _row_to_pair(row, picture, windows)
+        for row, picture in zip(placed.to_dict("records"), pictures, strict=True)
+    ]
 
 
-def _row_to_pair(row: dict[str, Any], windows: Sequence[Image]) -> Pair:
-    """Open the pictures of one row."""
+def _row_to_pair(row: dict[str, Any], picture: Image, windows: Sequence[Image]) -> Pair:
+    """Put a picture beside its place."""
     return Pair(
         index=row["index"],
-        synthetic=tifffile.imread(row["path"]),
+        synthetic=picture,
         training=windows[row["window"]],
         similarity=row["similarity"],
         place=f"{row['source']}, plane {row['plane']}, row {row['y']:.0f}, column {row['x']:.0f}",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import tifffile
 
 from pipeline_lib.reporting.pictures import seeded_choice
+from pipeline_lib.sampling.shard_files import read_pictures
 
 Images = npt.NDArray[np.uint8]
 LABEL = "Unlike any object of the held-out tiles"
@@ -68,8 +68,8 @@ def objects_to_strange(
     chosen = strange.iloc[seeded_choice(len(strange), SHOWN, concept, "strange")]
     places = chosen[["row", "column"]].to_numpy(float)
     cut = [
-        cut_around(tifffile.imread(path), *place)
-        for path, place in zip(chosen["path"], places, strict=True)
+        cut_around(picture, *place)
+        for picture, place in zip(read_pictures(chosen["path"]), places, strict=True)
     ]
     pictures = np.stack(cut) if cut else np.zeros((0, 1, 1), np.uint8)
     return StrangeObjects(_words(told, len(cut)), pictures, chosen["index"].tolist())

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline_lib.files import read_json
 from pipeline_lib.reporting.tables import Table, number
-from pipeline_lib.sampling.manifests import SHARD_TIME
+from pipeline_lib.sampling.manifests import shard_to_time_file
 
 GPU = "cuda"
 SECONDS_IN_MINUTE, SECONDS_IN_HOUR, MINUTES_IN_HOUR = 60, 3600, 60
@@ -109,14 +109,14 @@ def read_shard_times(shards: Iterable[Path]) -> Took:
     Parameters
     ----------
     shards : iterable of Path
-        Shard folders.
+        Their files.
 
     Returns
     -------
     Took
         The sum over the shards.
     """
-    paths = (shard / SHARD_TIME for shard in shards)
+    paths = map(shard_to_time_file, shards)
     return together([record_to_took(read_json(path) if path.exists() else {}) for path in paths])
 
 

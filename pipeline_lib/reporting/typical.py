@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import tifffile
+
+from pipeline_lib.sampling.shard_files import read_pictures
 
 Images = npt.NDArray[np.uint8]
 SHOWN_EACH = 4
@@ -75,7 +76,7 @@ def copies_to_typical(
 
 def _open(rows: pd.DataFrame) -> tuple[Images, list[int]]:
     """Read the pictures of some rows."""
-    return np.stack([tifffile.imread(path) for path in rows["path"]]), rows["index"].tolist()
+    return np.stack(list(read_pictures(rows["path"]))), rows["index"].tolist()
 
 
 def typical_to_sheet_rows(

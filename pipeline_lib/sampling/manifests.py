@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas
 from numpy.typing import NDArray
 
-MANIFEST = "manifest.parquet"
-SHARD_TIME = "time.json"  # how long drawing took, and on what
+USABLE = "ok"
 BLANK_BELOW = 1.0
 
 
@@ -41,16 +38,9 @@ class ManifestRow:
     sha256: str
 
 
-def write_manifest(path: Path | str, rows: Sequence[ManifestRow]) -> None:
-    """Write the rows as a Parquet table."""
-    names = [field.name for field in fields(ManifestRow)]
-    table = pandas.DataFrame([asdict(row) for row in rows], columns=names)
-    table.to_parquet(path, index=False)
-
-
-def read_manifest(folder: Path | str) -> pandas.DataFrame:
-    """Return the table of a shard's folder."""
-    return pandas.read_parquet(Path(folder) / MANIFEST)
+def shard_to_time_file(shard: Path) -> Path:
+    """Return the file beside a shard that says how long drawing it took, and on what."""
+    return shard.with_suffix(".json")
 
 
 def judge_picture(intensities: NDArray[np.float32]) -> tuple[str, str]:
@@ -75,7 +65,7 @@ def judge_picture(intensities: NDArray[np.float32]) -> tuple[str, str]:
     contrast = float(np.clip(intensities, 0, 1).mean(axis=-1).std()) * 255
     if contrast < BLANK_BELOW:
         return "blank", f"grey levels vary by {contrast:.2f}, less than {BLANK_BELOW:g}"
-    return "ok", ""
+    return USABLE, ""
 
 
 def pixels_to_sha256(image: NDArray[np.uint8]) -> str:

@@ -1,4 +1,4 @@
-"""Drawing a shard of synthetic images into a folder."""
+"""Drawing a shard of synthetic images."""
 
 from __future__ import annotations
 
@@ -13,18 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline_lib.imaging.camera_noise import CameraNoise, add_camera_noise
-from pipeline_lib.imaging.writing import write_image
+from pipeline_lib.imaging.writing import image_to_tiff
 from pipeline_lib.models.denoising import draw_batches
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.models.pictures import intensities_to_grey, latents_to_intensities
-from pipeline_lib.sampling.manifests import (
-    MANIFEST,
-    ManifestRow,
-    judge_picture,
-    pixels_to_sha256,
-    write_manifest,
-)
+from pipeline_lib.sampling.manifests import ManifestRow, judge_picture, pixels_to_sha256
 from pipeline_lib.sampling.overlap import overlapped
+from pipeline_lib.sampling.shard_files import write_shard
 from pipeline_lib.sampling.sharding import ShardPicture, stage_to_pictures, stage_to_prompt
 from pipeline_lib.settings.sampling import SampleStage
 
@@ -42,7 +37,7 @@ class DrawnPicture:
 def draw_shard(
     model: BaseModel,
     stage: SampleStage,
-    folder: Path,
+    path: Path,
     origin: dict[str, Any],
     camera: CameraNoise | None = None,
     on_step: Callable[[int], Any] | None = None,
@@ -50,7 +45,7 @@ def draw_shard(
 ) -> list[ManifestRow]:
     """Draw the pictures of a shard and write them with their manifest.
 
-    Each batch is decoded and written while the next one is drawn.
+    Each batch is decoded while the next one is drawn.
 
     Parameters
     ----------
@@ -58,8 +53,8 @@ def draw_shard(
         A trained model, or an untuned base.
     stage : SampleStage
         What to draw.
-    folder : Path
-        Folder to fill; the caller makes it appear as a whole.
+    path : Path
+        Shard's zip file to write; the caller makes it appear as a whole.
     origin : dict
         Provenance that goes into every file, beside the picture's own row.
     camera : CameraNoise, optional
@@ -74,7 +69,6 @@ def draw_shard(
     list of ManifestRow
         What became of each picture. Pictures that are not finite have no file.
     """
-    folder.mkdir(parents=True)
     pictures, sampler = stage_to_pictures(stage), stage.sampler
     prompt = stage_to_prompt(stage, model.card)
     batches = draw_batches(
@@ -89,19 +83,16 @@ def draw_shard(
     )
     waiting = iter(pictures)
 
-    def write(latents: torch.Tensor) -> list[ManifestRow]:
-        written = []
-        for intensities in latents_to_intensities(model, latents):
-            drawn = _drawn(next(waiting), intensities, camera)
-            written.append(_row(drawn, stage, prompt, model.card["name"]))
-            if drawn.status != "not finite":
-                provenance = origin | vars(written[-1])
-                write_image(folder / drawn.picture.file, drawn.grey, None, provenance)
-        return written
+    def decode(latents: torch.Tensor) -> list[tuple[ManifestRow, bytes]]:
+        decoded = latents_to_intensities(model, latents)
+        drawn = [_drawn(next(waiting), intensities, camera) for intensities in decoded]
+        rows = [_row(one, stage, prompt, model.card["name"]) for one in drawn]
+        return [
+            (row, image_to_tiff(one.grey, None, origin | vars(row)))
+            for row, one in zip(rows, drawn, strict=True)
+        ]
 
-    rows = list(itertools.chain.from_iterable(overlapped(batches, write)))
-    write_manifest(folder / MANIFEST, rows)
-    return rows
+    return write_shard(path, itertools.chain.from_iterable(overlapped(batches, decode)))
 
 
 def _drawn(

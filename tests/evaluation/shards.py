@@ -10,13 +10,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pipeline_lib.imaging.stacks import write_stack
-from pipeline_lib.imaging.writing import write_image
-from pipeline_lib.sampling.manifests import (
-    MANIFEST,
-    ManifestRow,
-    pixels_to_sha256,
-    write_manifest,
-)
+from pipeline_lib.imaging.writing import image_to_tiff
+from pipeline_lib.sampling import shard_files
+from pipeline_lib.sampling.manifests import ManifestRow, pixels_to_sha256
 
 Images = npt.NDArray[np.uint8]
 
@@ -46,10 +42,9 @@ def write_tiles(folder: Path, name: str, tiles: Images, sources: Sequence[str]) 
 
 
 def write_shard(
-    folder: Path, images: Images, concept: str = "cells", first: int = 0, bad: Sequence[int] = ()
-) -> None:
+    path: Path, images: Images, concept: str = "cells", first: int = 0, bad: Sequence[int] = ()
+) -> Path:
     """Write a shard of synthetic images; those in `bad` count as blank."""
-    folder.mkdir(parents=True)
     rows = []
     for number, image in enumerate(images):
         index = first + number
@@ -75,7 +70,7 @@ def write_shard(
             reason="grey levels vary by 0.00, less than 1" if blank else "",
             sha256=pixels_to_sha256(image),
         )
-        write_image(folder / row.file, image, None, vars(row))
         rows.append(row)
-    write_manifest(folder / MANIFEST, rows)
-    (folder / ".DS_Store").write_bytes(b"not an image")
+    made = [image_to_tiff(image, None, vars(row)) for row, image in zip(rows, images, strict=True)]
+    shard_files.write_shard(path, zip(rows, made, strict=True))
+    return path

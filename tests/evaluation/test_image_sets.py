@@ -17,25 +17,25 @@ from pipeline_lib.settings.base import UserError
 from tests.evaluation.shards import draw_fields, write_shard, write_tiles
 
 
-def test_shards_are_read_by_index_without_blank_images_and_hidden_files(tmp_path):
+def test_shards_are_read_by_index_without_blank_images(tmp_path):
     images = draw_fields(0, 7, 64)
-    write_shard(tmp_path / "late", images[4:], first=4)
-    write_shard(tmp_path / "early", images[:4], bad=[2])
-    found = read_images([tmp_path / "late", tmp_path / "early"])
+    write_shard(tmp_path / "late.zip", images[4:], first=4)
+    write_shard(tmp_path / "early.zip", images[:4], bad=[2])
+    found = read_images([tmp_path / "late.zip", tmp_path / "early.zip"])
     assert (found.images == images[[0, 1, 3, 4, 5, 6]]).all()
     assert found.names[2] == "cells/cells-64-subject/000003"
     assert len(set(found.groups)) == 6
 
 
 def test_a_shard_given_twice_is_refused(tmp_path):
-    write_shard(tmp_path / "a", draw_fields(0, 2, 64))
+    write_shard(tmp_path / "a.zip", draw_fields(0, 2, 64))
     with pytest.raises(UserError, match="000000 is in two of the shards"):
-        read_manifests([tmp_path / "a", tmp_path / "a"])
+        read_manifests([tmp_path / "a.zip", tmp_path / "a.zip"])
 
 
 def test_shards_without_a_usable_image_are_an_empty_set(tmp_path):
-    write_shard(tmp_path / "a", draw_fields(0, 2, 64), bad=[0, 1])
-    assert len(rows_to_images(read_manifests([tmp_path / "a"]))) == 0
+    write_shard(tmp_path / "a.zip", draw_fields(0, 2, 64), bad=[0, 1])
+    assert len(rows_to_images(read_manifests([tmp_path / "a.zip"]))) == 0
 
 
 def test_tiles_come_with_groups_and_sources(tmp_path):
@@ -56,9 +56,9 @@ def test_a_table_of_other_length_is_refused(tmp_path):
 
 
 def test_other_paths_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"needs shard folders .* found nothing"):
+    with pytest.raises(UserError, match=r"needs shards \(\.zip\) .* found nothing"):
         read_images([])
-    with pytest.raises(UserError, match="needs shard folders"):
+    with pytest.raises(UserError, match="needs shards"):
         read_images([tmp_path])
 
 
@@ -74,8 +74,8 @@ def test_pixel_size_is_known_only_if_all_tiles_agree(tmp_path):
 
 
 def test_features_are_found_by_name_in_any_order(tmp_path):
-    write_shard(tmp_path / "a", draw_fields(0, 3, 64))
-    images = read_images([tmp_path / "a"])
+    write_shard(tmp_path / "a.zip", draw_fields(0, 3, 64))
+    images = read_images([tmp_path / "a.zip"])
     values = np.arange(6, dtype=np.float32).reshape(3, 2)
     structure = values + 7
     made = Features(values[::-1], structure[::-1], images.names[::-1], {"extractor": "trial"})

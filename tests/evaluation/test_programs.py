@@ -22,6 +22,7 @@ from pipeline_lib.imaging.splitting import SPLIT_COLUMNS, SplitRow
 from pipeline_lib.imaging.stacks import read_planes, write_planes, write_stack
 from pipeline_lib.imaging.tables import write_table
 from pipeline_lib.imaging.writing import read_provenance
+from pipeline_lib.sampling.shard_files import read_pictures
 from tests.evaluation.shards import draw_fields, write_shard, write_tiles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,13 +61,13 @@ def folder(tmp_path_factory):
     smooth = ndimage.gaussian_filter(train[:4], (0, 0.7, 0.7))
     write_stack(folder / "train-roundtrip.tif", smooth, {"tiles": [0, 1, 2, 3]})
     write_stack(folder / "roundtrip.tif", ndimage.gaussian_filter(holdout, (0, 0.7, 0.7)))
-    write_shard(folder / "tuned-0", tuned[:4], "null", bad=[1])
-    write_shard(folder / "tuned-1", tuned[4:], "null", first=4)
-    write_shard(folder / "untuned-0", 255 - draw_fields(3, 6, 64) // 2, "null")
+    write_shard(folder / "tuned-0.zip", tuned[:4], "null", bad=[1])
+    write_shard(folder / "tuned-1.zip", tuned[4:], "null", first=4)
+    write_shard(folder / "untuned-0.zip", 255 - draw_fields(3, 6, 64) // 2, "null")
     record = intensity_to_record(IntensityMap(LOW, HIGH)) | {"dtype": "float32"}
     write_json(folder / "intensity.json", record)
     images = {role: [folder / f"{role}.tif"] for role in ROLES[:3]}
-    images |= {role: sorted(folder.glob(f"{role}-*")) for role in ROLES[3:]}
+    images |= {role: sorted(folder.glob(f"{role}-*.zip")) for role in ROLES[3:]}
     tables = {"train": [folder / "train.tsv"], "roundtrip": [folder / "holdout.tsv"]}
     entry = {"family": "efficientnet-lite0", "kind": "package"}
     given = {"name": "efficientnet-lite0", "entry": entry}
@@ -92,7 +93,7 @@ def measure(folder, **changes):
     paths = {f"{role}_features": [folder / f"{role}.npz"] for role in ROLES}
     paths |= {f"{role}_tiles": [folder / f"{role}.tif"] for role in ROLES[:2]}
     paths |= {f"{role}_tables": [folder / f"{role}.tsv"] for role in ROLES[:2]}
-    paths |= {f"{role}_shards": sorted(folder.glob(f"{role}-*")) for role in ROLES[3:]}
+    paths |= {f"{role}_shards": sorted(folder.glob(f"{role}-*.zip")) for role in ROLES[3:]}
     paths |= {"roundtrips": [folder / "roundtrip.tif"]}
     paths |= {"train_regions": [folder / "regions.tif"], "splits": [folder / "split.tsv"]}
     paths |= {"train_roundtrips": [folder / "train-roundtrip.tif"]}
@@ -113,12 +114,17 @@ def give_out(folder, scale, form="ome-tiff"):
             "concepts": [CONCEPT["concept"]],
             "release": {"scale": scale, "format": form},
         },
-        shards=sorted(folder.glob("tuned-*")),
+        shards=sorted(folder.glob("tuned-*.zip")),
         copies=folder / "copies.tsv",
         intensities=[folder / "intensity.json"],
         tables=[folder / "train.tsv"],
         release=folder / "release",
     )
+
+
+def drawn(folder, index):
+    """Return an image of the first shard."""
+    return next(read_pictures([folder / "tuned-0.zip" / f"{index:06d}.tif"]))
 
 
 def test_features_say_what_made_them(folder):
@@ -165,7 +171,7 @@ def test_the_planted_copy_is_named_with_its_key_and_held_back(folder):
     assert (row["key"], row["source"], row["verdict"]) == ("0000000000000003", "c", "copy")
     assert (row["y"], row["x"]) == pytest.approx((0, 0), abs=0.1)
     shown = read_planes(folder / "copies.tif")[row["window"]]
-    image = tifffile.imread(folder / "tuned-0" / "000003.tif")
+    image = drawn(folder, 3)
     assert np.abs(shown.astype(int) - image).max() <= 1
     assert copies["index"].tolist() == [0, 2, 3, 4, 5]
     held_back = pd.read_csv(folder / "release/held_back.tsv", sep="\t")
@@ -182,7 +188,7 @@ def test_released_images_are_camera_counts_with_scale_and_origin(folder):
     row = manifest.iloc[0]
     path = release / row["file"]
     pixels = tifffile.imread(path)
-    original = tifffile.imread(folder / "tuned-0" / "000000.tif")
+    original = drawn(folder, 0)
     assert pixels.dtype == np.float32
     expected = LOW + original.astype(float) * (HIGH - LOW) / 255
     np.testing.assert_allclose(pixels, expected, rtol=1e-6)
@@ -198,7 +204,7 @@ def test_a_release_replaces_the_one_before(folder):
     assert give_out(folder, "8bit") == 0
     manifest = pd.read_parquet(folder / "release/manifest.parquet")
     pixels = tifffile.imread(folder / "release" / manifest["file"].iloc[0])
-    assert (pixels == tifffile.imread(folder / "tuned-0" / "000000.tif")).all()
+    assert (pixels == drawn(folder, 0)).all()
     assert set(manifest["scale"]) == {"8bit"}
 
 
@@ -208,7 +214,7 @@ def test_a_release_of_png_has_the_same_pixels(folder):
     files = {path.relative_to(folder / "release").as_posix() for path in folder.rglob("*.png")}
     assert set(manifest["file"]) == files
     with Image.open(folder / "release" / manifest["file"].iloc[0]) as image:
-        expected = tifffile.imread(folder / "tuned-0" / "000000.tif")
+        expected = drawn(folder, 0)
         np.testing.assert_array_equal(np.asarray(image), expected)
         assert json.loads(image.text["Description"])["synthetic"] is True
 
@@ -218,4 +224,4 @@ def test_wrong_lists_are_refused_in_words(folder, capfd):
     assert measure(folder, untuned_shards=[]) == 2
     said = capfd.readouterr().err
     assert "--train-tiles needs 1 paths, for 1 concepts and 1 extractors, found 2" in said
-    assert "--untuned-shards needs at least one shard folder" in said
+    assert "--untuned-shards needs at least one shard" in said

@@ -19,7 +19,7 @@ from tests.evaluation.shards import draw_fields, write_shard
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shards") / "a"
+    folder = tmp_path_factory.mktemp("shards") / "a.zip"
     write_shard(folder, draw_fields(0, 6, 64), bad=[1])
     return read_manifests([folder])
 

@@ -17,9 +17,10 @@ from pipeline_lib.dreambooth.objective import DreamBooth
 from pipeline_lib.evaluation.decoder_costs import before_and_after
 from pipeline_lib.files import write_json
 from pipeline_lib.imaging.stacks import read_stack, write_planes, write_stack
-from pipeline_lib.imaging.writing import write_image
-from pipeline_lib.reporting.times import SHARD_TIME
-from pipeline_lib.sampling.manifests import MANIFEST, ManifestRow, write_manifest
+from pipeline_lib.imaging.writing import image_to_tiff
+from pipeline_lib.models.cards import TRAINED_CARD
+from pipeline_lib.sampling import shard_files
+from pipeline_lib.sampling.manifests import ManifestRow, shard_to_time_file
 
 SIDE = 64
 METRIC_COLUMNS = (
@@ -120,8 +121,7 @@ class RunOnDisk:
         return command
 
 
-def write_shard(folder, concept, images, model, statuses=None):
-    folder.mkdir(parents=True)
+def write_shard(path, concept, images, model, statuses=None):
     rows = []
     for index, image in enumerate(images):
         status = (statuses or {}).get(index, "ok")
@@ -149,11 +149,10 @@ def write_shard(folder, concept, images, model, statuses=None):
                 sha256=hashlib.sha256(image.tobytes()).hexdigest(),
             )
         )
-        if file:
-            write_image(folder / file, image, 0.6, {})
-    write_manifest(folder / MANIFEST, rows)
-    write_json(folder / SHARD_TIME, {"seconds": 90.0, "device": "cuda:0"})
-    return folder
+    files = [image_to_tiff(image, 0.6, {}) for image in images]
+    shard_files.write_shard(path, zip(rows, files, strict=True))
+    write_json(shard_to_time_file(path), {"seconds": 90.0, "device": "cuda:0"})
+    return path
 
 
 def write_tile_table(path, count, source):
@@ -244,8 +243,8 @@ def write_concept(folder, name):
         )
     )
     shards = {
-        "tuned_shards": write_shard(folder / "tuned", name, tuned, "demo", {2: "not finite"}),
-        "untuned_shards": write_shard(folder / "untuned", name, untuned, "base-tiny"),
+        "tuned_shards": write_shard(folder / "tuned.zip", name, tuned, "demo", {2: "not finite"}),
+        "untuned_shards": write_shard(folder / "untuned.zip", name, untuned, "base-tiny"),
     }
     return {**paths, **shards, "sidecars": sidecar}
 
@@ -278,7 +277,7 @@ def write_run(folder, concepts=("cells",), title="Report"):
         "windows": folder / "copies.tif",
         "history": folder / "training.csv",
         "previews": folder / "previews.png",
-        "model_card": folder / "brightbooth.json",
+        "model": folder / "model",
         "page": folder / "report" / "index.html",
         "sheet": folder / "report" / "contact_sheet.png",
         "verdict": folder / "report" / "verdict.txt",
@@ -308,7 +307,8 @@ def write_run(folder, concepts=("cells",), title="Report"):
         },
         "files": {"unet/diffusion_pytorch_model.safetensors": "cd" * 32},
     }
-    singles["model_card"].write_text(json.dumps(card))
+    singles["model"].mkdir()
+    (singles["model"] / TRAINED_CARD).write_text(json.dumps(card))
     settings = {
         "run": "demo",
         "report": {"title": title, "rows": 8},
@@ -341,9 +341,9 @@ def write_class_images(path, prompt="a microscopy image of cells", seconds=30.0)
 def study_paths(folder, runs, tiles, seconds):
     """Write what the study's page needs of some runs that differ in tiles and minutes."""
     folder.mkdir(exist_ok=True)
-    paths = {"metrics": [], "histories": [], "model_cards": [], "page": folder / "index.html"}
+    paths = {"metrics": [], "histories": [], "models": [], "page": folder / "index.html"}
     for place, run in enumerate(runs):
-        card = json.loads(run.paths["model_card"].read_text())
+        card = json.loads((run.paths["model"] / TRAINED_CARD).read_text())
         for concept in card["concepts"].values():
             concept["tiles"] = tiles[place]
         history = pd.read_csv(run.paths["history"])
@@ -351,8 +351,9 @@ def study_paths(folder, runs, tiles, seconds):
         paths["metrics"].append(run.paths["metrics"])
         paths["histories"].append(folder / f"{place}.csv")
         history.to_csv(paths["histories"][-1], index=False)
-        paths["model_cards"].append(folder / f"{place}.json")
-        paths["model_cards"][-1].write_text(json.dumps(card))
+        paths["models"].append(folder / f"model-{place}")
+        paths["models"][-1].mkdir()
+        (paths["models"][-1] / TRAINED_CARD).write_text(json.dumps(card))
     return paths
 
 

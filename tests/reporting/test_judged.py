@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline_lib.models.cards import TRAINED_CARD
 from pipeline_lib.reporting.judged import (
     REASONS,
     distances_to_png,
@@ -136,9 +137,9 @@ def test_the_page_shows_the_charts_only_where_pictures_were_judged(tmp_path, run
     assert "same noise and compared" not in plain.text
     run = write_run(tmp_path / "judged")
     judged_history().to_csv(run.paths["history"], index=False)
-    card = json.loads(run.paths["model_card"].read_text())
+    card = json.loads((run.paths["model"] / TRAINED_CARD).read_text())
     card["settings"]["training"]["judge_count"] = 16
-    run.paths["model_card"].write_text(json.dumps(card | checkpoint("nearer")))
+    (run.paths["model"] / TRAINED_CARD).write_text(json.dumps(card | checkpoint("nearer")))
     page = write_page(run)
     assert "The checkpoint of step 40 of 60 was used" in page.text
     assert "16 pictures of each subject were drawn from the same noise" in page.text

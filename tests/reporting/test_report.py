@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import tifffile
 from PIL import Image
 from scipy import ndimage
 
@@ -35,11 +34,13 @@ from pipeline_lib.evaluation.spectra import images_to_power, power_to_radial
 from pipeline_lib.frames import read_frame
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.imaging.stacks import read_planes, read_stack, write_planes, write_stack
+from pipeline_lib.models.cards import TRAINED_CARD
 from pipeline_lib.reporting.inputs import read_samples
 from pipeline_lib.reporting.methods import card_to_licences
 from pipeline_lib.reporting.nearest import Pair, copies_to_pairs
 from pipeline_lib.reporting.tables import number
-from pipeline_lib.reporting.times import SHARD_TIME
+from pipeline_lib.sampling.manifests import shard_to_time_file
+from pipeline_lib.sampling.shard_files import read_pictures
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.evaluation import EvaluationSettings
 from pipeline_lib.settings.report import ReportStage, StudyReportStage
@@ -222,7 +223,8 @@ def test_pictures_are_the_files_own_grey_values(made, page):
         for image in images[:8]
     ]
     # The third image is not finite and has no file: the first eight usable ones follow each other.
-    expected = read_samples([made.paths["tuned_shards"][0]], "cells").first[:8]
+    rows = read_manifests(made.paths["tuned_shards"][:1])
+    expected = read_samples(rows, "cells").first[:8]
     np.testing.assert_array_equal(shown, expected)
 
 
@@ -236,10 +238,10 @@ def test_best_median_and_worst_are_shown_with_their_numbers(made, page):
     alts = [image["alt"] for image in page.all("img") if "real, image #" in image["alt"]]
     numbers = [int(alt.rpartition("#")[2]) for alt in alts[:8]]
     assert numbers == [9, 8, 10, 7, 20, 21, 22, 23]
-    manifest = read_samples(made.paths["tuned_shards"], "cells").manifest
+    manifest = read_samples(read_manifests(made.paths["tuned_shards"]), "cells").manifest
     path = manifest.loc[manifest["index"] == 23, "path"].item()
     worst = shown_pictures(page, "Worst: farthest from real, image #23")[0]
-    np.testing.assert_array_equal(np.asarray(worst), tifffile.imread(path))
+    np.testing.assert_array_equal(np.asarray(worst), next(read_pictures([path])))
 
 
 def test_class_images_are_shown_in_their_colours_or_left_out(made, page, tmp_path):
@@ -278,7 +280,7 @@ def test_time_by_stage_is_that_of_the_files(page):
 
 def test_times_that_were_not_recorded_are_said(tmp_path):
     run = write_run(tmp_path / "demo")
-    (run.paths["tuned_shards"][0] / SHARD_TIME).unlink()
+    shard_to_time_file(run.paths["tuned_shards"][0]).unlink()
     call_script("report", run.settings, run.paths)
     text = read_page(run.paths["page"]).text
     assert "synthetic images (24) not recorded untuned images (24) 1 min 30 s cuda:0" in text
@@ -309,7 +311,7 @@ def test_settings_of_the_training_stand_once(page):
 
 def test_copy_stands_first_beside_its_place_in_register(made):
     copies = read_frame(made.paths["copies"])
-    manifest = read_samples(made.paths["tuned_shards"], "cells").manifest
+    manifest = read_samples(read_manifests(made.paths["tuned_shards"]), "cells").manifest
     pairs = copies_to_pairs(copies, "cells", manifest, read_planes(made.paths["windows"]))
     assert [pair.verdict for pair in pairs] == ["copy", "new"]
     np.testing.assert_array_equal(pairs[0].synthetic, pairs[0].training)
@@ -414,15 +416,15 @@ def test_wrong_lists_are_refused_with_words(run_on_disk):
 
 
 def test_shards_without_the_concept_are_refused(run_on_disk):
-    with pytest.raises(UserError, match="no image of concept yeast in 1 shard"):
-        read_samples(run_on_disk.paths["tuned_shards"], "yeast")
+    with pytest.raises(UserError, match="no image of concept yeast among the 24 of the shards"):
+        read_samples(read_manifests(run_on_disk.paths["tuned_shards"]), "yeast")
 
 
 def test_an_untuned_base_that_draws_nothing_leaves_a_page(tmp_path):
     run = write_run(tmp_path / "demo")
     images = np.full((6, 64, 64), 9, np.uint8)
     blank = write_shard(
-        tmp_path / "blank", "cells", images, "base", dict.fromkeys(range(6), "blank")
+        tmp_path / "blank.zip", "cells", images, "base", dict.fromkeys(range(6), "blank")
     )
     rows = pd.read_csv(run.paths["metrics"])
     rows[(rows["set"] != "untuned") & (rows["reference"] != "untuned")].to_csv(
@@ -451,7 +453,8 @@ def test_program_imports_no_torch(made):
 
 def test_study_compares_runs(made, run_on_disk, tmp_path):
     paths = study_paths(tmp_path, [made, run_on_disk], tiles=[12, 12], seconds=[1800, 1800])
-    for rate, path in zip((1e-5, 2e-5), paths["model_cards"], strict=True):
+    for rate, model in zip((1e-5, 2e-5), paths["models"], strict=True):
+        path = model / TRAINED_CARD
         card = json.loads(path.read_text())
         card["settings"]["training"]["learning_rate"] = rate
         path.write_text(json.dumps(card))
@@ -501,7 +504,7 @@ def test_study_counts_fields_where_they_differ(run_on_disk, tmp_path):
     assert len(alts) == 2 and "against training images (independent fields" in alts[1]
 
 
-@pytest.mark.parametrize("kind", ["metrics", "histories", "model_cards"])
+@pytest.mark.parametrize("kind", ["metrics", "histories", "models"])
 def test_study_with_missing_tables_is_refused(run_on_disk, tmp_path, kind):
     settings = {"report": {}, "runs": ["first", "second"]}
     paths = study_paths(tmp_path, [run_on_disk] * 2, [12, 12], [60, 60])

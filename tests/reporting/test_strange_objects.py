@@ -1,26 +1,22 @@
 import numpy as np
 import pandas as pd
 import pytest
-import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_lib.reporting.inputs import read_samples
+from pipeline_lib.evaluation.image_sets import read_manifests
 from pipeline_lib.reporting.strange_objects import SHOWN, cut_around, objects_to_strange
-from tests.reporting.conftest import read_page, write_run
+from tests.reporting.conftest import read_page, write_run, write_shard
 from tests.reporting.test_report import call_script
 
 
 @pytest.fixture
 def manifest(tmp_path):
-    rows = []
-    for index in range(3):
-        image = np.full((64, 64), 10 * index, np.uint8)
+    images = np.stack([np.full((64, 64), 10 * index, np.uint8) for index in range(3)])
+    for index, image in enumerate(images):
         image[40 + index, 20] = 255  # the strange object of each
-        path = tmp_path / f"{index}.tif"
-        tifffile.imwrite(path, image)
-        rows.append({"name": f"run/set/{index}", "index": index, "path": path})
-    return pd.DataFrame(rows)
+    rows = read_manifests([write_shard(tmp_path / "shard.zip", "cells", images, "demo")])
+    return rows.assign(name=[f"run/set/{index}" for index in range(3)])
 
 
 def objects(strange=1, usual=9, concept="cells"):
@@ -75,7 +71,7 @@ def test_the_page_shows_them(tmp_path):
     words = "synthetic objects (5.0 %) are unlike any held-out one"
     call_script("report", run.settings, run.paths)
     assert words not in read_page(run.paths["page"]).text
-    names = read_samples(run.paths["tuned_shards"], "cells").manifest["name"]
+    names = read_manifests(run.paths["tuned_shards"])["name"]
     table = pd.read_csv(run.paths["objects"])
     place = np.arange(len(table))
     table = table.assign(image=names.to_numpy()[place % len(names)], row=20.0, column=30.0)

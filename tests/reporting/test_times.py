@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from pipeline_lib.reporting.times import (
     NOT_RECORDED,
-    SHARD_TIME,
     history_to_took,
     read_shard_times,
     record_to_took,
@@ -16,6 +15,7 @@ from pipeline_lib.reporting.times import (
     times_to_table,
     together,
 )
+from pipeline_lib.sampling.manifests import shard_to_time_file
 
 GPU, CPU = {"device": "cuda:0"}, {"device": "cpu"}
 
@@ -69,12 +69,11 @@ def test_training_counts_all_attempts():
 
 
 def test_shards_are_added_and_one_without_a_time_is_not_forgotten(tmp_path):
-    for number in range(3):
-        (tmp_path / str(number)).mkdir()
-        (tmp_path / str(number) / SHARD_TIME).write_text(json.dumps({"seconds": 40, **GPU}))
-    shards = [tmp_path / str(number) for number in range(3)]
+    shards = [tmp_path / f"{number}.zip" for number in range(3)]
+    for shard in shards:
+        shard_to_time_file(shard).write_text(json.dumps({"seconds": 40, **GPU}))
     assert read_shard_times(shards).seconds == 120
-    (shards[1] / SHARD_TIME).unlink()
+    shard_to_time_file(shards[1]).unlink()
     assert math.isnan(read_shard_times(shards).seconds)
 
 

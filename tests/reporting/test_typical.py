@@ -3,7 +3,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.reporting.inputs import read_samples
+from pipeline_lib.evaluation.image_sets import read_manifests
 from pipeline_lib.reporting.typical import (
     WORDS,
     copies_to_typical,
@@ -44,7 +44,7 @@ def test_no_image_twice_and_none_without_a_distance(values, shown):
 
 def test_the_pictures_are_those_of_the_ranked_images(tmp_path):
     images = draw_images(9, 0)
-    manifest = read_samples([write_shard(tmp_path / "s", "cells", images, "demo")], "cells")
+    manifest = read_manifests([write_shard(tmp_path / "s.zip", "cells", images, "demo")])
     ranks = [4, 8, 0, 1, 7, 2, 3, 6, 5]
     copies = pd.DataFrame(
         {
@@ -55,7 +55,7 @@ def test_the_pictures_are_those_of_the_ranked_images(tmp_path):
         }
     )
     mixed = pd.concat([copies, copies.assign(concept="debris", holdout_distance=-1.0)])
-    typical = copies_to_typical(mixed, "cells", manifest.manifest)
+    typical = copies_to_typical(mixed, "cells", manifest)
     assert typical["best"][1] == [2, 3, 5]
     assert typical["median"][1] == [6, 0, 8]
     assert typical["worst"][1] == [7, 4, 1]

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 
 from pipeline_lib.models.loading import load_model
-from pipeline_lib.sampling.manifests import read_manifest
+from pipeline_lib.sampling.shard_files import read_pictures, read_shard
 from pipeline_lib.sampling.shards import draw_shard
 from pipeline_lib.settings.base import Precision
 from pipeline_lib.settings.sampling import SamplerSettings
@@ -29,10 +28,10 @@ def drawn(tmp_path_factory):
     def draw(stage, precision: Precision, batch_size: int) -> np.ndarray:
         model = load_model(card, precision, device="cpu")
         assert model.precision == precision
-        shard = folder / f"{precision}-{batch_size}"
+        shard = folder / f"{precision}-{batch_size}.zip"
         draw_shard(model, stage, shard, {}, batch_size=batch_size)
-        files = [shard / name for name in read_manifest(shard).file]
-        return np.stack([tifffile.imread(path) for path in files]).astype(float)
+        files = [shard / name for name in read_shard(shard).file]
+        return np.stack(list(read_pictures(files))).astype(float)
 
     return draw
 

@@ -34,7 +34,7 @@ def make(folder, settings=SETTINGS, **changes):
     paths = {
         "tiles": folder / "holdout.tif",
         "table": folder / "holdout.tsv",
-        "shards": sorted(folder.glob("shard-*")),
+        "shards": sorted(folder.glob("shard-*.zip")),
         "page": folder / "survey.html",
         "key": folder / "survey_key.json",
     }
@@ -47,9 +47,9 @@ def folder(tmp_path_factory):
     """Tiles of six fields and shards of two concepts, one image blank."""
     folder = tmp_path_factory.mktemp("survey")
     write_tiles(folder, "holdout", draw_fields(1, 12, 64), list("gghhiijjkkll"))
-    write_shard(folder / "shard-0", draw_fields(2, 8, 64), bad=[3])
-    write_shard(folder / "shard-1", draw_fields(3, 8, 64), first=8)
-    write_shard(folder / "shard-other", draw_fields(4, 8, 32), "other")
+    write_shard(folder / "shard-0.zip", draw_fields(2, 8, 64), bad=[3])
+    write_shard(folder / "shard-1.zip", draw_fields(3, 8, 64), first=8)
+    write_shard(folder / "shard-other.zip", draw_fields(4, 8, 32), "other")
     make(folder)
     return folder
 
@@ -105,7 +105,7 @@ def test_the_program_is_called_as_the_others(folder, tmp_path):
     done = run_program(
         *("scripts/survey.py", "--settings", json.dumps(SETTINGS | {"trials": 3})),
         *("--tiles", folder / "holdout.tif", "--table", folder / "holdout.tsv"),
-        *("--shards", folder / "shard-0", "--page", tmp_path / "a", "--key", tmp_path / "b"),
+        *("--shards", folder / "shard-0.zip", "--page", tmp_path / "a", "--key", tmp_path / "b"),
     )
     assert done.returncode == 2
     assert "--settings: trials: " in done.stderr

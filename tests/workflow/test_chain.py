@@ -6,9 +6,10 @@ import json
 
 import pandas as pd
 import pytest
-import tifffile
 
+from pipeline_lib.evaluation.image_sets import read_manifests
 from pipeline_lib.files import file_to_sha256
+from pipeline_lib.sampling.shard_files import read_pictures, read_shard
 from tests.workflow.workspace import Workspace
 
 SHARED = (
@@ -34,15 +35,16 @@ OF_DATASET = (
     "camera/toy/{0}.json",
     "camera/toy/{0}.png",
     "camera/toy/{0}.roundtrip.tif",
-    "samples/base-toy/{0}-subject/shard-0000/manifest.parquet",
+    "samples/base-toy/{0}-subject/shard-0000.zip",
 )
 OF_RUN = (
     "runs/{0}/model/model_index.json",
     "runs/{0}/model/brightbooth.json",
     "runs/{0}/training.csv",
     "runs/{0}/previews.png",
-    "samples/{0}/{1}-subject/shard-0001/manifest.parquet",
-    "samples/{0}/{1}-class/shard-0000/manifest.parquet",
+    "samples/{0}/{1}-subject/shard-0001.zip",
+    "samples/{0}/{1}-subject/shard-0001.json",
+    "samples/{0}/{1}-class/shard-0000.zip",
     "features/efficientnet-lite0/samples/{0}/{1}-subject.npz",
     "features/toy/samples/{0}/{1}-class.npz",
     "metrics/{0}.csv",
@@ -76,29 +78,25 @@ def test_two_runs_share_one_prior(finished: Workspace) -> None:
 
 
 def test_samples_are_greyscale_tiffs_with_a_whole_manifest(finished: Workspace) -> None:
-    folder = finished.path("samples/first/round-subject")
-    manifest = pd.concat(
-        [pd.read_parquet(shard / "manifest.parquet") for shard in sorted(folder.iterdir())]
-    )
+    shards = sorted(finished.path("samples/first/round-subject").glob("*.zip"))
+    manifest = read_manifests(shards)
     assert manifest["index"].tolist() == list(range(8))
     assert manifest["key"].is_unique
-    for shard, file in zip([0] * 4 + [1] * 4, manifest["file"], strict=True):
-        picture = tifffile.imread(folder / f"shard-{shard:04d}" / file)
+    for picture in read_pictures(manifest["path"]):
         assert picture.shape == (64, 64)
         assert picture.dtype == "uint8"
 
 
 def test_tuned_and_untuned_use_the_same_keys(finished: Workspace) -> None:
-    name = "round-subject/shard-0000/manifest.parquet"
-    tuned = pd.read_parquet(finished.path(f"samples/first/{name}"))
-    untuned = pd.read_parquet(finished.path(f"samples/base-toy/{name}"))
+    name = "round-subject/shard-0000.zip"
+    tuned = read_shard(finished.path(f"samples/first/{name}"))
+    untuned = read_shard(finished.path(f"samples/base-toy/{name}"))
     assert tuned["key"].tolist() == untuned["key"].tolist()
 
 
 def test_the_class_alone_is_asked_for_without_the_identifier(finished: Workspace) -> None:
-    shard = "shard-0000/manifest.parquet"
     of_class, subject = (
-        pd.read_parquet(finished.path(f"samples/first/round-{name}/{shard}"))
+        read_shard(finished.path(f"samples/first/round-{name}/shard-0000.zip"))
         for name in ("class", "subject")
     )
     assert set(of_class["prompt"]) == {"an image of cells"} != set(subject["prompt"])

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline_lib.files import file_to_sha256
 from pipeline_lib.imaging.sources import path_to_source
+from pipeline_lib.sampling.shard_files import read_shard
 from tests.imaging.ome_sets import write_set
 from tests.workflow.workspace import ROOT, Workspace, interrupt, only, wait_for, write_raw
 
@@ -103,17 +104,25 @@ def test_an_image_in_several_files_is_read_anew_when_any_of_them_is_replaced(
 
 
 def test_a_larger_total_only_adds_shards(workspace: Workspace) -> None:
-    first = workspace.path("samples/first/round-subject/shard-0000")
-    before = {path.name: path.stat().st_mtime_ns for path in first.iterdir()}
+    first = workspace.path("samples/first/round-subject/shard-0000.zip")
+    before = first.stat().st_mtime_ns
     workspace.config["sampling"]["prompts"]["subject"]["count"] = 12
     planned = workspace.planned()
     assert {*IMAGES, "prior", "latents", "finetune"}.isdisjoint(planned)
     # A third shard in each of four sets: two runs and the base in two concepts.
     assert planned["sample"] == 4
-    target = "results/trial/samples/first/round-subject/shard-0002"
+    target = "results/trial/samples/first/round-subject/shard-0002.zip"
     workspace.run(target)
-    assert {path.name: path.stat().st_mtime_ns for path in first.iterdir()} == before
-    assert pd.read_parquet(workspace.folder / target / "manifest.parquet")["index"].min() == 8
+    assert first.stat().st_mtime_ns == before
+    assert read_shard(workspace.folder / target)["index"].min() == 8
+
+
+def test_a_deleted_shard_is_drawn_again_and_what_was_made_of_it(workspace: Workspace) -> None:
+    workspace.path("samples/first/round-subject/shard-0001.zip").unlink()
+    planned = workspace.planned()
+    assert planned["sample"] == 1
+    assert {"metrics", "release", "report"} < set(planned)
+    assert {"finetune", "latents", "prior"}.isdisjoint(planned)
 
 
 def test_a_changed_tile_size_reruns_what_depends_on_it(workspace: Workspace) -> None:
