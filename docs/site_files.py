@@ -15,6 +15,7 @@ SHOWN = (
     "*.md",
     "LICENSE",
     "CITATION.cff",
+    "Dockerfile",
     "docs/*.md",
     "docs/pictures/*",
     "config/*.*",

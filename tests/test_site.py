@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PLAIN = ("LICENSE", "CITATION.cff")
+PLAIN = ("LICENSE", "CITATION.cff", "Dockerfile")
 pytest.importorskip("mkdocs", reason="the extra `docs` is not installed: `make docs` does it")
 
 

@@ -19,9 +19,11 @@ DIFFUSION = EXAMPLES / "stable-diffusion"
 CONTEXTS = ROOT / "config/prompts/contexts.yaml"
 
 
-def plan(folder: Path, *arguments: str, workflow: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def plan(
+    folder: Path, *arguments: str, snakefile: Path = ROOT / "Snakefile"
+) -> subprocess.CompletedProcess[str]:
     """Plan with the project's workflow in a folder that is not its own."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(workflow / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
     return subprocess.run(
         [*command, "--directory", str(folder), "--dry-run", "--cores", "1", *arguments],
         cwd=folder,
@@ -32,9 +34,9 @@ def plan(folder: Path, *arguments: str, workflow: Path = ROOT) -> subprocess.Com
     )
 
 
-def planned(folder: Path, *arguments: str) -> dict[str, int]:
+def planned(folder: Path, *arguments: str, snakefile: Path = ROOT / "Snakefile") -> dict[str, int]:
     """Return the number of jobs by rule; planning must succeed."""
-    done = plan(folder, *arguments)
+    done = plan(folder, *arguments, snakefile=snakefile)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     return job_counts(said)
@@ -88,9 +90,25 @@ def test_a_workflow_that_is_used_from_elsewhere_stays_as_it_is(tmp_path: Path) -
     before = files_to_contents(workflow)
     (tmp_path / "elsewhere").mkdir()
     configfile = str(workflow / "config/examples/demo/config.yaml")
-    done = plan(tmp_path / "elsewhere", "--configfile", configfile, workflow=workflow)
+    snakefile = workflow / "Snakefile"
+    done = plan(tmp_path / "elsewhere", "--configfile", configfile, snakefile=snakefile)
     assert done.returncode == 0, done.stdout + done.stderr
     assert files_to_contents(workflow) == before
+
+
+@pytest.mark.parametrize("name", ["Snakefile", "workflow/Snakefile"])
+def test_the_catalogue_s_test_plans_everything(tmp_path: Path, name: str) -> None:
+    shutil.copytree(ROOT / ".test/config", tmp_path / "config")
+    found = planned(tmp_path, snakefile=ROOT / name)
+    assert found["finetune"] == found["release"] == found["report"] == found["study"] == 1
+
+
+def test_the_catalogue_finds_what_it_shows() -> None:
+    shown = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert shown["software-stack-deployment"]["conda"] is True and shown["report"] is True
+    readme = (ROOT / "README.md").read_text().lower()
+    assert "snakemake" in readme and "workflow" in readme
+    assert (ROOT / "config/README.md").is_file()
 
 
 def test_an_example_without_its_images_says_what_to_give(tmp_path: Path) -> None:

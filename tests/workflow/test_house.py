@@ -31,7 +31,7 @@ def test_lint_is_clean(fresh: Workspace) -> None:
 
 
 def test_snakefmt_is_clean() -> None:
-    done = run("snakefmt", "--check", "--line-length", "100", "Snakefile", "rules")
+    done = run("snakefmt", "--check", "--line-length", "100", "Snakefile", "rules", "workflow")
     assert done.returncode == 0, done.stderr
 
 
