@@ -15,6 +15,7 @@ include: "rules/training.smk"
 include: "rules/sampling.smk"
 include: "rules/evaluation.smk"
 include: "rules/reporting.smk"
+include: "rules/planning.smk"
 
 
 localrules:

@@ -7,7 +7,6 @@ values.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,55 +17,10 @@ import torch
 from bars import Figure, at_most, print_figures
 
 from pipeline_lib.dreambooth.memory import folder_to_meta_model, training_memory
+from pipeline_lib.planning.shapes import PUBLISHED, write_configurations
 from pipeline_lib.settings.training import TrainingSettings
 
 GB = 1e9
-CLIP_LARGE = {
-    "hidden_size": 768,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "projection_dim": 768,
-}
-CLIP_HUGE = {
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_hidden_layers": 23,
-    "num_attention_heads": 16,
-    "projection_dim": 1024,
-}
-CLIP_GIANT = {
-    "hidden_size": 1280,
-    "intermediate_size": 5120,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 20,
-    "projection_dim": 1280,
-}
-UNET_1 = {"cross_attention_dim": 768, "attention_head_dim": 8, "sample_size": 64}
-UNET_2 = {
-    "cross_attention_dim": 1024,
-    "attention_head_dim": [5, 10, 20, 20],
-    "use_linear_projection": True,
-    "sample_size": 96,
-}
-UNET_XL = {
-    "block_out_channels": [320, 640, 1280],
-    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
-    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
-    "transformer_layers_per_block": [1, 2, 10],
-    "attention_head_dim": [5, 10, 20],
-    "cross_attention_dim": 2048,
-    "use_linear_projection": True,
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 256,
-    "projection_class_embeddings_input_dim": 2816,
-    "sample_size": 128,
-}
-SHAPES: dict[str, tuple[dict[str, Any], tuple[dict[str, Any], ...], int]] = {
-    "SD 1.5": (UNET_1, (CLIP_LARGE,), 512),
-    "SD 2.1": (UNET_2, (CLIP_HUGE,), 768),
-    "SDXL": (UNET_XL, (CLIP_LARGE, CLIP_GIANT), 1024),
-}
 MODES: dict[str, dict[str, Any]] = {
     "full": {},
     "full, checkpointing": {"gradient_checkpointing": True},
@@ -108,8 +62,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def compute(folder: Path, batch: int) -> Iterator[Figure]:
     """Yield the gigabytes of every model and mode."""
-    for name, (unet, encoders, size) in SHAPES.items():
-        write_configurations(folder / name, unet, encoders)
+    for shape in PUBLISHED:
+        name, size = shape.name, shape.size
+        write_configurations(folder / name, shape)
         for mode, settings in MODES.items():
             whole = TrainingSettings(batch_size=batch, **settings)
             model = folder_to_meta_model(folder / name)
@@ -120,25 +75,6 @@ def compute(folder: Path, batch: int) -> Iterator[Figure]:
             value = memory.total / GB
             yield at_most(what, value, bar) if bar else Figure(what, value)
             print(f"|   {parts}")
-
-
-def write_configurations(
-    folder: Path, unet: dict[str, Any], encoders: tuple[dict[str, Any], ...]
-) -> None:
-    """Write the configurations of a published model in the diffusers layout."""
-    schedule = {"_class_name": "DDIMScheduler", "prediction_type": "epsilon"}
-    channels = {"latent_channels": 4, "block_out_channels": [128, 256, 512, 512]}
-    files = {
-        "unet/config.json": {"in_channels": 4, "out_channels": 4, **unet},
-        "vae/config.json": channels,
-        "scheduler/scheduler_config.json": schedule,
-    }
-    for slot, encoder in zip(("", "_2"), encoders, strict=False):
-        files[f"text_encoder{slot}/config.json"] = {"model_type": "clip_text_model", **encoder}
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
 
 
 if __name__ == "__main__":

@@ -48,11 +48,13 @@ from pipeline_lib.models.fetching import expected_folder
 from pipeline_lib.models.tokenization import folder_to_readers
 from pipeline_lib.prompts import study_to_prompts
 from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.planning import PlannedJob
 from pipeline_lib.settings.splitting import ROLES
 from pipeline_lib.study import stages
 from pipeline_lib.study.image_sets import CLASS_IMAGES
 from pipeline_lib.study.loading import load_study
 from pipeline_lib.study.parts import image_folder
+from pipeline_lib.study.plans import plan_stage
 from pipeline_lib.versions import RESULT_VERSION
 from pipeline_lib.yaml_files import read_mapping
 
@@ -71,11 +73,15 @@ HEADERS = HeaderCache(Path("work/headers.json"), kept=not PLANS_ONLY)
 DOWNLOADS = Path("work/base_models")
 
 
+def base_folder(base):
+    """Return where a base model lies, or will lie once it is fetched."""
+    return expected_folder(STUDY.bases[base], WORKFLOW_FOLDER, DOWNLOADS, HASHES.file)
+
+
 def refuse_unreadable_prompts():
     """Refuse prompts that a base model cannot read, if it is at hand; `fetch` asks for the others."""
     for base in dict.fromkeys(run.base for run in STUDY.runs.values()):
-        folder = expected_folder(STUDY.bases[base], WORKFLOW_FOLDER, DOWNLOADS, HASHES.file)
-        check_prompts(study_to_prompts(STUDY, base), folder_to_readers(folder))
+        check_prompts(study_to_prompts(STUDY, base), folder_to_readers(base_folder(base)))
 
 
 try:
@@ -464,6 +470,30 @@ def compared_nouns(wildcards):
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return [results(f"nouns/{base}/{dataset}.tsv") for base, dataset in pairs]
+
+
+# --- plans ---------------------------------------------------------------------------------------
+
+
+def sent_jobs():
+    """Return what the profile asks of a cluster for the jobs of each rule; nothing without one."""
+    asked = {one.name: one.resources for one in workflow.rules if one.shellcmd}
+    return [
+        PlannedJob(
+            name=name,
+            partition=str(resources["slurm_partition"].raw),
+            gpu="gpu" in resources,
+            minutes=resources_to_minutes(resources),
+        )
+        for name, resources in asked.items()
+        if "slurm_partition" in resources
+    ]
+
+
+def resources_to_minutes(resources):
+    """Return the time that a rule's jobs ask for, if it is one for all."""
+    runtime = resources["runtime"].raw if "runtime" in resources else None
+    return runtime if isinstance(runtime, int) else None
 
 
 # --- synthetic images ----------------------------------------------------------------------------

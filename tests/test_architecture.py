@@ -24,6 +24,7 @@ ALLOWED = {
     "models": (*BASE, "imaging", "optics", "training"),
     "decoder": (*BASE, "imaging", "optics", "training", "models"),
     "dreambooth": (*BASE, "imaging", "optics", "training", "models", "decoder"),
+    "planning": (*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
     "sampling": (*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
     "evaluation": (*BASE, "imaging", "sampling"),
     "survey": (*BASE, "imaging", "evaluation"),

@@ -145,7 +145,7 @@ def _activations(
     batch = sum(math.ceil(one / settings.accumulation) for one in (settings.batch_size, of_classes))
     kept = KeptTensors(model)
     with kept.counted(), _as_on_a_gpu(model.unet.dtype):
-        embedding = _encode(model, batch, trained="text_encoder" in parts)
+        embedding = encode_without_values(model, batch, trained="text_encoder" in parts)
         shape = (batch, *model.latent_shape(size))
         latents = torch.empty(shape, device="meta", dtype=model.unet.dtype)
         model.unet(
@@ -157,7 +157,7 @@ def _activations(
     return kept.checkpointed() if settings.gradient_checkpointing else kept.total()
 
 
-def _encode(model: BaseModel, batch: int, trained: bool) -> PromptEmbedding:
+def encode_without_values(model: BaseModel, batch: int, trained: bool) -> PromptEmbedding:
     """Return embeddings without values, of the shape that prompts have."""
     length = model.text_encoders[0].config.max_position_embeddings
     tokens = torch.zeros(batch, length, dtype=torch.long, device="meta")

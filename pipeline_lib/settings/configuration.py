@@ -11,6 +11,7 @@ from pipeline_lib.settings.decoder import DecoderSettings
 from pipeline_lib.settings.evaluation import EvaluationSettings
 from pipeline_lib.settings.latents import LatentsSettings
 from pipeline_lib.settings.named_priors import NamedPrior
+from pipeline_lib.settings.planning import PlanningSettings
 from pipeline_lib.settings.quality import QualitySettings
 from pipeline_lib.settings.release import ReleaseSettings
 from pipeline_lib.settings.report import ReportSettings
@@ -56,6 +57,9 @@ class Configuration(Settings):
     release: ReleaseSettings = Field(ReleaseSettings(), description="Release.")
     report: ReportSettings = Field(ReportSettings(), description="Report.")
     survey: SurveySettings = Field(SurveySettings(), description="Blind survey.")
+    planning: PlanningSettings = Field(
+        PlanningSettings(), description="What the target `plan` reckons from."
+    )
 
     @field_validator("training_prompt")
     @classmethod

@@ -1,0 +1,112 @@
+"""Trainings and drawings to hours, memory and disk, by an estimate that is stated in words.
+
+A training makes forward passes and twice as many operations on the way back (once as many by LoRA,
+where most weights get no gradient), and one forward pass more where activations are not kept. A
+drawing makes a pass a step, two with guidance. Previews, judgement, features and metrics come on
+top, and so does what a queue waits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from pipeline_lib.dreambooth.memory import TrainingMemory
+from pipeline_lib.planning.operations import Operations
+from pipeline_lib.settings.planning import PlannedDrawing, PlannedTraining
+from pipeline_lib.settings.training import TrainingSettings
+
+DTYPE = torch.bfloat16  # of trainings on GPUs, as `precision: auto` chooses
+SECONDS_IN_HOUR = 3600
+BYTES_OF_FLOAT = 4
+
+
+class Cost(NamedTuple):
+    """What a part of a plan takes.
+
+    Attributes
+    ----------
+    jobs : int
+        How many jobs.
+    operations : float
+        Floating-point operations of its networks.
+    memory : int or None
+        Bytes of a GPU while it runs, None where that is not reckoned.
+    disk : int
+        Bytes that it leaves, and those that it needs besides while it runs.
+    """
+
+    jobs: int
+    operations: float
+    memory: int | None
+    disk: int
+
+    def hours(self, teraflops: float) -> float:
+        """Return the hours of a GPU of so many 1e12 operations a second."""
+        return self.operations / (teraflops * 1e12) / SECONDS_IN_HOUR
+
+
+def training_to_cost(
+    one: PlannedTraining, operations: Operations, memory: TrainingMemory, parameters: int
+) -> Cost:
+    """Reckon a training.
+
+    Parameters
+    ----------
+    one : PlannedTraining
+        Its settings.
+    operations : Operations
+        For one picture of its size.
+    memory : TrainingMemory
+        Of one step in it.
+    parameters : int
+        Weights of all networks of the trained model.
+
+    Returns
+    -------
+    Cost
+        The disk holds the trained model, and two checkpoints: trained weights, their averages and
+        two moments, in single precision.
+    """
+    settings = one.training
+    pictures = settings.steps * pictures_of_step(settings)
+    passes = 2 if settings.method == "lora" else 3
+    passes += settings.gradient_checkpointing
+    texts = passes if settings.text_encoder_learning_rate else 0
+    trained = memory.averages
+    kept = trained if settings.method == "lora" else BYTES_OF_FLOAT * parameters
+    return Cost(
+        jobs=1,
+        operations=pictures * (passes * operations.unet + texts * operations.text),
+        memory=memory.total,
+        disk=kept + 2 * (2 * trained + memory.moments),
+    )
+
+
+def pictures_of_step(settings: TrainingSettings) -> int:
+    """Return how many pictures go through the networks in one step, the class's with them."""
+    classes = settings.prior_batch_size or settings.batch_size
+    return settings.batch_size + (classes if settings.prior_weight else 0)
+
+
+def drawing_to_cost(one: PlannedDrawing, operations: Operations) -> Cost:
+    """Reckon pictures to draw; a grey picture takes at most a byte a pixel."""
+    passes = one.steps * (2 if one.guidance > 1 else 1)
+    return Cost(
+        jobs=one.jobs,
+        operations=one.count * (passes * operations.unet + operations.decoder),
+        memory=None,
+        disk=one.count * one.size**2,
+    )
+
+
+def costs_to_sum(costs: list[Cost]) -> Cost:
+    """Return all costs together; of the memory the largest."""
+    return Cost(
+        jobs=sum(cost.jobs for cost in costs),
+        operations=math.fsum(cost.operations for cost in costs),
+        memory=max((cost.memory for cost in costs if cost.memory is not None), default=None),
+        disk=sum(cost.disk for cost in costs),
+    )

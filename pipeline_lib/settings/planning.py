@@ -1,0 +1,70 @@
+"""What a plan is reckoned from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline_lib.settings.base import Settings, Slug
+from pipeline_lib.settings.training import TrainingSettings
+
+
+class PlanningSettings(Settings):
+    """How the target `plan` reckons hours."""
+
+    teraflops: float = Field(
+        50.0,
+        gt=0,
+        description="Operations in 1e12 a second that a GPU does in these networks, of which plans "
+        "reckon hours: what data sheets promise is reached to a third or a half. Two cores of a "
+        "laptop do 0.1.",
+    )
+
+
+class PlannedBase(Settings):
+    """A base model of a plan."""
+
+    folder: Path = Field(..., description="Where it lies, or will lie once it is fetched.")
+    size: int = Field(..., description="Side of the pictures that it was trained on, in pixels.")
+
+
+class PlannedTraining(Settings):
+    """A training of a plan."""
+
+    run: Slug = Field(..., description="Its run.")
+    base: Slug = Field(..., description="Its base model.")
+    size: int = Field(..., description="Side of its pictures in pixels.")
+    training: TrainingSettings = Field(..., description="Its settings.")
+
+
+class PlannedDrawing(Settings):
+    """Pictures to draw."""
+
+    what: str = Field(..., description="Their model and prompt, or their set of class images.")
+    base: Slug = Field(..., description="Base model that draws them, or that was tuned to.")
+    size: int = Field(..., description="Side in pixels.")
+    count: int = Field(..., description="How many.")
+    jobs: int = Field(..., description="How many jobs draw them.")
+    steps: int = Field(..., description="Denoising steps.")
+    guidance: float = Field(..., description="Classifier-free guidance scale; 1 is off.")
+
+
+class PlannedJob(Settings):
+    """A kind of job, and what it asks of a queue."""
+
+    name: str = Field(..., description="Its rule.")
+    partition: str = Field(..., description="The queue that it is sent to.")
+    gpu: bool = Field(..., description="Whether it asks for a GPU.")
+    minutes: int | None = Field(None, description="The time that it asks for.")
+
+
+class PlanStage(Settings):
+    """Settings of a plan."""
+
+    project: Slug = Field(..., description="Name of the project.")
+    teraflops: float = Field(..., gt=0, description="Operations in 1e12 a second of a GPU.")
+    bases: dict[Slug, PlannedBase] = Field(..., description="Base models by name.")
+    trainings: tuple[PlannedTraining, ...] = Field(..., description="Trainings.")
+    drawings: tuple[PlannedDrawing, ...] = Field(..., description="Pictures to draw.")
+    jobs: tuple[PlannedJob, ...] = Field((), description="Jobs that are sent to a cluster.")
