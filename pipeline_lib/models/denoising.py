@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,8 +16,12 @@ from pipeline_lib.models.conditioning import (
     join_embeddings,
 )
 from pipeline_lib.models.loading import BaseModel
-from pipeline_lib.models.schedulers import STOCHASTIC, build_scheduler
-from pipeline_lib.randomness import key_of, keys_to_noise
+from pipeline_lib.models.schedulers import (
+    build_scheduler,
+    keys_to_step_noise,
+    timestep_to_noise_level,
+)
+from pipeline_lib.randomness import keys_to_noise
 from pipeline_lib.settings.denoising import Denoising
 
 
@@ -101,14 +106,29 @@ def draw_latents(
     """
     pair = (embedding.repeated(len(keys)), negative.repeated(len(keys)))
 
-    def predictor(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        return _guided(model, latents, timestep, pair, sampler.guidance, size)
-
     scheduler = build_scheduler(
         sampler.scheduler, model.scheduler_config, sampler.steps, sampler.spacing
     )
+
+    def predictor(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        scale = guidance_at(sampler, timestep_to_noise_level(scheduler, timestep))
+        return _guided(model, latents, timestep, pair, scale, size)
+
     shape = model.latent_shape(size)
     return denoise(scheduler, predictor, keys, shape, model.device, on_step)
+
+
+def guidance_at(sampler: Denoising, level: float) -> float:
+    """Return the guidance scale at a noise level: 1, which is none, outside of the interval.
+
+    Examples
+    --------
+    >>> sampler = Denoising(guidance=3.0, guidance_interval=(0.3, 5.0))
+    >>> [guidance_at(sampler, level) for level in (0.1, 0.3, 5.0, 7.0)]
+    [1.0, 3.0, 3.0, 1.0]
+    """
+    lowest, highest = sampler.guidance_interval or (0.0, math.inf)
+    return sampler.guidance if lowest <= level <= highest else 1.0
 
 
 def denoise(
@@ -149,9 +169,7 @@ def denoise(
     latents = noise(keys) * scheduler.init_noise_sigma
     for index, timestep in enumerate(scheduler.timesteps):
         prediction = predictor(scheduler.scale_model_input(latents, timestep), timestep)
-        given = {}
-        if isinstance(scheduler, STOCHASTIC):
-            given["variance_noise"] = noise([key_of("step", key, index) for key in keys])
+        given = keys_to_step_noise(scheduler, keys, index, noise)
         latents = scheduler.step(prediction, timestep, latents, return_dict=False, **given)[0]
         if on_step is not None:
             on_step(len(keys))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import diffusers
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
@@ -12,6 +16,7 @@ from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
 )
 
 from pipeline_lib.models.timesteps import steps_to_timesteps
+from pipeline_lib.randomness import key_of
 from pipeline_lib.settings.denoising import Scheduler, Spacing
 
 
@@ -71,14 +76,64 @@ class KeyedEulerAncestralScheduler(EulerAncestralDiscreteScheduler):
 
 SCHEDULERS: dict[str, tuple[type, dict[str, Any]]] = {
     "dpm++": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++"}),
-    "ddim": (DDIMScheduler, {"clip_sample": False}),
+    "ddim": (DDIMScheduler, {}),
     "euler_ancestral": (KeyedEulerAncestralScheduler, {}),
 }
+# Latents reach beyond 1, where pictures in pixels would be clipped.
+OF_LATENTS = {"clip_sample": False}
 OTHER_SPACINGS = (
     *("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"),
     "use_lu_lambdas",
 )
-STOCHASTIC = (KeyedEulerAncestralScheduler,)
+
+
+def keys_to_step_noise(
+    scheduler: Any, keys: Sequence[int], index: int, noise: Callable[[Sequence[int]], torch.Tensor]
+) -> dict[str, Any]:
+    """Return what a scheduler's step is given to draw from, so that an item depends on its key.
+
+    Parameters
+    ----------
+    scheduler : scheduler
+        Of `build_scheduler`.
+    keys : sequence of int
+        One key an item.
+    index : int
+        Number of the step.
+    noise : callable
+        Returns noise from keys.
+
+    Returns
+    -------
+    dict
+        Further arguments of ``step``: none for a scheduler that draws nothing. Those of diffusers
+        take generators, which keep 32 bits of a key on the CPU.
+    """
+    own = [key_of("step", key, index) for key in keys]
+    if isinstance(scheduler, KeyedEulerAncestralScheduler):
+        return {"variance_noise": noise(own)}
+    if "generator" in inspect.signature(scheduler.step).parameters:
+        return {"generator": [torch.Generator().manual_seed(key) for key in own]}
+    return {}
+
+
+def timestep_to_noise_level(scheduler: Any, timestep: torch.Tensor) -> float:
+    """Return the deviation of the noise at a time step, in units of the signal; infinite without.
+
+    Parameters
+    ----------
+    scheduler : scheduler
+        Of `build_scheduler`.
+    timestep : Tensor, shape ()
+        One of its ``timesteps``, which some schedulers put between two of training.
+
+    Returns
+    -------
+    float
+        sqrt(1 - a) / sqrt(a), a being the share of the signal's power.
+    """
+    kept = float(scheduler.alphas_cumprod[int(timestep.round())])
+    return math.inf if kept <= 0 else math.sqrt((1 - kept) / kept)
 
 
 def build_scheduler(
@@ -88,9 +143,10 @@ def build_scheduler(
 
     Parameters
     ----------
-    name : {"dpm++", "ddim", "euler_ancestral"}
-        DPM-Solver++ 2M (arXiv 2211.01095), DDIM (arXiv 2010.02502) without noise, or the ancestral
-        sampler that the DreamBooth paper draws class images with.
+    name : str
+        "dpm++": DPM-Solver++ 2M (arXiv 2211.01095); "ddim": DDIM (arXiv 2010.02502) without noise;
+        "euler_ancestral": the ancestral sampler that the DreamBooth paper draws class images with;
+        or the name of a class of diffusers.
     config : dict
         The model's scheduler_config.json: betas, prediction type, spacing, zero terminal
         signal-to-noise (arXiv 2305.08891).
@@ -104,12 +160,13 @@ def build_scheduler(
     scheduler
         Of diffusers.
     """
-    kind, own = SCHEDULERS[name]
+    kind, own = SCHEDULERS.get(name) or (getattr(diffusers.schedulers, name), {})
     known = {key: value for key, value in config.items() if not key.startswith("_")}
     expected = kind._get_init_keys(kind)
     if spacing == "log_snr":  # diffusers takes no list of time steps beside these
         own = own | dict.fromkeys(OTHER_SPACINGS, False)
-    scheduler = kind.from_config({key: known[key] for key in known if key in expected} | own)
+    stated = known | OF_LATENTS
+    scheduler = kind.from_config({key: stated[key] for key in stated if key in expected} | own)
     if spacing == "log_snr":
         kept = scheduler.alphas_cumprod.numpy()
         scheduler.set_timesteps(timesteps=steps_to_timesteps(kept, steps).tolist())

@@ -115,10 +115,12 @@ def _sampling_sentence(files: ConceptFiles) -> str:
         for column in ("prompt", "steps", "scheduler", "guidance", "seed")
     )
     spacing = ", ".join(str(value) for value in drawn["spacing"].unique())
+    levels = [value for value in drawn["guidance_interval"].unique() if value != "all"]
+    within = f" at noise levels of {', '.join(levels)}" if levels else ""
     return (
         f"{_count(len(drawn), 'synthetic image')} were drawn with the prompt \u201c{prompts}\u201d "
         f"by the sampler {sampler} in {steps} denoising steps (spacing {spacing}, guidance "
-        f"{guidance}, seed {seed})."
+        f"{guidance}{within}, seed {seed})."
     )
 
 

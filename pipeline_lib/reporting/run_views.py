@@ -65,6 +65,7 @@ SAMPLER_COLUMNS = {
     "spacing": "spacing of steps",
     "steps": "denoising steps",
     "guidance": "guidance",
+    "guidance_interval": "noise levels with guidance",
     "seed": "seed",
     "height": "height",
     "width": "width",

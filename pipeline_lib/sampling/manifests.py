@@ -30,6 +30,7 @@ class ManifestRow:
     spacing: str
     steps: int
     guidance: float
+    guidance_interval: str
     camera_noise: str
     height: int
     width: int

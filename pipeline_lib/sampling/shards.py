@@ -107,6 +107,17 @@ def _drawn(
     return DrawnPicture(picture, noisy, status, reason)
 
 
+def interval_to_words(interval: tuple[float, float] | None) -> str:
+    """Say at which noise levels guidance acts.
+
+    Examples
+    --------
+    >>> interval_to_words((0.3, 5.0)), interval_to_words(None)
+    ('0.3 to 5', 'all')
+    """
+    return "all" if interval is None else f"{interval[0]:g} to {interval[1]:g}"
+
+
 def _row(drawn: DrawnPicture, stage: SampleStage, prompt: str, model: str) -> ManifestRow:
     """Return the manifest's row of a picture."""
     height, width = drawn.grey.shape
@@ -125,6 +136,7 @@ def _row(drawn: DrawnPicture, stage: SampleStage, prompt: str, model: str) -> Ma
         spacing=stage.sampler.spacing,
         steps=stage.sampler.steps,
         guidance=stage.sampler.guidance,
+        guidance_interval=interval_to_words(stage.sampler.guidance_interval),
         camera_noise=stage.camera_noise,
         height=height,
         width=width,

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline_lib.settings.base import Settings
 
-Scheduler = Literal["dpm++", "ddim", "euler_ancestral"]
+# Tuned names of this project, and diffusers' own of those that follow Stable Diffusion's schedules.
+Scheduler = Literal[
+    "dpm++",
+    "ddim",
+    "euler_ancestral",
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "DEISMultistepScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "LMSDiscreteScheduler",
+    "PNDMScheduler",
+    "UniPCMultistepScheduler",
+]
 Spacing = Literal["model", "log_snr"]
 
 
 class Denoising(Settings):
     """What every drawing of pictures from a model has."""
 
-    scheduler: Scheduler = Field("dpm++", description="Sampler.")
+    scheduler: Scheduler = Field(
+        "dpm++",
+        description="Sampler: one of the three short names, or a scheduler of diffusers by its "
+        "class. `HeunDiscreteScheduler` and the `KDPM2` ones ask the model twice a step.",
+    )
     spacing: Spacing = Field(
         "model",
         description="How the steps are spread: `model` as the base model's schedule says; "
@@ -24,6 +46,12 @@ class Denoising(Settings):
     )
     steps: int = Field(20, gt=0, description="Denoising steps.")
     guidance: float = Field(3.0, ge=1, description="Classifier-free guidance scale; 1 is off.")
+    guidance_interval: tuple[float, float] | None = Field(
+        None,
+        description="Lowest and highest noise level, in deviations of the latents' own, at which "
+        "guidance acts; the other steps cost half. Guidance at high noise makes images alike, at "
+        "low noise it does nothing (arXiv 2404.07724: about 0.3 to 5). Empty means at all levels.",
+    )
 
     @model_validator(mode="after")
     def _spacing_fits(self) -> Denoising:
@@ -34,3 +62,13 @@ class Denoising(Settings):
                 f"`{self.scheduler}` and {self.steps}; set spacing: model, or change the others"
             )
         return self
+
+    @field_validator("guidance_interval")
+    @classmethod
+    def _interval_is_one(cls, interval: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Refuse an interval without inside."""
+        if interval is not None and not 0 <= interval[0] < interval[1]:
+            raise ValueError(
+                f"needs a lowest noise level of at least 0 and a higher one, found {interval}"
+            )
+        return interval

@@ -42,7 +42,12 @@ def write_tiles(folder: Path, name: str, tiles: Images, sources: Sequence[str]) 
 
 
 def write_shard(
-    path: Path, images: Images, concept: str = "cells", first: int = 0, bad: Sequence[int] = ()
+    path: Path,
+    images: Images,
+    concept: str = "cells",
+    first: int = 0,
+    bad: Sequence[int] = (),
+    prompt: str = "a picture of cells",
 ) -> Path:
     """Write a shard of synthetic images; those in `bad` count as blank."""
     rows = []
@@ -55,7 +60,7 @@ def write_shard(
             file=f"{index:06d}.tif",
             concept=concept,
             prompt_name=f"{concept}-64-subject",
-            prompt="a picture of cells",
+            prompt=prompt,
             negative_prompt="",
             model="trial",
             seed=0,
@@ -63,6 +68,7 @@ def write_shard(
             spacing="model",
             steps=2,
             guidance=3.0,
+            guidance_interval="all",
             camera_noise="none",
             height=image.shape[0],
             width=image.shape[1],

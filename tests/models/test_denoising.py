@@ -8,7 +8,7 @@ from pipeline_lib.models.conditioning import encode_prompts
 from pipeline_lib.models.denoising import draw_batches, predict, ready_to_draw
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.models.pictures import latents_to_images
-from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler
+from pipeline_lib.models.schedulers import OF_LATENTS, SCHEDULERS, build_scheduler
 from pipeline_lib.randomness import key_of, keys_to_noise
 from pipeline_lib.settings.denoising import Denoising
 from tests.models.pipelines import plain_pipeline
@@ -50,7 +50,7 @@ def test_latents_are_those_of_the_plain_pipeline(model, name, guidance):
     ours = drawn(model, keys, sampler_of(name, guidance=guidance), 2)
     pipeline = plain_pipeline(model.folder)
     kind, own = SCHEDULERS[name]
-    pipeline.scheduler = kind.from_config(model.scheduler_config, **own)
+    pipeline.scheduler = kind.from_config(model.scheduler_config, **own, **OF_LATENTS)
     theirs = pipeline(
         [PROMPT] * 2,
         height=SIZE,
@@ -130,3 +130,33 @@ def test_weights_laid_out_for_drawing_draw_the_same(toy_card, toy_model, archite
         for model in (ready, plain)
     )
     assert np.abs(ours - theirs).max() <= 1
+
+
+def test_guidance_acts_within_its_interval_alone(toy_model):
+    model, keys = toy_model("tiny"), some_keys(2)
+
+    def draw(guidance, interval=None):
+        sampler = sampler_of("dpm++", guidance=guidance, guidance_interval=interval)
+        return drawn(model, keys, sampler, 2)
+
+    torch.testing.assert_close(draw(4.0, (0.0, 1e9)), draw(4.0))
+    torch.testing.assert_close(draw(4.0, (1e7, 1e9)), draw(1.0))
+    within = draw(4.0, (0.5, 5.0))
+    assert not torch.allclose(within, draw(4.0), atol=1e-4)
+    assert not torch.allclose(within, draw(1.0), atol=1e-4)
+
+
+def test_steps_without_guidance_cost_half(toy_model):
+    model, seen = toy_model("tiny"), []
+    hook = model.unet.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    try:
+        drawn(model, some_keys(3), sampler_of("dpm++", guidance_interval=(0.3, 5.0)), 3)
+    finally:
+        hook.remove()
+    assert len(seen) == 4 and set(seen) == {3, 6}
+
+
+@pytest.mark.parametrize("interval", [(2.0, 1.0), (-1.0, 3.0), (1.0, 1.0)])
+def test_an_interval_without_inside_is_refused(interval):
+    with pytest.raises(ValueError, match="lowest noise level"):
+        Denoising(guidance_interval=interval)

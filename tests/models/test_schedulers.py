@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
     EulerAncestralDiscreteScheduler,
 )
+from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 
 from pipeline_lib.models.denoising import denoise
-from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler
+from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler, timestep_to_noise_level
 from pipeline_lib.randomness import key_of
+from pipeline_lib.settings.denoising import Scheduler
 from tests.toy_models import SCHEDULE, V_PREDICTION, ZERO_TERMINAL_SNR
 
 CONFIGS = {
@@ -36,6 +40,51 @@ def gaussian_predictor(scheduler, prediction_type, spread=SPREAD):
         return epsilon
 
     return predictor
+
+
+OF_DIFFUSERS = sorted(set(get_args(Scheduler)) - set(SCHEDULERS))
+NOT_TAKEN = {
+    "DPMSolverSDEScheduler",  # draws from a library of its own, not by item
+    "EDMEulerScheduler",  # for another way to scale what networks see
+}
+
+
+def test_the_names_are_those_of_diffusers_for_such_models():
+    known = {one.name for one in KarrasDiffusionSchedulers}
+    assert set(OF_DIFFUSERS) == known - NOT_TAKEN
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("name", OF_DIFFUSERS)
+def test_schedulers_of_diffusers_draw_a_known_distribution(name, config):
+    scheduler = build_scheduler(name, config, 200)
+    predictor = gaussian_predictor(scheduler, config.get("prediction_type"))
+    keys = [key_of("test", 0, index) for index in range(4)]
+    samples = denoise(scheduler, predictor, keys, (4, 16, 16)).numpy()
+    assert samples.std() == pytest.approx(SPREAD, rel=0.04)
+    assert abs(samples.mean()) < 0.05
+
+
+@pytest.mark.parametrize("name", OF_DIFFUSERS)
+def test_an_item_depends_on_its_key_alone(name):
+    config = CONFIGS["v, zero signal"]
+    keys = [key_of("test", 0, index) for index in range(3)]
+
+    def draw(some):
+        scheduler = build_scheduler(name, config, 8)
+        return denoise(scheduler, gaussian_predictor(scheduler, "v_prediction"), some, (4, 8, 8))
+
+    torch.testing.assert_close(draw(keys)[1:2], draw(keys[1:2]))
+    assert not torch.allclose(draw(keys)[0], draw(keys)[1], atol=0.1)
+
+
+def test_noise_levels_fall_from_none_but_noise_to_almost_none():
+    scheduler = build_scheduler("dpm++", CONFIGS["v, zero signal"], 20)
+    levels = [timestep_to_noise_level(scheduler, step) for step in scheduler.timesteps]
+    assert levels == sorted(levels, reverse=True)
+    assert levels[0] > 1000 and levels[-1] < 0.5
+    alpha = float(scheduler.alphas_cumprod[scheduler.timesteps[5]])
+    assert levels[5] ** 2 == pytest.approx(1 / alpha - 1, rel=1e-5)
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)

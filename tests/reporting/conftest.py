@@ -141,6 +141,7 @@ def write_shard(path, concept, images, model, statuses=None):
                 spacing="model",
                 steps=20,
                 guidance=3.0,
+                guidance_interval="all",
                 camera_noise="none",
                 height=image.shape[0],
                 width=image.shape[1],
