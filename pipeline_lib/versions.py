@@ -27,7 +27,7 @@ RESULT_VERSION = {
     "sample": 5,
     "features": 3,
     "metrics": 5,
-    "release": 3,
+    "release": 4,
     "report": 9,
     "study": 4,
     "survey": 2,

@@ -7,6 +7,9 @@ rule release:
         copies=results("metrics/{run}.copies.tsv"),
         intensities=of_datasets("datasets/{dataset}/intensity.json"),
         tables=of_datasets("datasets/{dataset}/train.tsv"),
+        model=results("runs/{run}/model"),
+        base=of_base("base_models/{base}.json"),
+        sidecars=lambda wildcards: run_sidecars(wildcards.run),
     output:
         release=directory(results("release/{run}")),
     log:

@@ -29,6 +29,7 @@ ALLOWED = {
     "evaluation": (*BASE, "imaging", "sampling"),
     "survey": (*BASE, "imaging", "evaluation"),
     "beginning": (*BASE, "imaging"),
+    "release": BASE,
     "reporting": (*BASE, "imaging", "sampling", "evaluation"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -59,23 +60,54 @@ def image_to_tiff(
     UserError
         If the image is not (Y, X), or of a type that OME has not.
     """
+    _check(image)
+    text = _provenance_to_text(provenance)
+    metadata = {"axes": "YX", "Description": text, "UUID": _uuid(image, text)}
+    if pixel_size_um is not None:
+        sides = ("PhysicalSizeX", "PhysicalSizeY")
+        metadata |= dict.fromkeys(sides, pixel_size_um)
+        metadata |= {f"{side}Unit": "µm" for side in sides}
+    file = io.BytesIO()
+    tifffile.imwrite(file, image, ome=True, metadata=metadata, **_tags(pixel_size_um))
+    return file.getvalue()
+
+
+def write_plain_image(
+    path: Path | str,
+    image: npt.NDArray[Any],
+    pixel_size_um: float | None,
+    provenance: dict[str, Any],
+) -> None:
+    """Write a grey image as TIFF without OME's metadata, otherwise as `write_image` does.
+
+    Its provenance is the JSON text of the tag ImageDescription.
+    """
+    _check(image)
+    text = _provenance_to_text(provenance)
+    tifffile.imwrite(path, image, description=text, metadata=None, **_tags(pixel_size_um))
+
+
+def _check(image: npt.NDArray[Any]) -> None:
+    """Refuse what is not grey, or of a type that OME has not."""
     if image.ndim != 2 or image.dtype not in OME_TYPES:
         raise UserError(
             "an image is written as Y,X of whole numbers of 8 to 32 bits or of real ones of 32 or "
             f"64, found {image.dtype} {image.shape}"
         )
-    text = json.dumps({**provenance, "synthetic": True}, sort_keys=True)
-    metadata = {"axes": "YX", "Description": text, "UUID": _uuid(image, text)}
-    scale: dict[str, Any] = {}
+
+
+def _provenance_to_text(provenance: dict[str, Any]) -> str:
+    """Return provenance as JSON, which says that the image is synthetic."""
+    return json.dumps({**provenance, "synthetic": True}, sort_keys=True)
+
+
+def _tags(pixel_size_um: float | None) -> dict[str, Any]:
+    """Return the tags of a grey image: how grey is meant, and its resolution if it is known."""
+    tags: dict[str, Any] = {"photometric": "minisblack"}
     if pixel_size_um is not None:
-        sides = ("PhysicalSizeX", "PhysicalSizeY")
-        metadata |= dict.fromkeys(sides, pixel_size_um)
-        metadata |= {f"{side}Unit": "µm" for side in sides}
         density = MICROMETRES_IN_CENTIMETRE / pixel_size_um
-        scale = {"resolution": (density, density), "resolutionunit": "CENTIMETER"}
-    file = io.BytesIO()
-    tifffile.imwrite(file, image, ome=True, photometric="minisblack", metadata=metadata, **scale)
-    return file.getvalue()
+        tags |= {"resolution": (density, density), "resolutionunit": "CENTIMETER"}
+    return tags
 
 
 def _uuid(image: npt.NDArray[Any], text: str) -> str:
@@ -85,7 +117,7 @@ def _uuid(image: npt.NDArray[Any], text: str) -> str:
 
 
 def read_provenance(path: Path | str | BinaryIO) -> dict[str, Any]:
-    """Return the provenance that `write_image` kept in a file.
+    """Return the provenance that `write_image` or `write_plain_image` kept in a file.
 
     Parameters
     ----------
@@ -104,8 +136,9 @@ def read_provenance(path: Path | str | BinaryIO) -> dict[str, Any]:
     """
     with tifffile.TiffFile(path) as tiff:
         ome = text_to_ome(tiff.ome_metadata)
-    text = ome.description if ome else None
-    try:
-        return json.loads(text or "")
-    except ValueError:
-        raise UserError(f"{path} holds no provenance: this workflow did not write it") from None
+        text = ome.description if ome else tiff.pages.first.description
+    with contextlib.suppress(ValueError):
+        told = json.loads(text or "")
+        if "synthetic" in told:  # others describe their files in JSON, too
+            return told
+    raise UserError(f"{path} holds no provenance: this workflow did not write it")

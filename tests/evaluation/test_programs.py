@@ -24,6 +24,7 @@ from pipeline_lib.imaging.tables import write_table
 from pipeline_lib.imaging.writing import read_provenance
 from pipeline_lib.sampling.shard_files import read_pictures
 from tests.evaluation.shards import draw_fields, write_shard, write_tiles
+from tests.release.released import write_model
 
 ROOT = Path(__file__).resolve().parents[2]
 CONCEPT = {"concept": "null", "dataset": "cells", "modality": "brightfield"}  # reads like nothing
@@ -84,6 +85,7 @@ def folder(tmp_path_factory):
         )
         assert code == 0
     assert measure(folder) == 0
+    write_model(folder, CONCEPT["concept"])
     assert give_out(folder, "camera") == 0
     return folder
 
@@ -118,6 +120,8 @@ def give_out(folder, scale, form="ome-tiff"):
         copies=folder / "copies.tsv",
         intensities=[folder / "intensity.json"],
         tables=[folder / "train.tsv"],
+        model=folder / "model",
+        base=folder / "base.json",
         release=folder / "release",
     )
 
