@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import shlex
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -185,7 +186,7 @@ def _some(names: Sequence[str]) -> str:
 def _refuse(path: Path, found: str) -> NoReturn:
     """Refuse a shard: what was found, and what mends it."""
     raise UserError(
-        f"{path} is no whole shard: {found}; delete that file (`rm {path}`) and run the workflow "
+        f"{path} is no whole shard: {found}; delete that file (`rm {shlex.quote(str(path))}`) and run the workflow "
         "again, which draws it anew"
     )
 

@@ -223,6 +223,18 @@ def test_a_release_of_png_has_the_same_pixels(folder):
         assert json.loads(image.text["Description"])["synthetic"] is True
 
 
+def test_a_broken_shard_is_refused_before_anything_is_measured(folder, tmp_path, capfd):
+    before = (folder / "metrics.csv").read_bytes()
+    broken = tmp_path / "tuned-1.zip"
+    broken.write_bytes((folder / "tuned-1.zip").read_bytes()[:-100])
+    assert measure(folder, tuned_shards=[folder / "tuned-0.zip", broken]) == 2
+    said = capfd.readouterr().err
+    assert f"{broken} is no whole shard: it is cut short or damaged" in said
+    assert f"delete that file (`rm {broken}`) and run the workflow again" in said
+    assert "Traceback" not in said
+    assert (folder / "metrics.csv").read_bytes() == before
+
+
 def test_wrong_lists_are_refused_in_words(folder, capfd):
     assert measure(folder, train_tiles=[folder / "train.tif"] * 2) == 2
     assert measure(folder, untuned_shards=[]) == 2

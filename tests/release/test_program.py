@@ -35,7 +35,8 @@ def release(inputs):
 
 
 def open_by_datasets(folder: Path, cache: Path):
-    datasets = pytest.importorskip("datasets")
+    import datasets  # seconds
+
     return datasets.load_dataset(str(folder), split="train", cache_dir=str(cache))
 
 
@@ -52,6 +53,13 @@ def test_the_table_has_a_row_for_each_image(release):
         "yeast": list(KEPT),
     }
     assert set(table["pixel_size_um"]) == {0.5} and set(table["verdict"]) == {"new"}
+
+
+def test_copies_are_given_out_where_they_are_wanted(inputs):
+    folder = inputs.give_out("copies", hold_back_copies=False)
+    table = pd.read_csv(folder / "metadata.csv")
+    assert table["verdict"].value_counts().to_dict() == {"new": 6, "copy": 2}
+    assert "were **not** held back: `verdict` tells them" in (folder / "README.md").read_text()
 
 
 def test_captions_can_be_the_prompts(inputs):
@@ -73,7 +81,8 @@ def test_imagefolder_opens_images_with_their_words(inputs, form, tmp_path):
 
 
 def test_imagefolder_opens_a_folder_without_its_card(release, tmp_path):
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     plain = tmp_path / "plain"
     shutil.copytree(release, plain, ignore=shutil.ignore_patterns("README.md"))
     files = {"train": ["metadata.csv", "*/*/*.tif"]}
@@ -85,10 +94,11 @@ def test_imagefolder_opens_a_folder_without_its_card(release, tmp_path):
 
 @pytest.mark.parametrize("form", ["ome-tiff", "tiff", "png"])
 def test_croissant_is_valid_and_gives_the_records(inputs, form, caplog):
-    croissant = pytest.importorskip("mlcroissant")
+    import mlcroissant
+
     folder = inputs.give_out(f"croissant-{form}", format=form, licence="CC0-1.0")
     with caplog.at_level(logging.WARNING):
-        dataset = croissant.Dataset(str(folder / "croissant.json"))
+        dataset = mlcroissant.Dataset(str(folder / "croissant.json"))
     assert not dataset.metadata.issues.errors
     # What only a publisher knows is recommended, and not made up.
     unknown = {"citeAs", "datePublished", "version"}

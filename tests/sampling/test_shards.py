@@ -140,6 +140,7 @@ def run_script(card):
 
 
 def test_the_script_writes_a_whole_shard(run_script, stage_of, tmp_path):
+    (tmp_path / ".0a1b2c3d-shard.zip").write_bytes(b"of a job that was killed")
     process = run_script(stage_of(first=2, count=3), tmp_path / "shard.zip")
     assert process.returncode == 0, process.stderr
     left = sorted(path.name for path in tmp_path.iterdir())
