@@ -186,8 +186,8 @@ def _some(names: Sequence[str]) -> str:
 def _refuse(path: Path, found: str) -> NoReturn:
     """Refuse a shard: what was found, and what mends it."""
     raise UserError(
-        f"{path} is no whole shard: {found}; delete that file (`rm {shlex.quote(str(path))}`) and run the workflow "
-        "again, which draws it anew"
+        f"{path} is no whole shard: {found}; delete that file (`rm {shlex.quote(str(path))}`) and "
+        "run the workflow again, which draws it anew"
     )
 
 

@@ -31,6 +31,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (4, 16, 16), np.uint8)
 def row_of(index: int, image: np.ndarray) -> ManifestRow:
     told = {"concept": "cells", "prompt_name": "subject", "prompt": "cells", "negative_prompt": ""}
     told |= {"model": "trial", "scheduler": "dpm++", "spacing": "model", "camera_noise": "none"}
+    told |= {"guidance_interval": "all"}
     numbers = {"seed": 0, "steps": 2, "guidance": 3.0, "height": 16, "width": 16}
     own = {"index": index, "key": f"{index:016x}", "file": f"{index:06d}.tif"}
     state = {"status": "ok", "reason": "", "sha256": pixels_to_sha256(image)}
