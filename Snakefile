@@ -15,6 +15,7 @@ include: "rules/training.smk"
 include: "rules/sampling.smk"
 include: "rules/evaluation.smk"
 include: "rules/reporting.smk"
+include: "rules/sweep.smk"
 include: "rules/planning.smk"
 
 
@@ -24,6 +25,7 @@ localrules:
     priors_only,
     nouns,
     samples_only,
+    sweeps,
     metrics_only,
     release_only,
     surveys,
@@ -56,6 +58,11 @@ rule nouns:
 rule samples_only:
     input:
         all_sample_shards(),
+
+
+rule sweeps:
+    input:
+        all_sweeps,
 
 
 rule metrics_only:

@@ -31,4 +31,5 @@ RESULT_VERSION = {
     "report": 9,
     "study": 4,
     "survey": 2,
+    "sweep": 1,
 }

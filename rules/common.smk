@@ -55,6 +55,8 @@ from pipeline_lib.study.image_sets import CLASS_IMAGES
 from pipeline_lib.study.loading import load_study
 from pipeline_lib.study.parts import image_folder
 from pipeline_lib.study.plans import plan_stage
+from pipeline_lib.study.registries import headline_extractor
+from pipeline_lib.study.sweeps import sweep_stage, sweep_ways, swept_sample_stage
 from pipeline_lib.versions import RESULT_VERSION
 from pipeline_lib.yaml_files import read_mapping
 
@@ -65,6 +67,10 @@ THREADS = 8
 # Commands name the workflow's folder by a variable: neither their text nor their params change when
 # it moves. Snakemake's own prefix of commands would be that of a workflow which uses this one, too.
 os.environ.update(BRIGHTBOOTH=str(WORKFLOW_FOLDER))
+if workflow.remote_exec:
+    # A job on a cluster: it may ask SLURM for another slice of time, and looks for nothing in the
+    # network, which only the login node has.
+    os.environ.update(BRIGHTBOOTH_MAY_REQUEUE="1", HF_HUB_OFFLINE="1")
 
 # A plan alone leaves nothing behind: what it reads of images is read again by the run.
 PLANS_ONLY = workflow.output_settings.dryrun
@@ -90,11 +96,13 @@ try:
     STUDY = load_study(config, Path(), WORKFLOW_FOLDER, HEADERS.first_files, HEADERS.places)
     refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()
+    WAYS = sweep_ways(STUDY.configuration)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 CONFIGURATION = STUDY.configuration
 EXTRACTORS = {**STUDY.judges, **STUDY.extractors}
+HEADLINE = headline_extractor(STUDY.extractors)
 CAMERA_NOISE = CONFIGURATION.sampling.camera_noise == "measured"
 TUNED_DATASETS = [
     name for name, dataset in CONFIGURATION.datasets.items() if dataset.autoencoder == "tuned"
@@ -113,6 +121,7 @@ wildcard_constraints:
     model="[a-z0-9_-]+",
     prompt="[a-z0-9_-]+",
     ranking="[a-z0-9_-]+",
+    way="[a-z0-9.-]+",
     shard="[0-9]+",
 
 
@@ -470,6 +479,41 @@ def compared_nouns(wildcards):
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return [results(f"nouns/{base}/{dataset}.tsv") for base, dataset in pairs]
+
+
+# --- ways of sampling ----------------------------------------------------------------------------
+
+
+def swept(pattern):
+    """Return an input function: a file for each way of each concept of the run, concept by concept."""
+    return lambda wildcards: [
+        results(pattern.format(extractor=HEADLINE, model=model, prompt=folder, way=way))
+        for model, folder in compared_sets(wildcards.run, "tuned")
+        for way in WAYS
+    ]
+
+
+def headline_features(name):
+    """Return an input function: features of each dataset of the run by the extractor that judges."""
+    return lambda wildcards: [
+        results(feature_path(name).format(extractor=HEADLINE, dataset=one.dataset))
+        for one in STUDY.runs[wildcards.run].concepts
+    ]
+
+
+def sweep_of_run(wildcards):
+    """Return the table of the ways of sampling a run, none where none are compared."""
+    return [results(f"sweep/{wildcards.run}.csv")] if WAYS else []
+
+
+def all_sweeps(wildcards):
+    """Return all tables of ways of sampling; input of a target, so that only asking for it refuses."""
+    if not WAYS:
+        raise WorkflowError(
+            "no ways of sampling to compare: name some `steps` or scales of `guidance` in `sweep` of"
+            " the configuration"
+        )
+    return run_files("sweep/{run}.csv")
 
 
 # --- plans ---------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ rule report:
         cameras=of_datasets("camera/{base}/{dataset}.json") if CAMERA_NOISE else [],
         decoder_costs=of_tuned_datasets("decoders/{base}/{dataset}/cost.json"),
         class_images=lambda wildcards: run_priors(wildcards.run, ".tif"),
+        sweep=sweep_of_run,
     output:
         page=report(
             results("report/{run}/index.html"),

@@ -39,6 +39,7 @@ CONCEPT_INPUTS = {
 OPTIONAL_INPUTS = {
     "cameras...": "camera noise that each concept's images were given (.json); none if none was",
     "decoder_costs...": "costs of decoders tuned to the concepts' datasets (.json); none of others",
+    "sweep...": "distances by ways of sampling (.csv); none if none were compared",
     "class_images...": "stacks of the run's class images (.tif); none if it has no prior loss",
 }
 OUTPUTS = {
@@ -95,6 +96,7 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
         hashes={path.name: file_to_sha256(path) for path in hashed},
         concepts=inputs.with_decoder_costs(concepts, datasets, paths.decoder_costs),
         class_images=inputs.read_class_images(paths.class_images),
+        sweep=read_frame(paths.sweep[0]) if paths.sweep else None,
         sampling={name: read_shard_times(own) for name, own in shards.items()},
     )
 

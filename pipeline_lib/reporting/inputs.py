@@ -107,6 +107,7 @@ class RunFiles:
     concepts: Mapping[str, ConceptFiles]
     class_images: Sequence[ClassImages]
     sampling: Mapping[str, Took]
+    sweep: pd.DataFrame | None = None
 
 
 def read_metrics(path: Path) -> pd.DataFrame:

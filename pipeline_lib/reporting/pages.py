@@ -88,6 +88,7 @@ class RunView:
     judged: JudgedView | None
     training: bytes
     quarters: Chart | None
+    sweep: Chart | None
     previews: bytes
     class_images: Sequence[TileRow]
     times: Table

@@ -39,6 +39,7 @@ from pipeline_lib.reporting.pictures import (
 )
 from pipeline_lib.reporting.quarters import history_to_quarters_chart
 from pipeline_lib.reporting.strange_objects import objects_to_strange
+from pipeline_lib.reporting.sweeps import sweep_to_chart
 from pipeline_lib.reporting.tables import Table, value_to_rows
 from pipeline_lib.reporting.times import Took, history_to_took, times_to_table
 from pipeline_lib.reporting.typical import copies_to_typical, typical_to_sheet_rows
@@ -167,6 +168,7 @@ def run_to_view(
         judged=history_to_judged_view(files.history, files.card),
         training=history_to_png(files.history),
         quarters=history_to_quarters_chart(files.history),
+        sweep=None if files.sweep is None else sweep_to_chart(files.sweep),
         previews=files.previews,
         class_images=[
             images_to_row(f"\u201c{one.prompt}\u201d", one.first) for one in files.class_images

@@ -17,6 +17,7 @@ from pipeline_lib.settings.release import ReleaseSettings
 from pipeline_lib.settings.report import ReportSettings
 from pipeline_lib.settings.sampling import SamplingSettings
 from pipeline_lib.settings.survey import SurveySettings
+from pipeline_lib.settings.sweep import SweepSettings
 from pipeline_lib.settings.templates import TRAINING_WORDS, checked_template
 from pipeline_lib.settings.training import TrainingSettings
 
@@ -52,6 +53,10 @@ class Configuration(Settings):
     )
     sampling: SamplingSettings = Field(
         SamplingSettings(), description="How many synthetic images are made, and how."
+    )
+    sweep: SweepSettings = Field(
+        SweepSettings(),
+        description="Ways of sampling that are compared; the chart stands on the run's page.",
     )
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="Evaluation.")
     release: ReleaseSettings = Field(ReleaseSettings(), description="Release.")

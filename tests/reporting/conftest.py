@@ -320,6 +320,7 @@ def write_run(folder, concepts=("cells",), title="Report"):
     }
     lists["class_images"] = [write_class_images(folder / "shard-0000.tif")]
     lists["decoder_costs"] = [write_decoder_cost(folder / "cost.json", concepts[0])]
+    lists["sweep"] = [write_sweep(folder / "sweep.csv", concepts[0])]
     return RunOnDisk(settings, {**singles, **lists})
 
 
@@ -328,6 +329,14 @@ def write_decoder_cost(path, dataset):
     tiles = draw_images(4, 5)
     costs = before_and_after(tiles, tiles // 2, tiles // 2 + tiles // 4)
     path.write_text(json.dumps(costs | {"dataset": dataset}))
+    return path
+
+
+def write_sweep(path, concept):
+    """Write the distances of two ways of sampling."""
+    ways = {"steps": [None, 8, 16], "guidance": [None, 1.0, 1.0], "distance": [0.01, 0.2, 0.1]}
+    rows = pd.DataFrame({"concept": concept, **ways, "error": 0.01, "seconds": [None, 0.1, 0.2]})
+    rows.to_csv(path, index=False)
     return path
 
 

@@ -244,6 +244,14 @@ def test_best_median_and_worst_are_shown_with_their_numbers(made, page):
     np.testing.assert_array_equal(np.asarray(worst), next(read_pictures([path])))
 
 
+def test_ways_of_sampling_are_shown_where_some_were_compared(made, tmp_path):
+    words = "Ways of sampling. cells: nearest are 16 steps with guidance 1, 0.100"
+    assert words in made.paths["page"].read_text()
+    without = made.paths | {"sweep": [], "page": tmp_path / "without.html"}
+    call_script("report", made.settings, without)
+    assert "Ways of sampling" not in without["page"].read_text()
+
+
 def test_class_images_are_shown_in_their_colours_or_left_out(made, page, tmp_path):
     shown = shown_pictures(page, "\u201ca microscopy image of cells\u201d")
     expected = read_stack(made.paths["class_images"][0])[:8]
