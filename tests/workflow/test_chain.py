@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from pipeline_lib.evaluation.image_sets import read_manifests
 from pipeline_lib.files import file_to_sha256
 from pipeline_lib.sampling.shard_files import read_pictures, read_shard
-from tests.workflow.workspace import Workspace
+from tests.workflow.workspace import Workspace, write_raw
 
 SHARED = (
     "base_models/toy.json",
@@ -72,9 +73,13 @@ def test_a_second_run_does_nothing(finished: Workspace) -> None:
     assert finished.planned() == {}
 
 
-def test_two_runs_share_one_prior(finished: Workspace) -> None:
-    shards = list(finished.path("prior").rglob("*.safetensors"))
-    assert len(shards) == 1
+def test_two_runs_share_one_prior(fresh: Workspace, finished: Workspace) -> None:
+    said = fresh.run("--dry-run", "--printshellcmds")
+    drawn = [line for line in said.splitlines() if "scripts/prior.py" in line]
+    trained = [line for line in said.splitlines() if "scripts/finetune.py" in line]
+    assert (len(drawn), len(trained)) == (1, 2)
+    (given,) = {line.split("--priors ")[1].split(" --")[0] for line in trained}
+    assert (finished.folder / given).exists() and f"--latents {given}" in drawn[0]
 
 
 def test_samples_are_greyscale_tiffs_with_a_whole_manifest(finished: Workspace) -> None:
@@ -122,12 +127,22 @@ def test_the_raw_files_are_recorded(finished: Workspace) -> None:
     assert recorded == raw
 
 
-def test_only_training_data_reach_the_training(finished: Workspace) -> None:
-    said = finished.run("--dry-run", "--forcerun", "finetune", "--printshellcmds")
-    commands = [line for line in said.splitlines() if "finetune.py" in line]
-    assert commands
-    told = [line.replace("train-roundtrip", "") for line in commands]
-    assert not any("holdout" in line or "roundtrip" in line for line in told)
+@pytest.mark.long
+def test_held_out_pixels_reach_no_model(workspace: Workspace) -> None:
+    def weights() -> dict[str, str]:
+        folder = workspace.path("runs/first/model")
+        return {path.parent.name: file_to_sha256(path) for path in folder.rglob("*.safetensors")}
+
+    def tiles(role: str) -> str:
+        return file_to_sha256(workspace.path(f"datasets/round/{role}.tif"))
+
+    before, held_out, train = weights(), tiles("holdout"), tiles("train")
+    for path in workspace.folder.glob("work/finetune/*"):
+        shutil.rmtree(path)  # else an equal training would be taken from there
+    write_raw(workspace.folder / "raw/round-holdout.tif", seed=77)
+    workspace.run("--forcerun", "finetune", "--until", "finetune")
+    assert tiles("holdout") != held_out and tiles("train") == train
+    assert weights() == before
 
 
 def test_logs_are_kept_by_project(finished: Workspace) -> None:
