@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from tqdm import tqdm
 
 from pipeline_lib.training.loop import training_steps
 from pipeline_lib.training.objective import LOSS
+from pipeline_lib.training.requeueing import requeue_own_job
 from pipeline_lib.training.stopping import RESUME_EXIT, StoppedError, stop_on_signals
 from pipeline_lib.training.trainer import Trainer
 
@@ -30,7 +32,8 @@ def run_training(trainer: Trainer, folder: Path, name: str, minutes: float | Non
     Raises
     ------
     SystemExit
-        With status 75 after a request to stop, when the state is saved: the same command goes on.
+        With status 75 after a request to stop, when the state is saved: the same command goes on. A
+        job that the workflow sent to SLURM has asked to be queued again by then.
     """
     try:
         with (
@@ -42,4 +45,5 @@ def run_training(trainer: Trainer, folder: Path, name: str, minutes: float | Non
                 bar.set_postfix(loss=f"{progress.figures[LOSS]:.3f}", refresh=False)
     except StoppedError as stopped:
         logging.info("%s; run the same command again to go on", stopped)
+        requeue_own_job(os.environ)
         raise SystemExit(RESUME_EXIT) from None
