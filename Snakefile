@@ -82,3 +82,7 @@ rule release_only:
 
 onsuccess:
     print_verdicts()
+
+
+onerror:
+    print_failures()

@@ -6,6 +6,7 @@ import shlex
 import sys
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -44,6 +45,7 @@ from pipeline_lib.file_checks import refuse_unfit_files
 from pipeline_lib.files import value_to_sha256, write_text
 from pipeline_lib.hash_cache import HashCache
 from pipeline_lib.imaging.headers import HeaderCache
+from pipeline_lib.job_logs import failures
 from pipeline_lib.models.fetching import expected_folder
 from pipeline_lib.models.tokenization import folder_to_readers
 from pipeline_lib.prompts import study_to_prompts
@@ -71,6 +73,8 @@ if workflow.remote_exec:
     # A job on a cluster: it may ask SLURM for another slice of time, and looks for nothing in the
     # network, which only the login node has.
     os.environ.update(BRIGHTBOOTH_MAY_REQUEUE="1", HF_HUB_OFFLINE="1")
+
+STARTED = time.time()
 
 # A plan alone leaves nothing behind: what it reads of images is read again by the run.
 PLANS_ONLY = workflow.output_settings.dryrun
@@ -608,6 +612,15 @@ def compared_features(kind):
         for extractor in STUDY.extractors
         for model, folder in compared_sets(wildcards.run, kind)
     ]
+
+
+def print_failures():
+    """Print which jobs failed, with the last lines of their logs."""
+    if workflow.remote_exec:
+        return  # in a job on a cluster, whose terminal nobody sees
+    cluster_logs = getattr(workflow.executor_settings, "logdir", None)
+    told = failures(Path("logs") / CONFIGURATION.project, cluster_logs, STARTED)
+    print("\n".join(told), file=sys.stderr)
 
 
 def print_verdicts():
