@@ -65,7 +65,7 @@ def last_lines(log: Path) -> list[str]:
 
 
 def is_slurms_complaint(line: str) -> bool:
-    """Say whether SLURM tells in a line why it ended a job: memory, time, a cancellation, a node."""
+    """Say whether SLURM tells in a line why it ended a job: memory, time, a node, a user."""
     return SLURM_SAYS.match(line) is not None and OF_NO_CONCERN.search(line) is None
 
 

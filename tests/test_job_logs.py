@@ -47,7 +47,8 @@ def test_logs_of_other_runs_are_left_out(tmp_path: Path) -> None:
 def test_what_slurm_says_is_told_beside(tmp_path: Path) -> None:
     write(tmp_path / "logs/finetune/c.log", CUT)
     late = write(tmp_path / "slurm/rule_finetune/4.log", f"{REQUEUED}\nstarted\n{LATE}\n")
-    write(tmp_path / "slurm/rule_ingest/5.log", "srun: error: n1: task 0: Exited with exit code 1\n")
+    exited = "srun: error: n1: task 0: Exited with exit code 1\n"
+    write(tmp_path / "slurm/rule_ingest/5.log", exited)
     told = list(failures(tmp_path / "logs", tmp_path / "slurm", SINCE))
     assert told[-2:] == [f"\nFailed or cut: {late}", f"    {LATE}"]
 
