@@ -35,13 +35,16 @@ class Cost(NamedTuple):
     memory : int or None
         Bytes of a GPU while it runs, None where that is not reckoned.
     disk : int
-        Bytes that it leaves, and those that it needs besides while it runs.
+        Bytes that it leaves.
+    scratch : int
+        Bytes that it needs besides while it runs.
     """
 
     jobs: int
     operations: float
     memory: int | None
     disk: int
+    scratch: int = 0
 
     def hours(self, teraflops: float) -> float:
         """Return the hours of a GPU of so many 1e12 operations a second."""
@@ -67,8 +70,8 @@ def training_to_cost(
     Returns
     -------
     Cost
-        The disk holds the trained model, and two checkpoints: trained weights, their averages and
-        two moments, in single precision.
+        The disk keeps the trained model, and holds two checkpoints meanwhile: trained weights,
+        their averages and two moments.
     """
     settings = one.training
     pictures = settings.steps * pictures_of_step(settings)
@@ -81,7 +84,8 @@ def training_to_cost(
         jobs=1,
         operations=pictures * (passes * operations.unet + texts * operations.text),
         memory=memory.total,
-        disk=kept + 2 * (2 * trained + memory.moments),
+        disk=kept,
+        scratch=2 * (2 * trained + memory.moments),
     )
 
 
@@ -103,10 +107,11 @@ def drawing_to_cost(one: PlannedDrawing, operations: Operations) -> Cost:
 
 
 def costs_to_sum(costs: list[Cost]) -> Cost:
-    """Return all costs together; of the memory the largest."""
+    """Return all costs together; of memory and scratch the largest, that of one job."""
     return Cost(
         jobs=sum(cost.jobs for cost in costs),
         operations=math.fsum(cost.operations for cost in costs),
         memory=max((cost.memory for cost in costs if cost.memory is not None), default=None),
         disk=sum(cost.disk for cost in costs),
+        scratch=max((cost.scratch for cost in costs), default=0),
     )

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from pipeline_lib.planning.costs import Cost, costs_to_sum
 
 GIGABYTE = 1e9
-HEADERS = ("", "jobs", "GPU hours", "GPU memory, GB", "disk, GB")
+HEADERS = ("", "jobs", "GPU hours", "GPU memory, GB", "disk, GB", "meanwhile, GB")
 METHOD = (
     "Hours: operations of the networks, counted on their shapes, at {teraflops:g} 1e12 a second",
     "(`planning.teraflops`); previews, judgement, features, metrics and waiting come on top.",
-    "Memory: what a step keeps in bfloat16, and a tenth. Disk: models, two checkpoints of each",
-    "training, and a byte for each pixel of the pictures.",
+    "Memory: what a step keeps in bfloat16, and a tenth. Disk: models, and a byte for each pixel of",
+    "the pictures; meanwhile: two checkpoints of a training, which go at its end.",
 )
 
 
@@ -50,7 +50,8 @@ def cost_to_cells(name: str, cost: Cost, teraflops: float) -> tuple[str, ...]:
     """Return the cells of a row."""
     memory = "" if cost.memory is None else number_to_text(cost.memory / GIGABYTE)
     hours, disk = cost.hours(teraflops), cost.disk / GIGABYTE
-    return (name, str(cost.jobs), number_to_text(hours), memory, number_to_text(disk))
+    scratch = number_to_text(cost.scratch / GIGABYTE) if cost.scratch else ""
+    return (name, str(cost.jobs), number_to_text(hours), memory, number_to_text(disk), scratch)
 
 
 def number_to_text(number: float) -> str:

@@ -30,7 +30,7 @@ def planned(**training: object) -> PlannedTraining:
 def test_a_training_goes_forward_and_twice_as_far_back() -> None:
     cost = training_to_cost(planned(), OPERATIONS, MEMORY, parameters=150)
     assert cost.operations == 10 * (2 + 3) * 3 * (100 + 5)
-    assert cost.disk == 4 * 150 + 2 * (400 + 400 + 800)
+    assert (cost.disk, cost.scratch) == (4 * 150, 2 * (400 + 400 + 800))
     assert cost.memory == MEMORY.total
 
 
@@ -50,7 +50,7 @@ def test_settings_count(training: dict, operations: int) -> None:
 
 def test_adapters_alone_are_kept() -> None:
     cost = training_to_cost(planned(method="lora"), OPERATIONS, MEMORY, parameters=150)
-    assert cost.disk == 400 + 2 * 1600
+    assert (cost.disk, cost.scratch) == (400, 2 * 1600)
 
 
 def test_class_images_come_as_many_as_the_subject_s_where_none_are_stated() -> None:
@@ -71,7 +71,7 @@ def test_hours_are_operations_by_speed() -> None:
     assert Cost(1, 3600e12, None, 0).hours(0.5) == pytest.approx(2.0)
 
 
-def test_memory_is_not_summed() -> None:
-    whole = costs_to_sum([Cost(1, 10, 7, 1), Cost(2, 20, None, 2), Cost(3, 30, 9, 3)])
-    assert whole == Cost(6, 60, 9, 6)
-    assert costs_to_sum([]) == Cost(0, 0, None, 0)
+def test_memory_and_scratch_are_not_summed() -> None:
+    whole = costs_to_sum([Cost(1, 10, 7, 1, 4), Cost(2, 20, None, 2), Cost(3, 30, 9, 3, 5)])
+    assert whole == Cost(6, 60, 9, 6, 5)
+    assert costs_to_sum([]) == Cost(0, 0, None, 0, 0)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+from PIL import Image
 
 from tests.workflow.workspace import ROOT, environment, job_counts
 
@@ -150,3 +151,27 @@ def test_contexts_are_added_to_the_prompts_of_a_configuration(tmp_path: Path) ->
     merged = planned(tmp_path, "samples_only", "--configfile", demo, str(CONTEXTS))
     assert merged.pop("sample") == alone.pop("sample") + len(contexts) - 1  # `subject` is there
     assert merged == alone
+
+
+@pytest.fixture(scope="module")
+def cho(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of pictures as the published study has them, a folder a concept."""
+    folder = tmp_path_factory.mktemp("cho")
+    random = np.random.default_rng(0)
+    for concept in ("single_cell", "adherent_cell", "well_edge", "debris"):
+        (folder / concept).mkdir()
+        for number in range(75):
+            picture = random.integers(0, 255, (512, 512), dtype=np.uint8)
+            Image.fromarray(picture).save(folder / concept / f"{number:03}.png", compress_level=1)
+    return folder
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_the_published_study_is_planned_whole(tmp_path: Path, cho: Path, ours: bool) -> None:
+    study = EXAMPLES / "seed-study"
+    files = [str(study / "config.yaml"), *([str(study / "ours.yaml")] if ours else [])]
+    found = planned(tmp_path, "--configfile", *files, "--config", f"data_folder={cho}")
+    assert found["finetune"] == found["report"] == 24
+    assert found["fetch"] == 3 and found["prior"] == 3 * 4 * 5
+    # Tokens are stated, or measured for each base and noun.
+    assert found.get("identifier", 0) == (12 if ours else 0)
