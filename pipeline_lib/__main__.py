@@ -25,10 +25,30 @@ def main() -> int:
     )
     init.add_argument("--output", type=Path, help="where to write; default: config/NAME_OF_FOLDER")
     init.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    clean = commands.add_parser(
+        "clean-work", help="list the trainings' states that are not needed, and delete them"
+    )
+    clean.add_argument("--configfile", type=Path, default=Path("config/config.yaml"))
+    clean.add_argument("--yes", action="store_true", help="delete what is listed")
     arguments = parser.parse_args()
+    if arguments.command == "clean-work":
+        return clean_work(arguments.configfile, arguments.yes)
     if arguments.command == "schemas":
         return write_schemas(arguments.check)
     return write_beginning(arguments.folder, arguments.output, arguments.overwrite)
+
+
+def clean_work(configfile: Path, delete: bool) -> int:
+    """List, or delete, the states of trainings that no run of a configuration needs."""
+    from pipeline_lib.cleaning import clean  # reads the sheets, which `schemas` does not
+
+    try:
+        for line in clean(configfile, Path("work"), ROOT, delete):
+            print(line)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR_EXIT
+    return 0
 
 
 def write_beginning(folder: Path, output: Path | None, overwrite: bool) -> int:

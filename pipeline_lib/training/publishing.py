@@ -58,7 +58,7 @@ def train_once(
         If another process trains there, or other outputs were asked for since.
     """
     folder, orders = states / key, states.with_name(ORDERS)
-    place_order(orders, output, order or key)
+    place_order(orders, output, order or key, key)
     with exclusive(folder):
         if is_finished(folder):
             logging.info("already %s: taking it from %s", done, folder)
@@ -70,7 +70,7 @@ def train_once(
             give(folder)
 
 
-def place_order(orders: Path, output: Path, key: str) -> None:
+def place_order(orders: Path, output: Path, key: str, state: str | None = None) -> None:
     """Record that an output is wanted with a key; what was asked for before no longer is.
 
     Parameters
@@ -80,10 +80,13 @@ def place_order(orders: Path, output: Path, key: str) -> None:
     output : Path
         File or folder that will be written.
     key : str
-        Of the training.
+        What tells this order from another for the same output.
+    state : str, optional
+        Name of the state folder that the output comes from, if it is not the key.
     """
+    told = {"key": key, "state": state or key, "output": output.as_posix()}
     with _lock(orders, output):
-        write_json(_order(orders, output), {"key": key})
+        write_json(_order(orders, output), told)
 
 
 @contextmanager

@@ -1,0 +1,81 @@
+"""`clean-work`: the states of trainings in work/ that no run of a configuration needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pipeline_lib.imaging.headers import HeaderCache
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.study.loading import load_study
+from pipeline_lib.study.parts import Study
+from pipeline_lib.training.leftovers import Leftover, delete_state, find_leftovers
+from pipeline_lib.yaml_files import read_mapping
+
+
+def clean(configfile: Path, work: Path, workflow_folder: Path, delete: bool) -> Iterator[str]:
+    """List the states that can go with their sizes, and delete them if that is wanted.
+
+    Parameters
+    ----------
+    configfile : Path
+        The configuration; its sheets and results lie where Snakemake would look for them.
+    work : Path
+        Folder of the trainings' states.
+    workflow_folder : Path
+        Folder of the Snakefile.
+    delete : bool
+        Whether to delete, or only to say what would be.
+
+    Yields
+    ------
+    str
+        A line for each state, and the sum.
+
+    Raises
+    ------
+    UserError
+        If the configuration cannot be read: then nothing is deleted.
+    """
+    if not configfile.is_file():
+        raise UserError(f"--configfile {configfile}: there is no such file")
+    headers = HeaderCache(work / "headers.json", kept=False)
+    config = read_mapping(configfile)
+    study = load_study(config, Path(), workflow_folder, headers.first_files, headers.places)
+    found = list(find_leftovers(work, wanted_outputs(study)))
+    for leftover in found:
+        yield leftover_to_line(leftover, delete)
+    freed = bytes_to_text(sum(leftover.freed for leftover in found))
+    done = "" if delete or not found else "; nothing was deleted yet: --yes does"
+    yield f"{len(found)} states, {freed}{done}"
+
+
+def wanted_outputs(study: Study) -> Callable[[str], bool]:
+    """Return what says of a trained model's path whether a run asks for it.
+
+    What does not belong to the study's project is not known here, and is taken as asked for.
+    """
+    root = f"results/{study.configuration.project}/"
+    trained = {(run.base, one.dataset) for run in study.runs.values() for one in run.concepts}
+    wanted = {f"{root}runs/{run}/model" for run in study.runs} | {
+        f"{root}decoders/{base}/{dataset}/model"
+        for base, dataset in trained
+        if study.configuration.datasets[dataset].autoencoder == "tuned"
+    }
+    return lambda output: output in wanted or not output.startswith(root)
+
+
+def leftover_to_line(leftover: Leftover, delete: bool) -> str:
+    """Return the line of a state, which is deleted if that is wanted."""
+    named = f"{leftover.folder}  {bytes_to_text(leftover.freed)}  {leftover.reason}"
+    if not delete:
+        return named
+    return f"deleted: {named}" if delete_state(leftover.folder) else f"in use, kept: {named}"
+
+
+def bytes_to_text(number: int) -> str:
+    """Return a number of bytes as people read it."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number / 1e3:.1f} kB"
