@@ -1,4 +1,7 @@
-"""From raw files to tiles."""
+"""From raw files to tiles.
+
+Each takes seconds: on a cluster those of a concept, which hang together, are sent as one job.
+"""
 
 
 rule ingest:
@@ -9,6 +12,8 @@ rule ingest:
         sidecar=results("fields/{concept}/{source}.json"),
     log:
         log_file("ingest/{concept}/{source}"),
+    group:
+        "images"
     conda:
         "../envs/imaging.yaml"
     resources:
@@ -39,6 +44,8 @@ rule quality:
         ),
     log:
         log_file("quality/{concept}"),
+    group:
+        "images"
     conda:
         "../envs/imaging.yaml"
     threads: THREADS
@@ -64,6 +71,8 @@ rule split:
         intensity=results("datasets/{dataset}/intensity.json"),
     log:
         log_file("split/{dataset}"),
+    group:
+        "images"
     conda:
         "../envs/imaging.yaml"
     resources:
@@ -100,6 +109,8 @@ rule tiles:
         ),
     log:
         log_file("tiles/{dataset}"),
+    group:
+        "images"
     conda:
         "../envs/imaging.yaml"
     resources:
