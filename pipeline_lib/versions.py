@@ -29,7 +29,7 @@ RESULT_VERSION = {
     "metrics": 5,
     "release": 4,
     "report": 9,
-    "study": 4,
+    "study": 5,
     "survey": 2,
     "sweep": 1,
 }

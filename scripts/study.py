@@ -14,7 +14,7 @@ from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.report import StudyReportStage
 
 if TYPE_CHECKING:
-    from pipeline_lib.reporting.study_views import StudyRun
+    from pipeline_lib.reporting.study_lines import StudyRun
 
 PATHS = {
     "metrics...": "table of metrics of each run (.csv)",
@@ -47,7 +47,7 @@ def read_run(name: str, metrics: Path, history: Path, model: Path) -> StudyRun:
     from pipeline_lib.frames import read_frame
     from pipeline_lib.models.cards import TRAINED_CARD
     from pipeline_lib.reporting.inputs import read_metrics
-    from pipeline_lib.reporting.study_views import StudyRun
+    from pipeline_lib.reporting.study_lines import StudyRun
     from pipeline_lib.reporting.times import history_to_took
 
     values = read_json(model / TRAINED_CARD)

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from collections.abc import Sequence
 
 from pipeline_lib.reporting.explanations import STUDY_READING
 from pipeline_lib.reporting.pages import SortableCell, StudyChart, StudyRow, StudyView
 from pipeline_lib.reporting.study_figures import Point, points_to_png, study_to_png
+from pipeline_lib.reporting.study_lines import (
+    Line,
+    StudyRun,
+    counted_in,
+    headline_of,
+    varied_settings,
+)
+from pipeline_lib.reporting.study_repeats import (
+    lines_to_repeat_charts,
+    lines_to_repeat_sentences,
+)
 from pipeline_lib.reporting.tables import (
     RUN_COLUMNS,
     Measured,
     measured_to_cell,
     metrics_to_measured,
     number,
-    value_to_rows,
 )
-from pipeline_lib.reporting.times import SECONDS_IN_MINUTE, Took
+from pipeline_lib.reporting.times import SECONDS_IN_MINUTE
 from pipeline_lib.reporting.verdicts import (
     HEADLINE_METRIC,
     metrics_to_extractor,
@@ -30,69 +36,6 @@ from pipeline_lib.reporting.words import flags_to_notes, in_sentence, metric_to_
 
 Key = tuple[str, str]
 MISSING = SortableCell("", "")
-
-
-FIELDS_WORDS = "training images (independent fields of the microscope)"
-TILES_WORDS = "training tiles"
-
-
-@dataclass(frozen=True)
-class StudyRun:
-    """A run of the study, opened.
-
-    Attributes
-    ----------
-    name, link : str
-        Of the run, and the path of its page, relative to the study's.
-    metrics : DataFrame
-        The table of metrics.csv.
-    card : mapping
-        brightbooth.json of the trained model.
-    took : Took
-        Time of its training.
-    """
-
-    name: str
-    link: str
-    metrics: pd.DataFrame
-    card: Mapping[str, Any]
-    took: Took
-
-    def settings(self) -> dict[str, str]:
-        """Return base model and settings of the training as texts by dotted key."""
-        settings = {"base": self.card["base"], **self.card["settings"]["training"]}
-        return dict(value_to_rows(settings))
-
-
-@dataclass(frozen=True)
-class Line:
-    """A run and one of its concepts."""
-
-    whole: StudyRun
-    concept: str
-
-    @property
-    def run(self) -> str:
-        """The run's name."""
-        return self.whole.name
-
-    @property
-    def metrics(self) -> pd.DataFrame:
-        """The run's table of metrics."""
-        return self.whole.metrics
-
-    def tiles(self) -> float:
-        """Return the number of training tiles."""
-        return float(self.whole.card["concepts"][self.concept]["tiles"])
-
-    def fields(self) -> float:
-        """Return the number of independent training fields, NaN where nothing says it."""
-        counted = metrics_to_measured(self.metrics, self.concept, "copy_share", "none", "train")
-        return float(counted["tuned"].fields) if "tuned" in counted else float("nan")
-
-    def minutes(self) -> float:
-        """Return the minutes of the run's training, NaN where they are unknown."""
-        return self.whole.took.seconds / SECONDS_IN_MINUTE
 
 
 def runs_to_view(title: str, runs: Sequence[StudyRun]) -> StudyView:
@@ -123,7 +66,11 @@ def runs_to_view(title: str, runs: Sequence[StudyRun]) -> StudyView:
     return StudyView(
         title=title,
         runs=len(runs),
-        sentences=_best_sentences(lines, extractor, headline),
+        sentences=[
+            *_best_sentences(lines, extractor, headline),
+            *lines_to_repeat_sentences(lines, extractor, headline),
+            *_cost_sentences(runs),
+        ],
         charts=_charts(lines, extractor, headline),
         columns=f"Tuned, untuned, floor and VAE's cost: {in_sentence(headline)} to held-out real "
         "tiles. The other metrics: of the tuned model. Intervals stand in brackets.",
@@ -142,23 +89,6 @@ def runs_to_view(title: str, runs: Sequence[StudyRun]) -> StudyView:
     )
 
 
-def varied_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return the keys whose values are not the same in all runs.
-
-    Parameters
-    ----------
-    settings : sequence of mapping
-        Text by key, one mapping for each run.
-
-    Returns
-    -------
-    list of str
-        In the order of first appearance.
-    """
-    keys = dict.fromkeys(key for one in settings for key in one)
-    return [key for key in keys if len({one.get(key, "") for one in settings}) > 1]
-
-
 def _measured_keys(lines: Sequence[Line]) -> list[Key]:
     """Return metric and extractor of what tuned sets were compared with held-out tiles by."""
     keys = (
@@ -175,16 +105,11 @@ def _extractor(lines: Sequence[Line]) -> str:
     return next((extractor for extractor in found if extractor), "")
 
 
-def _headline(line: Line, extractor: str) -> dict[str, Measured]:
-    """Return the headline distance of a line by set."""
-    return metrics_to_measured(line.metrics, line.concept, HEADLINE_METRIC, extractor)
-
-
 def _cells(
     line: Line, varied: Sequence[str], extractor: str, others: Sequence[Key]
 ) -> list[SortableCell]:
     """Write the cells of a line behind its run."""
-    sets = _headline(line, extractor)
+    sets = headline_of(line, extractor)
     ratio = tuned_to_untuned(sets)
     tuned = [metrics_to_measured(line.metrics, line.concept, *key).get("tuned") for key in others]
     notes = " ".join(flags_to_notes(sets["tuned"].flags)) if "tuned" in sets else ""
@@ -212,34 +137,47 @@ def _charts(lines: Sequence[Line], extractor: str, headline: str) -> list[StudyC
     """Draw the headline distance of all runs, a chart for each concept."""
     charts = []
     for concept in dict.fromkeys(line.concept for line in lines):
-        own = [(line.run, _headline(line, extractor)) for line in lines if line.concept == concept]
+        own = [
+            (line.run, headline_of(line, extractor)) for line in lines if line.concept == concept
+        ]
         measured = [(run, sets) for run, sets in own if sets]
         if measured:
             words = f"{headline} of concept {concept} by run."
             charts.append(StudyChart(study_to_png(headline, measured), words))
             of_concept = [line for line in lines if line.concept == concept]
             charts += _costs_to_charts(of_concept, extractor, headline)
+            charts += lines_to_repeat_charts(of_concept, extractor, headline)
     return charts
 
 
 def _costs_to_charts(lines: Sequence[Line], extractor: str, headline: str) -> list[StudyChart]:
     """Draw a concept's distance against images and cost, where the runs differ in them."""
     concept = lines[0].concept
-    fields = {line.fields() for line in lines}
-    more_fields = all(map(math.isfinite, fields)) and len(fields) > 1
     devices = ", ".join(dict.fromkeys(line.whole.took.device for line in lines))
     costs = (
-        (FIELDS_WORDS, Line.fields) if more_fields else (TILES_WORDS, Line.tiles),
+        counted_in(lines),
         (f"minutes of training ({devices or 'device not recorded'})", Line.minutes),
     )
     charts = []
     for words, cost in costs:
-        points = [Point(line.run, cost(line), _headline(line, extractor)) for line in lines]
+        points = [Point(line.run, cost(line), headline_of(line, extractor)) for line in lines]
         known = [point for point in points if math.isfinite(point.at) and "tuned" in point.sets]
         if len({point.at for point in known}) > 1:
             said = f"{headline} of concept {concept} against {words}."
             charts.append(StudyChart(points_to_png(headline, words, known), said))
     return charts
+
+
+def _cost_sentences(runs: Sequence[StudyRun]) -> list[str]:
+    """Say how long all trainings took, where it is known of all."""
+    seconds = [run.took.seconds for run in runs]
+    on_gpus = [run.took.gpu_hours for run in runs]
+    if len(runs) < 2 or not all(map(math.isfinite, seconds)):
+        return []
+    said = f"All trainings took {sum(seconds) / SECONDS_IN_MINUTE:,.0f} minutes"
+    if all(map(math.isfinite, on_gpus)) and sum(on_gpus) > 0:
+        said += f", {sum(on_gpus):,.1f} hours of a GPU"
+    return [f"{said}."]
 
 
 def _best_sentences(lines: Sequence[Line], extractor: str, headline: str) -> list[str]:
@@ -249,7 +187,7 @@ def _best_sentences(lines: Sequence[Line], extractor: str, headline: str) -> lis
         values = {
             line.run: sets["tuned"].value
             for line in lines
-            if line.concept == concept and "tuned" in (sets := _headline(line, extractor))
+            if line.concept == concept and "tuned" in (sets := headline_of(line, extractor))
         }
         if len(values) > 1:
             best = min(values, key=values.__getitem__)

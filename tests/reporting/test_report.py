@@ -502,6 +502,29 @@ def test_study_draws_distance_against_what_differs(run_on_disk, tmp_path, tiles,
     assert alts == [f"{name} by run.", *(f"{name} against {words}." for words in against)]
 
 
+def test_study_tells_repeats_from_other_settings(run_on_disk, tmp_path):
+    names = [f"{tiles}-{seed}" for tiles in (24, 240) for seed in (0, 1)]
+    paths = study_paths(tmp_path, [run_on_disk] * 4, [24, 24, 240, 240], [60] * 4)
+    for place, (model, distance) in enumerate(zip(paths["models"], (9, 9.1, 1, 1.1), strict=True)):
+        card = json.loads((model / TRAINED_CARD).read_text())
+        card["settings"]["training"]["seed"] = place % 2
+        (model / TRAINED_CARD).write_text(json.dumps(card))
+        metrics = pd.read_csv(paths["metrics"][place])
+        tuned = (metrics["metric"] == "kernel_distance") & (metrics["set"] == "tuned")
+        metrics.loc[tuned, "value"] = distance
+        paths["metrics"][place] = tmp_path / f"metrics-{place}.csv"
+        metrics.to_csv(paths["metrics"][place], index=False)
+    call_script("study", {"report": {}, "runs": names}, paths)
+    study = read_page(paths["page"])
+    assert "of 2 settings, repeated with other seeds, 240 training tiles has the smallest mean" in (
+        study.text
+    )
+    assert "Told apart from it: 24 training tiles." in study.text
+    assert "All trainings took 4 minutes, 0.1 hours of a GPU." in study.text
+    alts = [image["alt"] for image in study.all("img")]
+    assert any(alt.startswith("Mean kernel distance") for alt in alts)
+
+
 def test_study_counts_fields_where_they_differ(run_on_disk, tmp_path):
     paths = study_paths(tmp_path, [run_on_disk] * 2, [5, 10], [60, 60])
     metrics = pd.read_csv(paths["metrics"][1])

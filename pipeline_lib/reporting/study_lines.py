@@ -1,0 +1,105 @@
+"""The runs of a study and their concepts, as its page compares them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pipeline_lib.reporting.tables import Measured, metrics_to_measured, value_to_rows
+from pipeline_lib.reporting.times import SECONDS_IN_MINUTE, Took
+from pipeline_lib.reporting.verdicts import HEADLINE_METRIC
+
+FIELDS_WORDS = "training images (independent fields of the microscope)"
+TILES_WORDS = "training tiles"
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A run of the study, opened.
+
+    Attributes
+    ----------
+    name, link : str
+        Of the run, and the path of its page, relative to the study's.
+    metrics : DataFrame
+        The table of metrics.csv.
+    card : mapping
+        brightbooth.json of the trained model.
+    took : Took
+        Time of its training.
+    """
+
+    name: str
+    link: str
+    metrics: pd.DataFrame
+    card: Mapping[str, Any]
+    took: Took
+
+    def settings(self) -> dict[str, str]:
+        """Return base model and settings of the training as texts by dotted key."""
+        settings = {"base": self.card["base"], **self.card["settings"]["training"]}
+        return dict(value_to_rows(settings))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run and one of its concepts."""
+
+    whole: StudyRun
+    concept: str
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+        return self.whole.name
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """The run's table of metrics."""
+        return self.whole.metrics
+
+    def tiles(self) -> float:
+        """Return the number of training tiles."""
+        return float(self.whole.card["concepts"][self.concept]["tiles"])
+
+    def fields(self) -> float:
+        """Return the number of independent training fields, NaN where nothing says it."""
+        counted = metrics_to_measured(self.metrics, self.concept, "copy_share", "none", "train")
+        return float(counted["tuned"].fields) if "tuned" in counted else float("nan")
+
+    def minutes(self) -> float:
+        """Return the minutes of the run's training, NaN where they are unknown."""
+        return self.whole.took.seconds / SECONDS_IN_MINUTE
+
+
+def varied_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the keys whose values are not the same in all runs.
+
+    Parameters
+    ----------
+    settings : sequence of mapping
+        Text by key, one mapping for each run.
+
+    Returns
+    -------
+    list of str
+        In the order of first appearance.
+    """
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [key for key in keys if len({one.get(key, "") for one in settings}) > 1]
+
+
+def headline_of(line: Line, extractor: str) -> dict[str, Measured]:
+    """Return the headline distance of a line by set."""
+    return metrics_to_measured(line.metrics, line.concept, HEADLINE_METRIC, extractor)
+
+
+def counted_in(lines: Sequence[Line]) -> tuple[str, Callable[[Line], float]]:
+    """Return what a concept's training images are counted in, and the count of a line."""
+    fields = {line.fields() for line in lines}
+    more_fields = all(map(math.isfinite, fields)) and len(fields) > 1
+    return (FIELDS_WORDS, Line.fields) if more_fields else (TILES_WORDS, Line.tiles)
