@@ -175,3 +175,11 @@ def test_the_published_study_is_planned_whole(tmp_path: Path, cho: Path, ours: b
     assert found["fetch"] == 3 and found["prior"] == 3 * 4 * 5
     # Tokens are stated, or measured for each base and noun.
     assert found.get("identifier", 0) == (12 if ours else 0)
+
+
+def test_numbers_of_images_are_repeated_with_one_preparation(tmp_path: Path) -> None:
+    fields = write_fields(tmp_path / "ds1", [f"{number:05d}.tif" for number in range(1, 11)], 512)
+    configfile = str(EXAMPLES / "image-count/config.yaml")
+    found = planned(tmp_path, "--configfile", configfile, "--config", f"data_folder={fields}")
+    assert found["finetune"] == 9 and found["tiles"] == found["latents"] == 3
+    assert found["ingest"] == 10 and found["prior"] == 1
