@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 
 def place_to_folder(place):
@@ -48,7 +49,7 @@ from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.job_logs import failures
 from pipeline_lib.models.fetching import expected_folder
 from pipeline_lib.models.tokenization import folder_to_readers
-from pipeline_lib.prompts import study_to_prompts
+from pipeline_lib.prompts import doubtful_class_prompts, study_to_prompts
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.planning import PlannedJob
 from pipeline_lib.settings.splitting import ROLES
@@ -101,6 +102,8 @@ try:
     refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()
     WAYS = sweep_ways(STUDY.configuration)
+    for doubt in doubtful_class_prompts(STUDY):
+        logger.warning(doubt)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -618,7 +621,8 @@ def print_failures():
     """Print which jobs failed, with the last lines of their logs."""
     if workflow.remote_exec:
         return  # in a job on a cluster, whose terminal nobody sees
-    cluster_logs = getattr(workflow.executor_settings, "logdir", None)
+    named = getattr(workflow.executor_settings, "logdir", None)
+    cluster_logs = None if named is None else Path(workflow.workdir_init) / named
     told = failures(Path("logs") / CONFIGURATION.project, cluster_logs, STARTED)
     print("\n".join(told), file=sys.stderr)
 

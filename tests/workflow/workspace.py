@@ -100,13 +100,17 @@ class Workspace:
             *("--show-failed-logs", "--latency-wait", "2", *arguments),
         ]
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment that Snakemake is started in."""
+        return environment()
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start Snakemake with the configuration as it is now."""
         self.write()
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
-            env=environment(),
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
