@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
+from pipeline_lib.settings.base import Modality
 from pipeline_lib.settings.base_prompts import BasePrompts, PromptedRun, StatedPrompt
 from pipeline_lib.settings.templates import template_to_prompt
 from pipeline_lib.settings.trained_concepts import TrainedConcept
@@ -40,6 +42,45 @@ def study_to_prompts(study: Study, base: str) -> BasePrompts:
         prompts=tuple(reversed(each_once.values())),
         runs=tuple(_run_to_prompted(study, run) for run in runs),
     )
+
+
+def doubtful_class_prompts(study: Study) -> list[str]:
+    """Say which class images show another class or light than the concept that they stand beside.
+
+    Parameters
+    ----------
+    study : Study
+        The checked study.
+
+    Returns
+    -------
+    list of str
+        A sentence for each pair of prior and concept, with what mends it; each once.
+    """
+    pairs = [
+        (one, prior)
+        for run in study.runs.values()
+        for one, prior in zip(run.concepts, run.priors, strict=True)
+        if prior and one.class_prompt
+    ]
+    found = [
+        f"priors.{prior}.class_prompt ({one.class_prompt!r}) {doubt} of the concept "
+        f"`{one.concept}`, which would keep another class in mind; correct one of them"
+        for one, prior in pairs
+        if (doubt := _doubt(one))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _doubt(concept: TrainedConcept) -> str:
+    """Return what the class prompt of a concept lacks, empty if nothing."""
+    prompt = (concept.class_prompt or "").lower()
+    if concept.noun.lower() not in prompt:
+        return f"does not name the class noun `{concept.noun}`"
+    words = {name: name.replace("_", " ") for name in get_args(Modality)}
+    own = words[concept.modality]
+    other = [name for name in words.values() if name in prompt and name != own]
+    return f"names {other[0]}, and not the light `{own}`" if other and own not in prompt else ""
 
 
 def _run_to_prompted(study: Study, run: Run) -> PromptedRun:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_lib.prompts import study_to_prompts
+from pipeline_lib.prompts import doubtful_class_prompts, study_to_prompts
 from tests.study.folders import RUNS, Folder
 
 LONG = "long\tl1.tif\t\ttrain\t\t\t{0}\nlong\tl2.tif\t\tholdout\t\t\t{1}\n"
@@ -77,3 +77,33 @@ def test_other_bases_are_given_nothing_of_these_runs(folder: Folder) -> None:
     asked = study_to_prompts(folder.load(), "gone")
     assert asked.runs == ()
     assert [prompt.text for prompt in asked.prompts] == ["debris"]
+
+
+def doubts(folder: Folder, class_prompt: str, modality: str = "oblique") -> list[str]:
+    folder.runs = RUNS + "one\ttoy\tround-64\tclass\tauto\n"
+    folder.config["priors"]["class"]["class_prompt"] = class_prompt
+    folder.config["concepts"]["round"]["modality"] = modality
+    return doubtful_class_prompts(folder.load())
+
+
+@pytest.mark.parametrize(
+    "class_prompt",
+    ["an image of cells", "an oblique image of Cells", "an oblique brightfield cells"],
+)
+def test_class_images_of_the_class_are_not_doubted(folder: Folder, class_prompt: str) -> None:
+    assert doubts(folder, class_prompt) == []
+
+
+@pytest.mark.parametrize(
+    ("class_prompt", "told"),
+    [
+        ("an image of bacteria", "does not name the class noun `cells`"),
+        ("a brightfield image of cells", "names brightfield, and not the light `oblique`"),
+        ("a phase contrast image of cells", "names phase contrast"),
+    ],
+)
+def test_class_images_of_another_class_or_light_are_doubted(
+    folder: Folder, class_prompt: str, told: str
+) -> None:
+    (said,) = doubts(folder, class_prompt)
+    assert told in said and "priors.class.class_prompt" in said and "`round`" in said
