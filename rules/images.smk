@@ -1,6 +1,7 @@
 """From raw files to tiles.
 
-Each takes seconds: on a cluster those of a concept, which hang together, are sent as one job.
+Each takes seconds: on a cluster those of a concept, which hang together, are sent as one job, in which
+the profile limits how many files are read at once (`raw_files`) and so the memory.
 """
 
 
@@ -18,7 +19,8 @@ rule ingest:
         "../envs/imaging.yaml"
     resources:
         mem_mb=doubled_at_retries(2000),
-        runtime=10,
+        runtime=lambda wildcards, attempt: 2 * 5 ** (attempt - 1),
+        raw_files=1,
     params:
         paths=paths_as_options,
         settings=lambda wildcards: as_json(

@@ -18,7 +18,7 @@ INSTALL, LINK = "make install", "make slurm-profile"
 VIRTUAL = Path(sys.executable).parent.parent
 # What each rule's job is given: cores, MB, GPUs, minutes.
 GIVEN = {
-    "group_images_ingest_quality_split_tiles": (8, 2000, 0, 100),
+    "group_images_ingest_quality_split_tiles": (8, 2000, 0, 92),
     "identifier": (8, 16000, 1, 30),
     "prior": (8, 16000, 1, 120),
     "latents": (8, 16000, 1, 30),

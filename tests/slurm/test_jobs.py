@@ -41,8 +41,8 @@ def test_images_of_one_concept_are_one_job_of_bounded_memory(raw: SlurmWorkspace
     assert [job["Rule"] for job in jobs] == ["group_images_ingest_quality_split_tiles"]
     assert jobs[0]["MinMemoryNode"] == "16000M"
     assert jobs[0]["NumCPUs"] == "8"
-    # 20 files, eight at a time: three times 10 minutes, and three steps of 30.
-    assert jobs[0]["TimeLimit"] == "02:00:00"
+    # 20 files, eight at a time: three times 2 minutes, and three steps of 30.
+    assert jobs[0]["TimeLimit"] == "01:36:00"
     assert len(list(raw.path("fields/round").glob("round-*.tif"))) == FILES
 
 
