@@ -12,6 +12,7 @@ from tests.slurm.workspace import SlurmWorkspace, model_sha256
 from tests.workflow.conftest import fresh, toy, toy_extractor  # noqa: F401
 from tests.workflow.workspace import Workspace
 
+LONGER = {"steps": 60, "checkpoint_every": 10, "preview_every": 60, "judge_by": None}
 INSTALL = "apt-get install slurmctld slurmd slurm-client munge, or what your system calls them"
 
 
@@ -38,7 +39,7 @@ def prepared(
 ) -> Workspace:
     """Return a workspace with all that the trainings need, made on this machine."""
     workspace = fresh.copied_to(tmp_path_factory.mktemp("prepared") / "work")
-    workspace.config["training"] |= {"steps": 60, "checkpoint_every": 10, "preview_every": 60}
+    workspace.config["training"] |= LONGER
     workspace.run("--until", "identifier", "prior", "latents")
     return workspace
 
