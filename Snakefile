@@ -15,6 +15,7 @@ include: "rules/training.smk"
 include: "rules/sampling.smk"
 include: "rules/evaluation.smk"
 include: "rules/reporting.smk"
+include: "rules/labels.smk"
 include: "rules/sweep.smk"
 include: "rules/planning.smk"
 
@@ -29,6 +30,7 @@ localrules:
     metrics_only,
     release_only,
     surveys,
+    labels,
 
 
 rule all:
@@ -73,6 +75,11 @@ rule metrics_only:
 rule surveys:
     input:
         all_surveys(),
+
+
+rule labels:
+    input:
+        run_files("labels/{run}"),
 
 
 rule release_only:

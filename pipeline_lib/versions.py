@@ -32,4 +32,5 @@ RESULT_VERSION = {
     "study": 5,
     "survey": 2,
     "sweep": 1,
+    "labels": 1,
 }

@@ -28,6 +28,7 @@ ALLOWED = {
     "sampling": (*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
     "evaluation": (*BASE, "imaging", "sampling"),
     "survey": (*BASE, "imaging", "evaluation"),
+    "labels": (*BASE, "imaging", "sampling", "evaluation"),
     "beginning": (*BASE, "imaging"),
     "release": BASE,
     "reporting": (*BASE, "imaging", "sampling", "evaluation"),

@@ -27,13 +27,20 @@ class CellposeSegmenter:
     ----------
     model : cellpose.models.CellposeModel
         Of cellpose 4.
+    cellprob_threshold : float
+        Logit above which a pixel may belong to an object; cellpose's own default is 0.
     """
 
     model: Any
+    cellprob_threshold: float = 0.0
 
     def image_to_labels(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.integer]:
         """Return the objects of one image, as `objects.Segmenter` says."""
-        masks, _, _ = self.model.eval(image, max_size_fraction=LARGEST_SHARE)
+        masks, _, _ = self.model.eval(
+            image,
+            max_size_fraction=LARGEST_SHARE,
+            cellprob_threshold=self.cellprob_threshold,
+        )
         return relabel_sequential(np.asarray(masks, np.int32))[0]
 
 

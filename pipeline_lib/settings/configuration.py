@@ -9,6 +9,7 @@ from pipeline_lib.settings.concepts import Concept
 from pipeline_lib.settings.datasets import Dataset
 from pipeline_lib.settings.decoder import DecoderSettings
 from pipeline_lib.settings.evaluation import EvaluationSettings
+from pipeline_lib.settings.labels import LabelsSettings
 from pipeline_lib.settings.latents import LatentsSettings
 from pipeline_lib.settings.named_priors import NamedPrior
 from pipeline_lib.settings.planning import PlanningSettings
@@ -60,6 +61,9 @@ class Configuration(Settings):
     )
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="Evaluation.")
     release: ReleaseSettings = Field(ReleaseSettings(), description="Release.")
+    labels: LabelsSettings = Field(
+        LabelsSettings(), description="What the target `labels` gives out for detectors."
+    )
     report: ReportSettings = Field(ReportSettings(), description="Report.")
     survey: SurveySettings = Field(SurveySettings(), description="Blind survey.")
     planning: PlanningSettings = Field(

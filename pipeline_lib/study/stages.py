@@ -14,6 +14,7 @@ from pipeline_lib.settings.decoder import DecoderRoundTripStage, DecoderStage
 from pipeline_lib.settings.evaluated_concepts import EvaluatedConcept
 from pipeline_lib.settings.evaluation import MetricsStage
 from pipeline_lib.settings.features import FeaturesStage, FetchExtractorStage
+from pipeline_lib.settings.labels import LabelledConcept, LabelsStage
 from pipeline_lib.settings.latents import LatentsStage
 from pipeline_lib.settings.light import EvenLight
 from pipeline_lib.settings.named_priors import NamedPrior
@@ -298,6 +299,19 @@ def study_stage(study: Study) -> StudyReportStage:
 def survey_stage(study: Study, run: str, concept: str) -> SurveyStage:
     """Return the settings of one run's survey of one concept."""
     return SurveyStage(run=run, concept=concept, survey=study.configuration.survey)
+
+
+def labels_stage(study: Study, run: str) -> LabelsStage:
+    """Return the settings of one run's labels."""
+    return LabelsStage(
+        run=run,
+        concepts=tuple(
+            LabelledConcept(concept=one.concept, dataset=one.dataset, noun=one.noun)
+            for one in study.runs[run].concepts
+        ),
+        segmenter=study.configuration.evaluation.segmenter,
+        labels=study.configuration.labels,
+    )
 
 
 def evaluated_concepts(study: Study, run: str) -> tuple[EvaluatedConcept, ...]:

@@ -244,3 +244,15 @@ def test_class_images_are_asked_for_without_the_identifier(folder: Folder) -> No
 def test_metrics_know_by_which_extractor_the_run_is_judged(folder: Folder) -> None:
     name_extractors(folder)
     assert stages.metrics_stage(folder.load(), "first").headline == "ours"
+
+
+def test_labels_are_told_what_objects_are_and_who_finds_them(folder: Folder) -> None:
+    folder.runs = RUNS + "both\ttoy\tround-64,long-64\tclass\n"
+    folder.config["evaluation"] = {"segmenter": "cellpose"}
+    folder.config["labels"] = {"format": "tiff"}
+    told = stages.labels_stage(folder.load(), "both")
+    assert {(one.concept, one.dataset, one.noun) for one in told.concepts} == {
+        ("round", "round-64", "cells"),
+        ("long", "long-64", "rods"),
+    }
+    assert (told.segmenter, told.labels.format) == ("cellpose", "tiff")

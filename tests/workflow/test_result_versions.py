@@ -105,7 +105,7 @@ def test_code_and_version_were_recorded_together(stage: str) -> None:
 IMAGES = {"QualitySettings", "SplitSettings", "TilingSettings", "IntensitySettings"}
 MODELS = {"BaseModelEntry", "Denoising", "Prior", "DecoderSettings"}
 AFTER_MODELS = {"TrainingSettings", "SamplingSettings", "EvaluationSettings"}
-AT_THE_END = {"ReleaseSettings", "ReportSettings", "SurveySettings"}
+AT_THE_END = {"ReleaseSettings", "ReportSettings", "SurveySettings", "LabelsSettings"}
 WHOLE = {"Configuration", "SampleRow", "RunRow", "Study"}
 NOT_ITS_OWN = {  # settings whose change must ask nothing of these stages
     ("ingest",): IMAGES - {"TilingSettings"} | MODELS | AFTER_MODELS | AT_THE_END,
@@ -122,6 +122,8 @@ NOT_ITS_OWN = {  # settings whose change must ask nothing of these stages
     ("release",): MODELS | AFTER_MODELS | AT_THE_END - {"ReleaseSettings"},
     ("report", "study"): MODELS | AFTER_MODELS | AT_THE_END - {"ReportSettings"},
     ("survey",): MODELS | AFTER_MODELS | AT_THE_END - {"SurveySettings"},
+    ("sweep",): MODELS | AFTER_MODELS | AT_THE_END,
+    ("labels",): MODELS | AFTER_MODELS | AT_THE_END - {"LabelsSettings"},
 }
 
 

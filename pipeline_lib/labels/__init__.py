@@ -1,0 +1,1 @@
+"""Labels of images, for training detectors: objects, how sure they are, and others' formats."""
