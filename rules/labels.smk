@@ -16,7 +16,7 @@ rule label:
         "../envs/imaging.yaml"
     resources:
         mem_mb=8000,
-        runtime=120,
+        runtime=360,
     params:
         paths=paths_as_options,
         settings=lambda wildcards: as_json(stages.labels_stage(STUDY, wildcards.run)),

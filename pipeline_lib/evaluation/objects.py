@@ -62,7 +62,11 @@ class ContrastSegmenter:
 
     def image_to_labels(self, image: Images) -> IntArray:
         """Return the objects of one image, as `Segmenter` says."""
-        mask = images_to_contrast(image[None])[0] > self.threshold
+        return self.contrast_to_labels(images_to_contrast(image[None])[0])
+
+    def contrast_to_labels(self, contrast: npt.NDArray[np.float32]) -> IntArray:
+        """Return the objects of one image by its contrast (Y, X) from `images_to_contrast`."""
+        mask = contrast > self.threshold
         # The pale insides of rings belong to their objects.
         filled = ndimage.binary_fill_holes(mask)
         return label(remove_small_objects(filled, max_size=self.minimum_area - 1))

@@ -16,13 +16,21 @@ from pipeline_lib.labels.instances import Instances
 Record = dict[str, Any]
 
 
-def mask_to_runs(mask: npt.NDArray[np.bool_]) -> list[int]:
+def mask_to_runs(
+    mask: npt.NDArray[np.bool_],
+    shape: tuple[int, int] | None = None,
+    corner: tuple[int, int] = (0, 0),
+) -> list[int]:
     """Return a mask as COCO's uncompressed run lengths.
 
     Parameters
     ----------
     mask : ndarray of bool
-        (Y, X).
+        (H, W), a part of its image outside of which nothing is.
+    shape : tuple of int, optional
+        (Y, X) of the image; the mask's own without it.
+    corner : tuple of int
+        First row and column of the part.
 
     Returns
     -------
@@ -30,10 +38,16 @@ def mask_to_runs(mask: npt.NDArray[np.bool_]) -> list[int]:
         Lengths of runs, column after column: first of pixels outside (0 where the first pixel is
         inside), then in turn of pixels inside and outside. Their sum is the number of pixels.
     """
-    flat = mask.ravel(order="F")
-    ends = np.flatnonzero(np.diff(flat)) + 1
-    runs = np.diff(np.concatenate([[0], ends, [flat.size]])).tolist()
-    return [0, *runs] if flat[0] else runs
+    height, width = shape or mask.shape
+    columns, rows = np.nonzero(mask.T)
+    places = (columns + corner[1]) * height + rows + corner[0]
+    # A run ends where the next place does not follow.
+    gaps = np.flatnonzero(np.diff(places) > 1)
+    firsts = places[np.concatenate([[0], gaps + 1])] if len(places) else places
+    lasts = places[np.concatenate([gaps, [-1]])] if len(places) else places
+    edges = np.stack([firsts, lasts + 1], axis=1).ravel()
+    runs = np.diff(np.concatenate([[0], edges, [height * width]])).tolist()
+    return runs if runs[-1] or len(runs) == 1 else runs[:-1]
 
 
 def instances_to_annotations(
@@ -57,7 +71,7 @@ def instances_to_annotations(
         Beyond the format there are ``score`` (which COCO has in results), ``truncated``, and
         ``label``, the object's number in the label image.
     """
-    size = list(instances.labels.shape)
+    shape = instances.labels.shape
     return [
         {
             "id": first_id + place,
@@ -66,8 +80,10 @@ def instances_to_annotations(
             "bbox": [left, top, right - left, bottom - top],
             "area": int(instances.areas[place]),
             "segmentation": {
-                "size": size,
-                "counts": mask_to_runs(instances.labels == place + 1),
+                "size": list(shape),
+                "counts": mask_to_runs(
+                    instances.labels[top:bottom, left:right] == place + 1, shape, (top, left)
+                ),
             },
             "iscrowd": 0,
             "score": round(float(instances.confidences[place]), 4),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.evaluation.cellpose_segmenter import CellposeSegmenter
-from pipeline_lib.evaluation.objects import ContrastSegmenter
+from pipeline_lib.evaluation.objects import ContrastSegmenter, images_to_contrast
 
 STRICTER_CONTRAST = 1.5
 STRICTER_LOGIT = 1.0
@@ -35,6 +35,19 @@ def segmenter_to_stricter(segmenter: FittedSegmenter) -> FittedSegmenter:
     if isinstance(segmenter, ContrastSegmenter):
         return replace(segmenter, threshold=STRICTER_CONTRAST * segmenter.threshold)
     return replace(segmenter, cellprob_threshold=segmenter.cellprob_threshold + STRICTER_LOGIT)
+
+
+def image_to_labels_twice(
+    image: npt.NDArray[np.uint8], segmenter: FittedSegmenter
+) -> tuple[IntArray, IntArray]:
+    """Return the objects of an image (Y, X), and those that remain where more is asked for."""
+    both = (segmenter, segmenter_to_stricter(segmenter))
+    if isinstance(segmenter, ContrastSegmenter):
+        contrast = images_to_contrast(image[None])[0]  # what takes the time
+        labels, stricter = (one.contrast_to_labels(contrast) for one in both)
+    else:
+        labels, stricter = (one.image_to_labels(image) for one in both)
+    return labels, stricter
 
 
 def labels_to_confidences(labels: IntArray, stricter: IntArray) -> FloatArray:

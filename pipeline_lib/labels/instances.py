@@ -11,8 +11,8 @@ from skimage.segmentation import relabel_sequential
 from pipeline_lib.evaluation.object_shapes import boxes_to_rim, labels_to_boxes
 from pipeline_lib.labels.confidence import (
     FittedSegmenter,
+    image_to_labels_twice,
     labels_to_confidences,
-    segmenter_to_stricter,
 )
 from pipeline_lib.sampling.manifests import BLANK_BELOW
 from pipeline_lib.settings.base import UserError
@@ -76,8 +76,7 @@ def image_to_instances(
     Instances
         Those at the border among them.
     """
-    labels = segmenter.image_to_labels(image)
-    stricter = segmenter_to_stricter(segmenter).image_to_labels(image)
+    labels, stricter = image_to_labels_twice(image, segmenter)
     confidences = labels_to_confidences(labels, stricter)
     return labels_to_instances(labels, confidences, minimum_confidence)
 
