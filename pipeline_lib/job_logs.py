@@ -35,6 +35,7 @@ def failures(logs: Path, cluster_logs: Path | None, since: float) -> Iterator[st
         Nothing if no log tells of a failure.
     """
     unfinished = [path for path in written_since(logs, since) if not is_finished(path)]
+    unexplained = not unfinished or any(not _lines(path) for path in unfinished)
     for path in unfinished:
         yield from _told(path, last_lines(path))
     if cluster_logs is None:
@@ -42,9 +43,10 @@ def failures(logs: Path, cluster_logs: Path | None, since: float) -> Iterator[st
     for path in written_since(cluster_logs, since):
         lines = _lines(path)
         said = [line for line in lines if is_slurms_complaint(line)]
-        failed = any(FAILED.match(line) for line in lines)
-        if said or (failed and not unfinished):
-            yield from _told(path, said[-LINES:] or last_lines(path))
+        if not said and unexplained:
+            said = before_failure(lines)
+        if said:
+            yield from _told(path, said[-LINES:])
 
 
 def written_since(folder: Path, since: float) -> list[Path]:
@@ -62,6 +64,12 @@ def is_finished(log: Path) -> bool:
 def last_lines(log: Path) -> list[str]:
     """Return the end of a log."""
     return _lines(log)[-LINES:] or ["(empty)"]
+
+
+def before_failure(lines: list[str]) -> list[str]:
+    """Return the last lines before Snakemake says that a job failed, none if it does not."""
+    failed = [number for number, line in enumerate(lines) if FAILED.match(line)]
+    return lines[: failed[0]][-LINES:] if failed else []
 
 
 def is_slurms_complaint(line: str) -> bool:

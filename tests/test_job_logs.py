@@ -60,6 +60,14 @@ def test_a_job_without_a_log_of_its_own_is_told_of_by_the_cluster(tmp_path: Path
     assert "    python: command not found" in told
 
 
+def test_a_job_that_died_before_it_said_anything_is_told_of_by_the_cluster(tmp_path: Path) -> None:
+    write(tmp_path / "logs/finetune/a.log", "")
+    text = "Traceback\nModuleNotFoundError: torch\nRuleException:\nError in rule finetune:\n"
+    write(tmp_path / "slurm/rule_finetune/6.log", text + "    input: a\n" * 30)
+    told = list(failures(tmp_path / "logs", tmp_path / "slurm", SINCE))
+    assert told[-1] == "    ModuleNotFoundError: torch"
+
+
 def test_a_cluster_where_all_went_well_is_told_nothing_of(tmp_path: Path) -> None:
     write(tmp_path / "slurm/rule_ingest/5.log", "Finished jobid: 0 (Rule: ingest)\n")
     assert list(failures(tmp_path / "logs", tmp_path / "slurm", SINCE)) == []
