@@ -11,8 +11,9 @@ PROFILE := $(HOME)/.config/snakemake/slurm
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-# What took long in work/: trainings that go on where they were, and downloads.
-KEPT := finetune decoders base-model base_models extractors
+# What took long in work/: trainings that go on where they were, with what says who asked for them,
+# and downloads.
+KEPT := finetune decoders orders base-model base_models extractors
 
 .PHONY: help install demo test lint docs schemas base-model slurm-profile clean clean-all
 

@@ -9,7 +9,14 @@ from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.study.loading import load_study
 from pipeline_lib.study.parts import Study
-from pipeline_lib.training.leftovers import Leftover, delete_state, find_leftovers
+from pipeline_lib.training.leftovers import (
+    Leftover,
+    delete_state,
+    find_leftovers,
+    folder_to_freed_bytes,
+    unknown_states,
+)
+from pipeline_lib.training.publishing import ORDERS
 from pipeline_lib.yaml_files import read_mapping
 
 
@@ -30,21 +37,26 @@ def clean(configfile: Path, work: Path, workflow_folder: Path, delete: bool) -> 
     Yields
     ------
     str
-        A line for each state, and the sum.
+        A line for each state, those that no order names among them, and the sum.
 
     Raises
     ------
     UserError
-        If the configuration cannot be read: then nothing is deleted.
+        If the configuration or an order cannot be read: then nothing is deleted.
     """
     if not configfile.is_file():
         raise UserError(f"--configfile {configfile}: there is no such file")
     headers = HeaderCache(work / "headers.json", kept=False)
     config = read_mapping(configfile)
     study = load_study(config, Path(), workflow_folder, headers.first_files, headers.places)
-    found = list(find_leftovers(work, wanted_outputs(study)))
+    is_wanted = wanted_outputs(study)
+    found = list(find_leftovers(work, is_wanted))
     for leftover in found:
-        yield leftover_to_line(leftover, delete)
+        gone = delete and delete_state(leftover.folder, work / ORDERS, is_wanted)
+        yield leftover_to_line(leftover, delete, gone)
+    for folder in unknown_states(work):
+        size = bytes_to_text(folder_to_freed_bytes(folder))
+        yield f"kept: {folder}  {size}  no order names it; delete it by hand if no run needs it"
     freed = bytes_to_text(sum(leftover.freed for leftover in found))
     done = "" if delete or not found else "; nothing was deleted yet: --yes does"
     yield f"{len(found)} states, {freed}{done}"
@@ -65,12 +77,12 @@ def wanted_outputs(study: Study) -> Callable[[str], bool]:
     return lambda output: output in wanted or not output.startswith(root)
 
 
-def leftover_to_line(leftover: Leftover, delete: bool) -> str:
-    """Return the line of a state, which is deleted if that is wanted."""
+def leftover_to_line(leftover: Leftover, delete: bool, gone: bool) -> str:
+    """Return the line of a state: that it can go, or whether its deletion succeeded."""
     named = f"{leftover.folder}  {bytes_to_text(leftover.freed)}  {leftover.reason}"
     if not delete:
         return named
-    return f"deleted: {named}" if delete_state(leftover.folder) else f"in use, kept: {named}"
+    return f"deleted: {named}" if gone else f"in use or asked for since, kept: {named}"
 
 
 def bytes_to_text(number: int) -> str:

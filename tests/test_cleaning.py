@@ -64,6 +64,15 @@ def test_told_to_it_deletes_what_it_listed(folder: Folder) -> None:
     assert states() == ["state-0", "state-2"]
 
 
+def test_what_no_order_names_is_listed_and_kept(folder: Folder) -> None:
+    for order in (WORK / "orders").glob("*.json"):
+        order.unlink()
+    said = list(clean(CONFIG, WORK, folder.root, delete=True))
+    assert said[0].startswith("kept: work/finetune/state-0  2.5 MB  no order names it")
+    assert said[-1] == "0 states, 0.0 kB" and len(said) == 5
+    assert len(states()) == 4
+
+
 def test_a_decoder_that_is_used_is_kept(folder: Folder) -> None:
     folder.config["datasets"]["round-64"]["autoencoder"] = "tuned"
     write(folder)

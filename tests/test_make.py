@@ -52,6 +52,7 @@ def test_the_demo_runs_as_many_jobs_at_once_as_there_are_gpus(
 
 
 TRAININGS = ("work/finetune/key/state", "work/decoders/key/state", "work/base-model/state")
+ORDERS = ("work/orders/output.json",)
 DOWNLOADS = ("work/base_models/name/model", "work/extractors/name/model")
 MADE_ANEW = ("work/hashes.json", "work/lists/a.txt", "results/demo/a", "logs/a", ".snakemake/a")
 USER_S = ("config/mine/config.yaml", "data/image.tif")
@@ -59,12 +60,12 @@ USER_S = ("config/mine/config.yaml", "data/image.tif")
 
 @pytest.mark.parametrize(
     ("target", "left"),
-    [("clean", {*TRAININGS, *DOWNLOADS, *USER_S}), ("clean-all", {*USER_S})],
+    [("clean", {*TRAININGS, *ORDERS, *DOWNLOADS, *USER_S}), ("clean-all", {*USER_S})],
 )
 def test_cleaning_leaves_what_took_long_unless_asked(
     tmp_path: Path, target: str, left: set[str]
 ) -> None:
-    for name in (*TRAININGS, *DOWNLOADS, *MADE_ANEW, *USER_S):
+    for name in (*TRAININGS, *ORDERS, *DOWNLOADS, *MADE_ANEW, *USER_S):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     for _ in range(2):

@@ -1,7 +1,8 @@
 """States of trainings that can go: nothing asks for them, or what they made has been given out.
 
-Orders (`training/publishing.py`) tell which output was last asked for with which state. Those of
-other projects in the same folder count as much as one's own.
+Orders (`training/publishing.py`) tell which output was last asked for with which state, and with
+which ones before. Those of other projects in the same folder count as much as one's own. A state
+that no order names is kept: nothing says that nobody wants it.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from pipeline_lib.files import read_json
+from pipeline_lib.settings.base import UserError
 from pipeline_lib.training.checkpoints import LOCK
 from pipeline_lib.training.publishing import ORDERS
 from pipeline_lib.training.state import FINISHED
 
 STATES = ("finetune", "decoders")
+DELETED = ".deleted-"
 
 
 class Order(NamedTuple):
-    """An output that was asked for, and the name of the state it comes from."""
+    """An output that was asked for, the name of the state it comes from, and those before it."""
 
     output: str
     state: str
+    earlier: tuple[str, ...] = ()
 
 
 class Leftover(NamedTuple):
@@ -51,14 +55,14 @@ def find_leftovers(work: Path, is_wanted: Callable[[str], bool]) -> Iterator[Lef
     Leftover
         By folder and name.
     """
-    wanted = [order for order in read_orders(work / ORDERS) if is_wanted(order.output)]
+    orders = read_orders(work / ORDERS)
     for folder in state_folders(work):
-        reason = state_to_reason(folder, [one for one in wanted if one.state == folder.name])
+        reason = state_to_reason(folder, orders, is_wanted)
         if reason and not is_in_use(folder):
             yield Leftover(folder, reason, folder_to_freed_bytes(folder))
 
 
-def state_to_reason(folder: Path, orders: Sequence[Order]) -> str:
+def state_to_reason(folder: Path, orders: Sequence[Order], is_wanted: Callable[[str], bool]) -> str:
     """Return why a state can go, nothing if it is kept.
 
     Parameters
@@ -66,23 +70,62 @@ def state_to_reason(folder: Path, orders: Sequence[Order]) -> str:
     folder : Path
         Of the state.
     orders : sequence of Order
-        Those that are still asked for and come from it.
+        All there are.
+    is_wanted : callable
+        Says of an output's path whether it is still asked for.
     """
-    if not orders:
+    if folder.name.startswith(DELETED):
+        return "its deletion was interrupted"
+    if not is_known(folder, orders):
+        return ""
+    wanted = [one for one in orders if one.state == folder.name and is_wanted(one.output)]
+    if not wanted:
         return "no run asks for it any more"
-    given_out = all(Path(order.output).exists() for order in orders)
+    given_out = all(Path(order.output).exists() for order in wanted)
     if (folder / FINISHED).exists() and given_out:
-        return f"finished, and given out as {orders[0].output}"
+        return f"finished, and given out as {wanted[0].output}"
     return ""
 
 
-def delete_state(folder: Path) -> bool:
-    """Delete a state folder, unless a process trains in it; say whether it is gone."""
+def is_known(folder: Path, orders: Sequence[Order]) -> bool:
+    """Say whether an order names a state, or named it once."""
+    return any(folder.name in (order.state, *order.earlier) for order in orders)
+
+
+def unknown_states(work: Path) -> list[Path]:
+    """Return the states that no order names, such as those whose orders were deleted."""
+    orders = read_orders(work / ORDERS)
+    left = [one for one in state_folders(work) if not one.name.startswith(DELETED)]
+    return [folder for folder in left if not is_known(folder, orders)]
+
+
+def delete_state(folder: Path, orders: Path, is_wanted: Callable[[str], bool]) -> bool:
+    """Delete a state folder, unless a process trains in it or it was asked for meanwhile.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the state.
+    orders : Path
+        Folder of the orders, which are read again.
+    is_wanted : callable
+        Says of an output's path whether it is still asked for.
+
+    Returns
+    -------
+    bool
+        Whether it is gone.
+    """
+    aside = folder.with_name(DELETED + folder.name.removeprefix(DELETED))
     try:
         with FileLock(folder / LOCK, timeout=0):
-            shutil.rmtree(folder)
+            if not state_to_reason(folder, read_orders(orders), is_wanted):
+                return False
+            folder.replace(aside)
     except Timeout:
         return False
+    # With the lock's file closed: NFS keeps the name of a removed file that is open.
+    shutil.rmtree(aside)
     return True
 
 
@@ -104,9 +147,26 @@ def state_folders(work: Path) -> list[Path]:
 
 
 def read_orders(folder: Path) -> list[Order]:
-    """Return the orders; one that does not say its output is another's, and is taken as such."""
-    told = [read_json(path) for path in sorted(folder.glob("*.json"))]
-    return [Order(one.get("output", ""), one.get("state", one["key"])) for one in told]
+    """Return the orders.
+
+    Raises
+    ------
+    UserError
+        If one does not say which output it asks for and from which state: any may be its own.
+    """
+    return [_file_to_order(path) for path in sorted(folder.glob("*.json"))]
+
+
+def _file_to_order(path: Path) -> Order:
+    """Read an order."""
+    told = read_json(path)
+    if not told.get("output") or not told.get("state"):
+        raise UserError(
+            f"{path} was left by an earlier version and does not say which training it asks for, "
+            "so that none is known to be unneeded, and nothing is deleted: delete that file if no "
+            "unfinished training is to go on, or states by hand"
+        )
+    return Order(told["output"], told["state"], tuple(told.get("earlier", ())))
 
 
 def folder_to_freed_bytes(folder: Path) -> int:

@@ -86,7 +86,15 @@ def place_order(orders: Path, output: Path, key: str, state: str | None = None) 
     """
     told = {"key": key, "state": state or key, "output": output.as_posix()}
     with _lock(orders, output):
+        told["earlier"] = _earlier_states(_order(orders, output), told["state"])
         write_json(_order(orders, output), told)
+
+
+def _earlier_states(order: Path, state: str) -> list[str]:
+    """Return the other states that an output was asked for from, so that they are known."""
+    before = read_json(order) if order.exists() else {}
+    found = [*before.get("earlier", ()), before.get("state", state)]
+    return [one for one in dict.fromkeys(found) if one != state]
 
 
 @contextmanager

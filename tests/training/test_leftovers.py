@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pytest
 from filelock import FileLock
 
 from pipeline_lib.files import write_json
+from pipeline_lib.settings.base import UserError
+from pipeline_lib.training import leftovers
 from pipeline_lib.training.leftovers import (
     delete_state,
     find_leftovers,
     folder_to_freed_bytes,
-    read_orders,
+    unknown_states,
 )
 from pipeline_lib.training.publishing import place_order
 
@@ -26,6 +29,10 @@ def make_state(work: Path, name: str, finished: bool = False) -> Path:
     if finished:
         write_json(folder / "finished.json", {})
     return folder
+
+
+def delete(folder: Path, wanted: str = "") -> bool:
+    return delete_state(folder, folder.parents[1] / "orders", lambda output: wanted in output)
 
 
 def names(work: Path, wanted: str = "") -> list[str]:
@@ -87,20 +94,83 @@ def test_an_order_names_the_state_where_its_key_is_another(work: Path) -> None:
     assert names(work) == []
 
 
-def test_an_order_that_does_not_say_its_output_is_read(work: Path) -> None:
-    write_json(work / "orders/1.json", {"key": "a"})
-    assert read_orders(work / "orders") == [("", "a")]
+@pytest.mark.parametrize("key", ["a", "with-decoders"])
+def test_an_order_that_does_not_say_what_it_asks_for_keeps_all(work: Path, key: str) -> None:
+    folder = make_state(work, "a", finished=True)
+    order(work, "results/x/runs/one/model", "a")
+    order(work, "results/x/runs/one/model", "b")
+    assert names(work) == ["a"]
+    write_json(work / "orders/1.json", {"key": key})
+    with pytest.raises(UserError, match=r"1\.json was left by an earlier version"):
+        names(work)
+    with pytest.raises(UserError):
+        delete(folder)
+    assert (folder / "weights").exists()
+
+
+def test_a_state_whose_orders_were_deleted_is_kept(work: Path) -> None:
+    folder = make_state(work, "a")
+    assert names(work) == [] and unknown_states(work) == [folder]
+    assert not delete(folder) and folder.exists()
+
+
+def test_all_states_that_an_output_had_are_known(work: Path) -> None:
+    for name in ("a", "b", "c", "a", "b"):
+        (work / "finetune" / name).mkdir(parents=True, exist_ok=True)
+        order(work, "results/x/runs/one/model", name)
+    assert names(work) == ["a", "c"] and unknown_states(work) == []
 
 
 def test_a_state_in_use_is_neither_listed_nor_deleted(work: Path) -> None:
-    folder = make_state(work, "a")
+    folder = replaced_state(work)
     with FileLock(folder / "lock"):
         assert names(work) == []
-        assert not delete_state(folder)
+        assert not delete(folder)
         assert (folder / "weights").exists()
     assert names(work) == ["a"]
-    assert delete_state(folder)
-    assert not folder.exists()
+    assert delete(folder)
+    assert list((work / "finetune").iterdir()) == []
+
+
+def replaced_state(work: Path) -> Path:
+    """Return a state that another order replaced."""
+    for name in ("a", "b"):
+        order(work, "results/x/runs/one/model", name)
+    return make_state(work, "a")
+
+
+def test_what_is_asked_for_between_listing_and_deleting_is_kept(work: Path) -> None:
+    folder = replaced_state(work)
+    assert names(work) == ["a"]
+    order(work, "results/x/runs/one/model", "a")
+    assert not delete(folder)
+    assert (folder / "weights").exists()
+
+
+def test_nothing_is_removed_while_it_is_open(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS renames a removed file that is open, and then does not remove its folder."""
+    folder, remove = replaced_state(work), leftovers.shutil.rmtree
+
+    def remove_on_nfs(path: Path) -> None:
+        opened = [os.path.realpath(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd")]
+        if any(Path(name).is_relative_to(path.resolve()) for name in opened):
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        remove(path)
+
+    monkeypatch.setattr(leftovers.shutil, "rmtree", remove_on_nfs)
+    assert delete(folder)
+
+
+def test_a_deletion_that_was_interrupted_is_done_later(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = replaced_state(work)
+    with monkeypatch.context() as patch:
+        patch.setattr(leftovers.shutil, "rmtree", lambda path: None)
+        delete(folder)
+    assert names(work) == [".deleted-a"] and unknown_states(work) == []
+    assert delete(work / "finetune/.deleted-a")
+    assert list((work / "finetune").iterdir()) == []
 
 
 def test_files_with_a_second_name_free_nothing(work: Path) -> None:
