@@ -152,8 +152,8 @@ def test_nothing_is_removed_while_it_is_open(work: Path, monkeypatch: pytest.Mon
     folder, remove = replaced_state(work), leftovers.shutil.rmtree
 
     def remove_on_nfs(path: Path) -> None:
-        opened = [os.path.realpath(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd")]
-        if any(Path(name).is_relative_to(path.resolve()) for name in opened):
+        opened = [Path(os.path.realpath(one)) for one in Path("/proc/self/fd").iterdir()]
+        if any(one.is_relative_to(path.resolve()) for one in opened):
             raise OSError(errno.ENOTEMPTY, "Directory not empty")
         remove(path)
 
