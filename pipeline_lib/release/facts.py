@@ -98,7 +98,8 @@ def trained_sources(tables: Mapping[str, pd.DataFrame], sidecars: Sequence[Card]
     Returns
     -------
     list of Source
-        In the order of the concepts, then of the files' names. Folders are left out of the names:
+        Each file once a concept, however many fields it holds, in the order of the concepts, then
+        of the files' names. Folders are left out of the names:
         they tell of a machine and not of an image.
     """
     known = {sidecar["source"]: sidecar for sidecar in sidecars}
@@ -109,7 +110,7 @@ def trained_sources(tables: Mapping[str, pd.DataFrame], sidecars: Sequence[Card]
         if name in known
     ]
     order = list(tables)
-    return sorted(found, key=lambda source: (order.index(source.concept), source.file))
+    return sorted(dict.fromkeys(found), key=lambda source: (order.index(source.concept), source.file))
 
 
 def held_back_by_reason(held_back: pd.DataFrame) -> pd.Series:
