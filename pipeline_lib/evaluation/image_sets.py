@@ -17,7 +17,7 @@ from pipeline_lib.imaging.splitting import TRAIN, SplitRow
 from pipeline_lib.imaging.stacks import read_planes, read_stack
 from pipeline_lib.imaging.tables import read_split
 from pipeline_lib.sampling.manifests import USABLE
-from pipeline_lib.sampling.shard_files import read_pictures, read_shard
+from pipeline_lib.sampling.shard_files import COLUMNS, read_pictures, read_shard
 from pipeline_lib.settings.base import UserError
 
 SHARD_SUFFIX = ".zip"
@@ -188,7 +188,8 @@ def read_manifests(shards: Sequence[Path]) -> pd.DataFrame:
     -------
     DataFrame
         The manifests' rows by concept, prompt and index, with columns ``path`` (the shard, and the
-        image's file in it, for `read_pictures`) and ``name`` (concept/prompt/index).
+        image's file in it, for `read_pictures`) and ``name`` (concept/prompt/index). Without rows
+        for no shards.
 
     Raises
     ------
@@ -199,7 +200,8 @@ def read_manifests(shards: Sequence[Path]) -> pd.DataFrame:
         table.assign(path=[str(shard / file) for file in table["file"]])
         for shard, table in ((shard, read_shard(shard)) for shard in shards)
     ]
-    rows = pd.concat(tables, ignore_index=True)
+    nothing = pd.DataFrame(columns=[*COLUMNS, "path"])
+    rows = pd.concat(tables, ignore_index=True) if tables else nothing
     keys = rows["concept"] + "/" + rows["prompt_name"]
     rows = rows.assign(name=keys + "/" + rows["index"].map("{:06d}".format))
     twice = rows["name"][rows["name"].duplicated()]

@@ -33,6 +33,14 @@ def test_a_shard_given_twice_is_refused(tmp_path):
         read_manifests([tmp_path / "a.zip", tmp_path / "a.zip"])
 
 
+def test_no_shards_are_a_table_without_rows(tmp_path):
+    write_shard(tmp_path / "a.zip", draw_fields(0, 1, 64))
+    found = read_manifests([])
+    assert len(found) == 0
+    assert set(found.columns) == set(read_manifests([tmp_path / "a.zip"]).columns)
+    assert len(rows_to_images(found)) == 0
+
+
 def test_shards_without_a_usable_image_are_an_empty_set(tmp_path):
     write_shard(tmp_path / "a.zip", draw_fields(0, 2, 64), bad=[0, 1])
     assert len(rows_to_images(read_manifests([tmp_path / "a.zip"]))) == 0
