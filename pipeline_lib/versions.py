@@ -27,10 +27,10 @@ RESULT_VERSION = {
     "sample": 5,
     "features": 3,
     "metrics": 5,
-    "release": 4,
+    "release": 5,
     "report": 9,
     "study": 5,
     "survey": 2,
     "sweep": 1,
-    "labels": 1,
+    "labels": 2,
 }

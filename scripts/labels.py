@@ -133,7 +133,8 @@ def drawn_images(rows: pd.DataFrame) -> Iterator[Named]:
         yield Named("", "", None, status)
     drawn = rows[usable]
     for name, pixels in zip(drawn["name"], read_pictures(drawn["path"]), strict=True):
-        yield Named(name.replace("/", "-"), name, pixels, "")
+        # Names of concepts, datasets and prompts hold no dot: no two images share their files.
+        yield Named(name.replace("/", "."), name, pixels, "")
 
 
 def tile_images(stack: Path, table: Path, concept: str) -> Iterator[Named]:
@@ -142,7 +143,7 @@ def tile_images(stack: Path, table: Path, concept: str) -> Iterator[Named]:
 
     tiles = read_tiles(stack, table)
     for number, (pixels, source) in enumerate(zip(tiles.images, tiles.sources, strict=True)):
-        yield Named(f"{concept}-{number:06d}", f"{source}/{number}", pixels, "")
+        yield Named(f"{concept}.{number:06d}", f"{source}/{number}", pixels, "")
 
 
 def write_descriptions(

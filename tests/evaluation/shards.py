@@ -48,6 +48,7 @@ def write_shard(
     first: int = 0,
     bad: Sequence[int] = (),
     prompt: str = "a picture of cells",
+    folder: str = "",
 ) -> Path:
     """Write a shard of synthetic images; those in `bad` count as blank."""
     rows = []
@@ -59,7 +60,7 @@ def write_shard(
             key=f"{index:016x}",
             file=f"{index:06d}.tif",
             concept=concept,
-            prompt_name=f"{concept}-64-subject",
+            prompt_name=folder or f"{concept}-64-subject",
             prompt=prompt,
             negative_prompt="",
             model="trial",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,12 +40,12 @@ def spoil(shard: Path, index: int) -> None:
 
 
 class Inputs:
-    """Shards and tiles of two concepts; three of the images of each are no pictures."""
+    """Shards and tiles of concepts; three of the images of each are no pictures."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, concepts: Sequence[dict[str, str]] = CONCEPTS) -> None:
+        self.folder, self.concepts = folder, concepts
         self.paths: dict[str, list[Path]] = {"shards": []}
-        for seed, one in enumerate(CONCEPTS):
+        for seed, one in enumerate(concepts):
             name = one["concept"]
             drawn, held = draw_fields(seed, 6, 64), draw_fields(seed + 20, 4, 64)
             drawn[4] = held[3] = 77
@@ -60,7 +61,7 @@ class Inputs:
 
     def run(self, name: str = "out", **settings: object) -> tuple[int, Path]:
         """Run the program in this process; return its exit code and the folder."""
-        stage = {"run": "trial", "concepts": CONCEPTS, "labels": settings}
+        stage = {"run": "trial", "concepts": self.concepts, "labels": settings}
         arguments = ["labels.py", "--settings", json.dumps(stage)]
         for option, values in self.paths.items():
             arguments += [f"--{option.replace('_', '-')}", *map(str, values)]
@@ -191,6 +192,24 @@ def test_a_picture_shows_outlines(out):
         with Image.open(out / name / "overlay.png") as image:
             pixels = np.asarray(image).astype(int)
         assert (np.ptp(pixels, axis=2) > 50).any()  # colours on grey
+
+
+def test_names_that_hold_hyphens_share_no_files(tmp_path):
+    """Concept `a` with the folder `b-c-64-subject`, and concept `a-b` with `c-64-subject`."""
+    concepts = [
+        {"concept": name, "dataset": f"{name}-64", "noun": "cells"} for name in ("a", "a-b")
+    ]
+    inputs = Inputs(tmp_path, concepts)
+    inputs.paths["shards"] = [
+        write_shard(tmp_path / f"{number}.zip", draw_fields(number, 2, 64), concept, folder=folder)
+        for number, (concept, folder) in enumerate(
+            [("a", "b-c-64-subject"), ("a-b", "c-64-subject")]
+        )
+    ]
+    code, out = inputs.run()
+    assert code == 0
+    for part in ("images", "masks", "labels"):
+        assert len(list((out / "synthetic" / part).iterdir())) == 4
 
 
 def test_tables_and_tiles_must_be_as_many_as_concepts(inputs, monkeypatch, capsys):
