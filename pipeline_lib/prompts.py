@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import get_args
 
@@ -75,12 +76,17 @@ def doubtful_class_prompts(study: Study) -> list[str]:
 def _doubt(concept: TrainedConcept) -> str:
     """Return what the class prompt of a concept lacks, empty if nothing."""
     prompt = (concept.class_prompt or "").lower()
-    if concept.noun.lower() not in prompt:
+    if not _has_words(prompt, concept.noun.lower()):
         return f"does not name the class noun `{concept.noun}`"
     words = {name: name.replace("_", " ") for name in get_args(Modality)}
     own = words[concept.modality]
-    other = [name for name in words.values() if name in prompt and name != own]
-    return f"names {other[0]}, and not the light `{own}`" if other and own not in prompt else ""
+    named = [name for name in words.values() if _has_words(prompt, name)]
+    return f"names {named[0]}, and not the light `{own}`" if named and own not in named else ""
+
+
+def _has_words(prompt: str, words: str) -> bool:
+    """Say whether words stand in a prompt as such, not as parts of others."""
+    return re.search(rf"\b{re.escape(words)}\b", prompt) is not None
 
 
 def _run_to_prompted(study: Study, run: Run) -> PromptedRun:

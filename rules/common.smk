@@ -34,7 +34,11 @@ def place_to_folder(place):
             tarfile.open(fileobj=held) as tar,
         ):
             tar.extractall(f"{beside}/files", filter="data")
-            os.rename(f"{beside}/files", folder)
+            try:
+                os.rename(f"{beside}/files", folder)
+            except OSError:  # another process was faster, or there is a reason
+                if not folder.exists():
+                    raise
     return folder
 
 
@@ -59,11 +63,17 @@ from pipeline_lib.study.loading import load_study
 from pipeline_lib.study.parts import image_folder
 from pipeline_lib.study.plans import plan_stage
 from pipeline_lib.study.registries import headline_extractor
-from pipeline_lib.study.sweeps import sweep_stage, sweep_ways, swept_sample_stage
+from pipeline_lib.study.sweeps import (
+    check_validation,
+    sweep_stage,
+    sweep_ways,
+    swept_sample_stage,
+)
 from pipeline_lib.versions import RESULT_VERSION
 from pipeline_lib.yaml_files import read_mapping
 
 LONG_LIST = 20
+HERE = {"fetch", "fetch_extractor", "plan"}  # local rules, which no cluster is asked for
 LONG_JSON = 60_000
 # Of jobs that use several; Snakemake gives them fewer where --cores says so.
 THREADS = 8
@@ -102,6 +112,8 @@ try:
     refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()
     WAYS = sweep_ways(STUDY.configuration)
+    if WAYS:
+        check_validation(STUDY)
     for doubt in doubtful_class_prompts(STUDY):
         logger.warning(doubt)
 except UserError as error:
@@ -508,11 +520,6 @@ def headline_features(name):
     ]
 
 
-def sweep_of_run(wildcards):
-    """Return the table of the ways of sampling a run, none where none are compared."""
-    return [results(f"sweep/{wildcards.run}.csv")] if WAYS else []
-
-
 def all_sweeps(wildcards):
     """Return all tables of ways of sampling; input of a target, so that only asking for it refuses."""
     if not WAYS:
@@ -521,6 +528,11 @@ def all_sweeps(wildcards):
             " the configuration"
         )
     return run_files("sweep/{run}.csv")
+
+
+def sweep_of_run(wildcards):
+    """Return the table of the ways of sampling a run, none where none are compared."""
+    return [results(f"sweep/{wildcards.run}.csv")] if WAYS else []
 
 
 # --- plans ---------------------------------------------------------------------------------------
@@ -537,7 +549,7 @@ def sent_jobs():
             minutes=resources_to_minutes(resources),
         )
         for name, resources in asked.items()
-        if "slurm_partition" in resources
+        if "slurm_partition" in resources and name not in HERE
     ]
 
 

@@ -1,7 +1,7 @@
 """Ways of sampling a run, compared by their distance to validation tiles."""
 
 
-rule sweep_samples:
+use rule sample as sweep_samples with:
     input:
         model=results("runs/{model}/model"),
         base=base_of_adapters,
@@ -12,24 +12,12 @@ rule sweep_samples:
         time=results("sweep/{model}/{prompt}/{way}.json"),
     log:
         log_file("sweep/{model}/{prompt}/{way}"),
-    conda:
-        "../envs/diffusion.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=16000,
-        runtime=120,
-        gpu=1,
-        batch_size=lambda wildcards, attempt: halved_at_retries(
-            CONFIGURATION.sampling.sampler.batch_size, attempt
-        ),
     params:
         paths=paths_as_options,
         settings=lambda wildcards: as_json(
             swept_sample_stage(STUDY, wildcards.model, wildcards.prompt, wildcards.way)
         ),
         version=RESULT_VERSION["sample"],
-    shell:
-        command("sample", batch_size="{resources.batch_size}")
 
 
 use rule features_of_tiles as features_of_sweep with:

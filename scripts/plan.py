@@ -71,7 +71,7 @@ def study_to_costs(
 def remembered_memory(bases: dict[str, Path]) -> Callable[[PlannedTraining], tuple]:
     """Return what reckons a training's memory and counts its model's weights, equal ones once."""
     from pipeline_lib.dreambooth.memory import folder_to_meta_model, training_memory
-    from pipeline_lib.planning.costs import DTYPE
+    from pipeline_lib.models.loading import DTYPES
 
     known: dict[str, tuple] = {}
 
@@ -82,7 +82,8 @@ def remembered_memory(bases: dict[str, Path]) -> Callable[[PlannedTraining], tup
             model = folder_to_meta_model(bases[one.base])
             networks = (model.unet, *model.text_encoders)
             parameters = sum(weight.numel() for part in networks for weight in part.parameters())
-            known[key] = (training_memory(model, one.training, one.size, DTYPE), parameters)
+            dtype = DTYPES.get(one.training.precision, DTYPES["bfloat16"])  # `auto` on a GPU
+            known[key] = (training_memory(model, one.training, one.size, dtype), parameters)
         return known[key]
 
     return reckoned

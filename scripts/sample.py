@@ -44,12 +44,14 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     computed = {"device": str(model.device), "precision": model.precision}
     origin |= computed
     total = settings.count * settings.sampler.steps
+    drawing = time.monotonic()
     with (
         tqdm(total=total, unit="step", disable=None) as bar,
         atomic_path(paths.shard) as beside,
     ):
         rows = draw_shard(model, settings, beside, origin, camera, bar.update, paths.batch_size)
-    took = {"seconds": round(time.monotonic() - begun, 1)}
+    now = time.monotonic()
+    took = {"seconds": round(now - begun, 1), "drawing_seconds": round(now - drawing, 3)}
     write_json(paths.time, took | computed)
     counts = Counter(row.status for row in rows)
     logging.info("%s", ", ".join(f"{count} {status}" for status, count in counts.items()))

@@ -55,7 +55,7 @@ def measure(stage: SweepStage, paths: argparse.Namespace) -> Iterator[dict[str, 
         ):
             values = read_values(features, stage.extractor)
             found = features_to_swept_distance(validation, values)
-            seconds = read_json(time)["seconds"] / len(values)
+            seconds = read_json(time)["drawing_seconds"] / stage.count
             yield {
                 **{"concept": concept, **way.model_dump(), **found._asdict()},
                 **{"images": len(values), "seconds": seconds},

@@ -88,7 +88,7 @@ def doubts(folder: Folder, class_prompt: str, modality: str = "oblique") -> list
 
 @pytest.mark.parametrize(
     "class_prompt",
-    ["an image of cells", "an oblique image of Cells", "an oblique brightfield cells"],
+    ["a medical image of cells", "an oblique image of Cells", "an oblique brightfield cells"],
 )
 def test_class_images_of_the_class_are_not_doubted(folder: Folder, class_prompt: str) -> None:
     assert doubts(folder, class_prompt) == []
@@ -97,6 +97,7 @@ def test_class_images_of_the_class_are_not_doubted(folder: Folder, class_prompt:
 @pytest.mark.parametrize(
     ("class_prompt", "told"),
     [
+        ("an image of cellsheets", "does not name the class noun"),
         ("an image of bacteria", "does not name the class noun `cells`"),
         ("a brightfield image of cells", "names brightfield, and not the light `oblique`"),
         ("a phase contrast image of cells", "names phase contrast"),

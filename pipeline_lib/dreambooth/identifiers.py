@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from transformers import CLIPTokenizer
 
-from pipeline_lib.dreambooth.losses import noise_schedule
 from pipeline_lib.models.conditioning import PromptEmbedding, encode_prompts, prompts_to_tokens
 from pipeline_lib.models.denoising import draw_latents, predict
 from pipeline_lib.models.loading import BaseModel
+from pipeline_lib.models.schedulers import noise_schedule
 from pipeline_lib.randomness import key_of, keys_to_noise
 from pipeline_lib.settings.denoising import Denoising
 

@@ -12,8 +12,7 @@ Min-SNR weights (arXiv 2303.09556) turn both into ``min(s, gamma) |x' - x|^2``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
@@ -28,24 +27,6 @@ class Losses(NamedTuple):
     total: torch.Tensor
     subject: torch.Tensor
     prior: torch.Tensor
-
-
-def noise_schedule(config: Mapping[str, Any]) -> DDPMScheduler:
-    """Return the noise schedule that a base model was trained with.
-
-    Parameters
-    ----------
-    config : mapping
-        Its scheduler_config.json, of any of diffusers' schedulers; what concerns sampling alone is
-        left out.
-
-    Returns
-    -------
-    DDPMScheduler
-        Knows the signal's share at each time step, and adds noise.
-    """
-    expected = DDPMScheduler._get_init_keys(DDPMScheduler)
-    return DDPMScheduler(**{key: config[key] for key in config if key in expected})
 
 
 def places_to_timesteps(

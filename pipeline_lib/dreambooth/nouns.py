@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline_lib.dreambooth.losses import noise_schedule, training_target
+from pipeline_lib.dreambooth.losses import training_target
 from pipeline_lib.models.conditioning import encode_prompts
 from pipeline_lib.models.denoising import predict
 from pipeline_lib.models.loading import BaseModel
+from pipeline_lib.models.schedulers import noise_schedule
 from pipeline_lib.randomness import key_of, keys_to_noise
 
 STAGE = "nouns"

@@ -19,7 +19,6 @@ from pipeline_lib.dreambooth.judgement import (
 from pipeline_lib.dreambooth.losses import (
     dreambooth_loss,
     minimum_snr_weights,
-    noise_schedule,
     places_to_timesteps,
     signal_to_noise,
     training_target,
@@ -30,6 +29,7 @@ from pipeline_lib.dreambooth.weights import TEXT_ENCODER, parts_to_groups, train
 from pipeline_lib.models.conditioning import PromptEmbedding, encode_training_prompts
 from pipeline_lib.models.denoising import predict
 from pipeline_lib.models.loading import BaseModel
+from pipeline_lib.models.schedulers import noise_schedule
 from pipeline_lib.randomness import key_of
 from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.training.course import Course, read_every_on

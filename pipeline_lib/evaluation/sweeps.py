@@ -37,13 +37,16 @@ def features_to_swept_distance(validation: FloatArray, drawn: FloatArray) -> Swe
     validation : array
         (N, D) features of validation tiles, N >= 2.
     drawn : array
-        (M, D) features of images of one way, M >= 2 * `PARTS`.
+        (M, D) features of images of one way.
 
     Returns
     -------
     SweptDistance
-        The error is that of the mean over `PARTS` disjoint parts of the images.
+        The error is that of the mean over `PARTS` disjoint parts of the images. NaN with fewer than
+        two images in each.
     """
+    if len(drawn) < 2 * PARTS:
+        return SweptDistance(math.nan, math.nan)
     parts = [drawn[start::PARTS] for start in range(PARTS)]
     found = [features_to_kernel_distance(validation, part) for part in parts]
     whole = features_to_kernel_distance(validation, drawn)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import diffusers
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
     EulerAncestralDiscreteScheduler,
@@ -81,10 +82,48 @@ SCHEDULERS: dict[str, tuple[type, dict[str, Any]]] = {
 }
 # Latents reach beyond 1, where pictures in pixels would be clipped.
 OF_LATENTS = {"clip_sample": False}
+LEAST_SIGNAL = 2.0**-24
 OTHER_SPACINGS = (
     *("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"),
     "use_lu_lambdas",
 )
+
+
+def noise_schedule(config: Mapping[str, Any]) -> DDPMScheduler:
+    """Return the noise schedule that a base model was trained with.
+
+    Parameters
+    ----------
+    config : mapping
+        Its scheduler_config.json, of any of diffusers' schedulers; what concerns sampling alone is
+        left out.
+
+    Returns
+    -------
+    DDPMScheduler
+        Knows the signal's share at each time step, and adds noise.
+    """
+    expected = DDPMScheduler._get_init_keys(DDPMScheduler)
+    return DDPMScheduler(**{key: config[key] for key in config if key in expected})
+
+
+def config_to_zero_snr_betas(config: dict[str, Any]) -> list[float]:
+    """Return the noise schedule without signal at its end, for schedulers that cannot make it.
+
+    Parameters
+    ----------
+    config : dict
+        The model's scheduler_config.json, with ``rescale_betas_zero_snr``.
+
+    Returns
+    -------
+    list of float
+        Betas whose product leaves the signal that training had (arXiv 2305.08891), at the last step
+        `LEAST_SIGNAL` and not 0, as diffusers' own schedulers have it.
+    """
+    kept = noise_schedule(config).alphas_cumprod.double().clamp(min=LEAST_SIGNAL)
+    before = torch.cat([torch.ones(1, dtype=kept.dtype), kept[:-1]])
+    return (1 - kept / before).tolist()
 
 
 def keys_to_step_noise(
@@ -166,6 +205,8 @@ def build_scheduler(
     if spacing == "log_snr":  # diffusers takes no list of time steps beside these
         own = own | dict.fromkeys(OTHER_SPACINGS, False)
     stated = known | OF_LATENTS
+    if known.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in expected:
+        own = own | {"trained_betas": config_to_zero_snr_betas(config)}
     scheduler = kind.from_config({key: stated[key] for key in stated if key in expected} | own)
     if spacing == "log_snr":
         kept = scheduler.alphas_cumprod.numpy()

@@ -2,7 +2,8 @@
 
 A training makes forward passes and twice as many operations on the way back (once as many by LoRA,
 where most weights get no gradient), and one forward pass more where activations are not kept. A
-drawing makes a pass a step, two with guidance. Previews, judgement, features and metrics come on
+drawing makes a pass a step, two with guidance (fewer where that acts in an interval alone), and
+twice as many with schedulers of second order. Previews, judgement, features and metrics come on
 top, and so does what a queue waits.
 """
 
@@ -11,14 +12,15 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import torch
-
 from pipeline_lib.dreambooth.memory import TrainingMemory
 from pipeline_lib.planning.operations import Operations
 from pipeline_lib.settings.planning import PlannedDrawing, PlannedTraining
 from pipeline_lib.settings.training import TrainingSettings
 
-DTYPE = torch.bfloat16  # of trainings on GPUs, as `precision: auto` chooses
+TWICE = 2
+SECOND_ORDER = (
+    *("HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"),
+)
 SECONDS_IN_HOUR = 3600
 BYTES_OF_FLOAT = 4
 
@@ -97,7 +99,8 @@ def pictures_of_step(settings: TrainingSettings) -> int:
 
 def drawing_to_cost(one: PlannedDrawing, operations: Operations) -> Cost:
     """Reckon pictures to draw; a grey picture takes at most a byte a pixel."""
-    passes = one.steps * (2 if one.guidance > 1 else 1)
+    asked = TWICE if one.sampler.scheduler in SECOND_ORDER else 1
+    passes = one.sampler.steps * asked * (TWICE if one.sampler.guidance > 1 else 1)
     return Cost(
         jobs=one.jobs,
         operations=one.count * (passes * operations.unet + operations.decoder),

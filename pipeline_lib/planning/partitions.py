@@ -81,13 +81,18 @@ def limit_to_minutes(limit: str) -> float:
 def unfit_jobs(jobs: Iterable[PlannedJob], partitions: dict[str, Partition]) -> Iterator[str]:
     """Yield in words which jobs ask for what their partition does not offer, and what mends it."""
     for job in jobs:
-        offered = partitions.get(job.partition)
-        if offered is None:
+        named = [partitions[name] for name in job.partition.split(",") if name in partitions]
+        if not named:
             yield (
                 f"{job.name}: there is no partition `{job.partition}`; there are "
                 f"{', '.join(sorted(partitions))}. Correct `slurm_partition` in the profile"
             )
             continue
+        offered = Partition(
+            job.partition,
+            max(one.minutes for one in named),
+            any(one.gpus for one in named),
+        )
         if job.gpu and not offered.gpus:
             yield (
                 f"{job.name}: needs a GPU, which no node of the partition `{job.partition}` has; "

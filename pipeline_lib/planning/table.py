@@ -12,7 +12,7 @@ HEADERS = ("", "jobs", "GPU hours", "GPU memory, GB", "disk, GB", "meanwhile, GB
 METHOD = (
     "Hours: operations of the networks, counted on their shapes, at {teraflops:g} 1e12 a second",
     "(`planning.teraflops`); previews, judgement, features, metrics and waiting come on top.",
-    "Memory: what a step keeps in bfloat16, and a tenth. Disk: models, and a byte for each pixel",
+    "Memory: what a step keeps, and a tenth. Disk: models, and a byte for each pixel",
     "of the pictures; meanwhile: two checkpoints of a training, which go at its end.",
 )
 

@@ -28,7 +28,7 @@ from pipeline_lib.reporting.words import in_sentence
 
 CONFIDENCE = 0.95
 LEAST_REPEATS = 2
-CYCLE = ("tuned", "untuned", "vae", "class", "real")
+CYCLE = ("tuned", "untuned", "vae", "class")  # black is for real images
 
 
 @dataclass(frozen=True)
@@ -146,15 +146,18 @@ def _images_to_collect(
     """Say from which number of images on more brought nothing, where that alone was varied."""
     if len({group.settings for group in groups}) > 1 or len({g.images for g in groups}) < 2:
         return []
-    missed = [group.images for group in groups if group not in near]
-    enough = [group.images for group in groups if group.images > max(missed, default=-1)]
-    if not enough or min(enough) == max(group.images for group in groups):
+    best = min(groups, key=lambda group: group.mean).images
+    apart = [group.images for group in groups if group not in near]
+    if any(images > best for images in apart):
+        return []  # more were worse: chance, or something else differs
+    enough = min(group.images for group in groups if group.images > max(apart, default=-1))
+    if enough == max(group.images for group in groups):
         return [
             f"Concept {concept}: the largest number of {counted} is told apart from the smaller "
-            "ones, or is the only one left: collect more."
+            "ones: collect more."
         ]
     return [
-        f"Concept {concept}: from {min(enough):g} {counted} on, more were not told to be better "
+        f"Concept {concept}: from {enough:g} {counted} on, more were not told to be better "
         "with so many repeats."
     ]
 
@@ -189,7 +192,7 @@ def repeats_to_png(headline: str, counted: str, groups: Sequence[Repeated]) -> b
             )
             _draw_line(axis, own, COLOURS[CYCLE[place % len(CYCLE)]], settings or "mean of repeats")
         axis.set_xlabel(counted)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
         axis.set_title(f"{headline}: lower is nearer to real")
         figure.legend(loc=LEGEND_PLACE, ncols=2)
         return figure_to_png(figure)

@@ -9,10 +9,14 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline_lib.files import value_to_sha256
 from pipeline_lib.reporting.tables import Measured, metrics_to_measured, value_to_rows
 from pipeline_lib.reporting.times import SECONDS_IN_MINUTE, Took
 from pipeline_lib.reporting.verdicts import HEADLINE_METRIC
+from pipeline_lib.settings.training import SHAPE_NO_WEIGHT
 
+SEED = "seed"
+WORDS_OF_CONCEPT = ("noun", "modality", "identifier", "prompt", "class_prompt")
 FIELDS_WORDS = "training images (independent fields of the microscope)"
 TILES_WORDS = "training tiles"
 
@@ -43,6 +47,27 @@ class StudyRun:
         """Return base model and settings of the training as texts by dotted key."""
         settings = {"base": self.card["base"], **self.card["settings"]["training"]}
         return dict(value_to_rows(settings))
+
+    def shaping(self) -> dict[str, str]:
+        """Return what shapes the weights as texts by dotted key, without seed and images.
+
+        Settings, and the words of each concept.
+        """
+        concepts = {
+            name: {key: one.get(key) for key in WORDS_OF_CONCEPT}
+            for name, one in self.card["concepts"].items()
+        }
+        told = self.settings() | dict(value_to_rows(concepts))
+        return {key: text for key, text in told.items() if key not in {SEED, *SHAPE_NO_WEIGHT}}
+
+    def inputs(self) -> str:
+        """Return a hash of the files that it was trained on and starts from, and its decoders."""
+        card = self.card
+        return value_to_sha256([card.get("provenance", {}).get("inputs"), card.get("decoders")])
+
+    def datasets(self) -> str:
+        """Return the names of its datasets."""
+        return ", ".join(one.get("dataset", "") for one in self.card["concepts"].values())
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pipeline_lib.reporting.pages import StudyChart
 from pipeline_lib.reporting.repeats import Repeated, repeats_to_png, repeats_to_sentences
 from pipeline_lib.reporting.study_lines import Line, counted_in, headline_of, varied_settings
 from pipeline_lib.reporting.words import in_sentence
-
-SEED = "seed"
 
 
 def lines_to_repeats(lines: Sequence[Line], extractor: str) -> list[Repeated]:
@@ -28,15 +27,27 @@ def lines_to_repeats(lines: Sequence[Line], extractor: str) -> list[Repeated]:
         In the order of first appearance.
     """
     _, count = counted_in(lines)
-    settings = {line.run: line.whole.settings() for line in lines}
-    varied = [key for key in varied_settings([*settings.values()]) if key != SEED]
-    found: dict[tuple[str, float], list[float]] = {}
+    varied = varied_settings([line.whole.shaping() for line in lines])
+    found: dict[tuple[str, float, str], list[Line]] = {}
     for line in lines:
-        sets = headline_of(line, extractor)
-        if "tuned" in sets:
-            words = ", ".join(f"{key} {settings[line.run].get(key, '')}" for key in varied)
-            found.setdefault((words, count(line)), []).append(sets["tuned"].value)
-    return [Repeated(*key, tuple(values)) for key, values in found.items()]
+        if "tuned" in headline_of(line, extractor):
+            told = line.whole.shaping()
+            words = ", ".join(f"{key} {told.get(key, '')}" for key in varied)
+            found.setdefault((words, count(line), line.whole.inputs()), []).append(line)
+    named = Counter((words, images) for words, images, _ in found)
+    return [
+        Repeated(
+            words if named[words, images] == 1 else _with_datasets(words, own[0]),
+            images,
+            tuple(headline_of(line, extractor)["tuned"].value for line in own),
+        )
+        for (words, images, _), own in found.items()
+    ]
+
+
+def _with_datasets(words: str, line: Line) -> str:
+    """Name a setting by its datasets and its first run, too: its words do not tell it alone."""
+    return ", ".join(filter(None, (words, f"{line.whole.datasets()} (as {line.run})")))
 
 
 def lines_to_repeat_sentences(lines: Sequence[Line], extractor: str, headline: str) -> list[str]:

@@ -78,7 +78,9 @@ def _draw_concept(axis: Axes, table: pd.DataFrame) -> None:
 
 def _best_way(table: pd.DataFrame) -> str:
     """Say which way lies nearest, and which is the fastest of those not told apart from it."""
-    drawn = table.dropna(subset=["steps"])
+    drawn = table.dropna(subset=["steps", "distance", "error"])
+    if drawn.empty:
+        return f"{table['concept'].iloc[0]}: no way drew enough usable images to compare."
     best = drawn.loc[drawn["distance"].idxmin()]
     reach = best["distance"] + ERRORS * best["error"]
     fastest = drawn[drawn["distance"] <= reach].sort_values("seconds").iloc[0]

@@ -28,6 +28,7 @@ Scheduler = Literal[
     "UniPCMultistepScheduler",
 ]
 Spacing = Literal["model", "log_snr"]
+LEAST_PNDM_STEPS = 4
 
 
 class Denoising(Settings):
@@ -54,8 +55,13 @@ class Denoising(Settings):
     )
 
     @model_validator(mode="after")
-    def _spacing_fits(self) -> Denoising:
-        """Refuse a spacing that the sampler does not take."""
+    def _steps_fit(self) -> Denoising:
+        """Refuse a number of steps or a spacing that the sampler does not take."""
+        if self.scheduler == "PNDMScheduler" and self.steps < LEAST_PNDM_STEPS:
+            raise ValueError(
+                f"`PNDMScheduler` needs at least {LEAST_PNDM_STEPS} steps, found {self.steps}; "
+                "raise `steps`, or choose another scheduler"
+            )
         if self.spacing == "log_snr" and (self.scheduler != "dpm++" or self.steps < 2):
             raise ValueError(
                 f"spacing `log_snr` needs the scheduler `dpm++` and at least 2 steps, found "

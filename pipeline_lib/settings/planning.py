@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline_lib.settings.base import Settings, Slug
+from pipeline_lib.settings.denoising import Denoising
 from pipeline_lib.settings.training import TrainingSettings
 
 
@@ -46,8 +47,7 @@ class PlannedDrawing(Settings):
     size: int = Field(..., description="Side in pixels.")
     count: int = Field(..., description="How many.")
     jobs: int = Field(..., description="How many jobs draw them.")
-    steps: int = Field(..., description="Denoising steps.")
-    guidance: float = Field(..., description="Classifier-free guidance scale; 1 is off.")
+    sampler: Denoising = Field(..., description="How they are drawn.")
 
 
 class PlannedJob(Settings):

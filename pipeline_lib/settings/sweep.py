@@ -48,4 +48,5 @@ class SweepStage(Settings):
     run: Slug = Field(..., description="Name of the run.")
     concepts: tuple[Slug, ...] = Field(..., min_length=1, description="Concepts of the run.")
     ways: tuple[SweptWay, ...] = Field(..., min_length=2, description="Ways, in order.")
+    count: int = Field(..., gt=0, description="Images drawn by each way.")
     extractor: Slug = Field(..., description="Whose features are compared.")

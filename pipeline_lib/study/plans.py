@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline_lib.settings.denoising import Denoising
 from pipeline_lib.settings.planning import (
     PlannedBase,
     PlannedDrawing,
@@ -14,6 +15,7 @@ from pipeline_lib.settings.planning import (
 )
 from pipeline_lib.study.parts import Study
 from pipeline_lib.study.stages import prior_shard_count, shard_count
+from pipeline_lib.study.sweeps import sweep_ways
 
 
 def plan_stage(
@@ -32,7 +34,7 @@ def plan_stage(
             PlannedTraining(run=name, base=run.base, size=run.size, training=run.training)
             for name, run in study.runs.items()
         ),
-        drawings=(*_planned_priors(study), *_planned_samples(study)),
+        drawings=(*_planned_priors(study), *_planned_samples(study), *_planned_sweeps(study)),
         jobs=tuple(jobs),
     )
 
@@ -52,8 +54,7 @@ def _planned_priors(study: Study) -> list[PlannedDrawing]:
             size=settings.size,
             count=settings.count,
             jobs=prior_shard_count(settings),
-            steps=settings.steps,
-            guidance=settings.guidance,
+            sampler=denoising_of(settings),
         )
         for base, prior in sorted(used)
         for settings in [study.configuration.priors[prior]]
@@ -71,8 +72,31 @@ def _planned_samples(study: Study) -> list[PlannedDrawing]:
             size=one.size,
             count=one.count,
             jobs=shard_count(one.count, shards),
-            steps=sampling.sampler.steps,
-            guidance=sampling.sampler.guidance,
+            sampler=denoising_of(sampling.sampler),
         )
         for one in study.image_sets.values()
     ]
+
+
+def _planned_sweeps(study: Study) -> list[PlannedDrawing]:
+    """Return the images by which ways of sampling are compared, a row for each run's concept."""
+    sampler, sweep = study.configuration.sampling.sampler, study.configuration.sweep
+    ways = sweep_ways(study.configuration).items()
+    return [
+        PlannedDrawing(
+            what=f"sweep {run.name} {one.dataset} {name}",
+            base=run.base,
+            size=run.size,
+            count=sweep.count,
+            jobs=1,
+            sampler=denoising_of(sampler.model_copy(update=way.model_dump())),
+        )
+        for run in study.runs.values()
+        for one in run.concepts
+        for name, way in ways
+    ]
+
+
+def denoising_of(settings: Denoising) -> Denoising:
+    """Return how pictures are drawn, without what does not tell how long it takes."""
+    return Denoising(**{key: getattr(settings, key) for key in Denoising.model_fields})

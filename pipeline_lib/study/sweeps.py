@@ -6,8 +6,9 @@ import itertools
 
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.configuration import Configuration
-from pipeline_lib.settings.sampling import SampleStage
+from pipeline_lib.settings.sampling import SamplerSettings, SampleStage
 from pipeline_lib.settings.sweep import SweepStage, SweptWay
+from pipeline_lib.study.lookups import validated
 from pipeline_lib.study.parts import Study
 from pipeline_lib.study.registries import headline_extractor
 from pipeline_lib.study.stages import sample_stage
@@ -28,12 +29,35 @@ def sweep_ways(configuration: Configuration) -> dict[str, SweptWay]:
         sweep.steps or (sampler.steps,), sweep.guidance or (sampler.guidance,)
     )
     ways = [SweptWay(steps=steps, guidance=guidance) for steps, guidance in pairs]
+    for way in ways:
+        validated(SamplerSettings, sampler.model_dump() | way.model_dump(), "configuration: sweep")
     if len(ways) < 2:
         raise UserError(
             "configuration: sweep: one way of sampling alone cannot be compared; give several "
             "`steps` or several scales of `guidance`"
         )
     return {way_to_name(way): way for way in ways}
+
+
+def check_validation(study: Study) -> None:
+    """Refuse a sweep where no part of a concept's images can be validation tiles.
+
+    Raises
+    ------
+    UserError
+        If every part has another role.
+    """
+    configuration = study.configuration
+    trained = {one for run in study.runs.values() for one in run.concepts}
+    for one in sorted(trained, key=lambda one: one.dataset):
+        roles = {region.role for region in study.regions[one.concept]}
+        drawn = "auto" in roles and configuration.datasets[one.dataset].split.validation > 0
+        if "validation" not in roles and not drawn:
+            raise UserError(
+                f"configuration: sweep: ways of sampling are compared by validation tiles, and "
+                f"`{one.dataset}` can have none; give some rows of {configuration.samples} the "
+                "role `validation`, or leave `sweep` out"
+            )
 
 
 def way_to_name(way: SweptWay) -> str:
@@ -44,7 +68,7 @@ def way_to_name(way: SweptWay) -> str:
     >>> way_to_name(SweptWay(steps=20, guidance=1.5))
     'steps-20-guidance-1.5'
     """
-    return f"steps-{way.steps}-guidance-{way.guidance:g}"
+    return f"steps-{way.steps}-guidance-{way.guidance!r}".removesuffix(".0")
 
 
 def swept_sample_stage(study: Study, run: str, folder: str, way: str) -> SampleStage:
@@ -62,5 +86,6 @@ def sweep_stage(study: Study, run: str) -> SweepStage:
         run=run,
         concepts=tuple(one.concept for one in study.runs[run].concepts),
         ways=tuple(sweep_ways(study.configuration).values()),
+        count=study.configuration.sweep.count,
         extractor=headline_extractor(study.extractors),
     )

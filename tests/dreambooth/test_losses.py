@@ -6,11 +6,11 @@ import torch
 from pipeline_lib.dreambooth.losses import (
     dreambooth_loss,
     minimum_snr_weights,
-    noise_schedule,
     places_to_timesteps,
     signal_to_noise,
     training_target,
 )
+from pipeline_lib.models.schedulers import noise_schedule
 from pipeline_lib.settings.base import UserError
 
 STABLE_DIFFUSION = {

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline_lib.dreambooth.losses import noise_schedule
 from pipeline_lib.dreambooth.nouns import losses_to_ranking, nouns_to_losses
 from pipeline_lib.imaging.tables import read_table
 from pipeline_lib.models.conditioning import encode_prompts
 from pipeline_lib.models.loading import BaseModel, load_model
+from pipeline_lib.models.schedulers import noise_schedule
 from pipeline_lib.settings.naming import NounsStage
 from tests.dreambooth.workbench import Workbench, load_script
 

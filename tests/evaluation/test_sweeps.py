@@ -18,6 +18,10 @@ def test_the_distance_is_the_kernel_distance() -> None:
     assert found.distance == features_to_kernel_distance(drawn(0, 40), drawn(1, 60, 0.5))
 
 
+def test_too_few_images_have_no_distance() -> None:
+    assert np.isnan(features_to_swept_distance(drawn(0, 40), drawn(1, 9))).all()
+
+
 def test_the_error_is_that_of_drawing_again() -> None:
     validation = drawn(0, 40)
     again = [features_to_swept_distance(validation, drawn(seed, 60, 0.3)) for seed in range(1, 200)]

@@ -156,6 +156,11 @@ def test_steps_without_guidance_cost_half(toy_model):
     assert len(seen) == 4 and set(seen) == {3, 6}
 
 
+def test_too_few_steps_are_refused():
+    with pytest.raises(ValueError, match="at least 4 steps"):
+        Denoising(scheduler="PNDMScheduler", steps=3)
+
+
 @pytest.mark.parametrize("interval", [(2.0, 1.0), (-1.0, 3.0), (1.0, 1.0)])
 def test_an_interval_without_inside_is_refused(interval):
     with pytest.raises(ValueError, match="lowest noise level"):

@@ -11,7 +11,12 @@ from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
 from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 
 from pipeline_lib.models.denoising import denoise
-from pipeline_lib.models.schedulers import SCHEDULERS, build_scheduler, timestep_to_noise_level
+from pipeline_lib.models.schedulers import (
+    SCHEDULERS,
+    build_scheduler,
+    noise_schedule,
+    timestep_to_noise_level,
+)
 from pipeline_lib.randomness import key_of
 from pipeline_lib.settings.denoising import Scheduler
 from tests.toy_models import SCHEDULE, V_PREDICTION, ZERO_TERMINAL_SNR
@@ -63,6 +68,15 @@ def test_schedulers_of_diffusers_draw_a_known_distribution(name, config):
     samples = denoise(scheduler, predictor, keys, (4, 16, 16)).numpy()
     assert samples.std() == pytest.approx(SPREAD, rel=0.04)
     assert abs(samples.mean()) < 0.05
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("name", OF_DIFFUSERS)
+def test_the_schedule_is_that_of_the_training(name, config):
+    trained = noise_schedule(config).alphas_cumprod
+    torch.testing.assert_close(
+        build_scheduler(name, config, 10).alphas_cumprod, trained, atol=1e-5, rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("name", OF_DIFFUSERS)

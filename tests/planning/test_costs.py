@@ -57,10 +57,17 @@ def test_class_images_come_as_many_as_the_subject_s_where_none_are_stated() -> N
     assert pictures_of_step(TrainingSettings(batch_size=4, prior_batch_size=None)) == 8
 
 
-@pytest.mark.parametrize(("guidance", "passes"), [(1.0, 20), (3.0, 40)])
-def test_guidance_doubles_a_drawing(guidance: float, passes: int) -> None:
+@pytest.mark.parametrize(
+    ("sampler", "passes"),
+    [
+        ({"guidance": 1}, 20),
+        ({"guidance": 3}, 40),
+        ({"guidance": 3, "scheduler": "HeunDiscreteScheduler"}, 80),
+    ],
+)
+def test_guidance_and_second_order_double_a_drawing(sampler: dict, passes: int) -> None:
     drawing = PlannedDrawing(
-        what="a b", base="toy", size=64, count=7, jobs=2, steps=20, guidance=guidance
+        what="a b", base="toy", size=64, count=7, jobs=2, sampler={"steps": 20, **sampler}
     )
     cost = drawing_to_cost(drawing, OPERATIONS)
     assert cost.operations == 7 * (passes * 100 + 30)

@@ -32,7 +32,8 @@ def test_all_nodes_of_a_partition_count() -> None:
 
 
 def test_fitting_jobs_are_not_told() -> None:
-    assert not list(unfit_jobs([job(), job(minutes=None)], text_to_partitions(SAID)))
+    fitting = [job(), job(minutes=None), job(partition="cpu,gpu")]
+    assert not list(unfit_jobs(fitting, text_to_partitions(SAID)))
 
 
 @pytest.mark.parametrize(

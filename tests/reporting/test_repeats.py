@@ -68,6 +68,11 @@ def test_more_images_are_asked_for_while_they_help() -> None:
     assert repeats_to_sentences(*WORDS, groups)[-1].endswith("collect more.")
 
 
+def test_more_that_is_worse_is_no_reason_to_collect() -> None:
+    groups = [repeated(10, 0.5, 0.51), repeated(20, 0.1, 0.101), repeated(40, 0.3, 0.301)]
+    assert len(repeats_to_sentences(*WORDS, groups)) == 1
+
+
 def test_other_settings_are_named_and_no_number_of_images_is_advised() -> None:
     groups = [
         repeated(240, 0.1, 0.11, settings="prior_weight 1.0"),

@@ -29,6 +29,12 @@ def test_the_nearest_and_the_fastest_as_near_are_named() -> None:
     assert "16 steps with guidance 1 are faster and not told apart from it, 0.105" in words
 
 
+def test_ways_without_a_distance_are_left_out() -> None:
+    ways = table(("cells", 1, 1.0, np.nan, np.nan, 0.1), ("cells", 16, 1.0, 0.1, 0.01, 0.2))
+    assert "nearest are 16 steps" in sweep_to_chart(ways).words
+    assert "no way drew enough" in sweep_to_chart(ways.iloc[:2]).words
+
+
 def test_nothing_faster_is_said_so() -> None:
     ways = table(("cells", 8, 1.0, 0.10, 0.01, 0.1), ("cells", 16, 2.0, 0.30, 0.01, 0.2))
     assert "8 steps with guidance 1, 0.100; none that is faster is as near." in (

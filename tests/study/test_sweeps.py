@@ -42,6 +42,18 @@ def test_no_sweep_has_no_ways_and_one_way_is_refused() -> None:
         sweep_ways(configuration(steps=(8,)))
 
 
+def test_ways_that_no_sampler_takes_are_refused_while_planning() -> None:
+    one = configuration(steps=(1, 20))
+    sampler = one.sampling.sampler.model_copy(update={"spacing": "log_snr"})
+    sampling = one.sampling.model_copy(update={"sampler": sampler})
+    with pytest.raises(UserError, match="configuration: sweep: .*at least 2 steps"):
+        sweep_ways(one.model_copy(update={"sampling": sampling}))
+
+
+def test_scales_that_hardly_differ_have_names_of_their_own() -> None:
+    assert len(sweep_ways(configuration(guidance=(1.2345678, 1.2345679)))) == 2
+
+
 @pytest.mark.parametrize("wrong", [{"steps": (8, 8)}, {"steps": (0, 8)}, {"guidance": (0.5, 1)}])
 def test_equal_and_impossible_ways_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="needs different"):
