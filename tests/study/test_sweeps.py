@@ -46,7 +46,7 @@ def test_ways_that_no_sampler_takes_are_refused_while_planning() -> None:
     one = configuration(steps=(1, 20))
     sampler = one.sampling.sampler.model_copy(update={"spacing": "log_snr"})
     sampling = one.sampling.model_copy(update={"sampler": sampler})
-    with pytest.raises(UserError, match="configuration: sweep: .*at least 2 steps"):
+    with pytest.raises(UserError, match=r"configuration: sweep: .*at least 2 steps"):
         sweep_ways(one.model_copy(update={"sampling": sampling}))
 
 
