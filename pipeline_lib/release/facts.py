@@ -110,7 +110,9 @@ def trained_sources(tables: Mapping[str, pd.DataFrame], sidecars: Sequence[Card]
         if name in known
     ]
     order = list(tables)
-    return sorted(dict.fromkeys(found), key=lambda source: (order.index(source.concept), source.file))
+    return sorted(
+        dict.fromkeys(found), key=lambda source: (order.index(source.concept), source.file)
+    )
 
 
 def held_back_by_reason(held_back: pd.DataFrame) -> pd.Series:
