@@ -127,7 +127,8 @@ def write_released(
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     limits = {"low": scale.intensity.low, "high": scale.intensity.high}
     release = {"run": stage.run, "scale": wanted.scale, **limits}
-    write[wanted.format](folder / file, pixels, scale.pixel_size_um, {**origin, "release": release})
+    told = {**origin, "synthetic": True, "release": release}
+    write[wanted.format](folder / file, pixels, scale.pixel_size_um, told)
     return file.as_posix(), wanted.scale, scale.pixel_size_um, pixels_to_sha256(pixels)
 
 

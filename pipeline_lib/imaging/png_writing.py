@@ -1,4 +1,4 @@
-"""Synthetic images as PNG files with their scale and their origin."""
+"""Grey images as PNG files with their scale and their origin."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def write_png_image(
         Width of a pixel in micrometres, kept as resolution. PNG counts whole pixels a metre, which
         is exact to a millionth at a micrometre. None leaves it unknown.
     provenance : dict
-        JSON-able values about the image's origin, kept in the text `Description`;
-        ``"synthetic": true`` is added.
+        JSON-able values about the image's origin, among them ``synthetic``, kept in the text
+        `Description`.
 
     Raises
     ------
@@ -50,7 +50,6 @@ def write_png_image(
             f"{image.shape}; set `release: format: ome-tiff`, or `release: scale: 8bit`"
         )
     text = PngInfo()
-    told = json.dumps({**provenance, "synthetic": True}, sort_keys=True)
-    text.add_text(DESCRIPTION, told)
+    text.add_text(DESCRIPTION, json.dumps(provenance, sort_keys=True))
     scale = {} if pixel_size_um is None else {"dpi": (MICROMETRES_IN_INCH / pixel_size_um,) * 2}
     Image.fromarray(np.ascontiguousarray(image)).save(path, format="PNG", pnginfo=text, **scale)

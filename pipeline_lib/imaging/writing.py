@@ -1,4 +1,4 @@
-"""Synthetic images as OME-TIFF files with their scale and their origin."""
+"""Grey images as OME-TIFF files with their scale and their origin."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def image_to_tiff(
         Width of a pixel in micrometres, kept in the OME metadata and, for programs that read no
         OME, as resolution per centimetre. None leaves it unknown.
     provenance : dict
-        JSON-able values about the image's origin; ``"synthetic": true`` is added.
+        JSON-able values about the image's origin, among them ``synthetic``, by which
+        `read_provenance` knows them.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def image_to_tiff(
         If the image is not (Y, X), or of a type that OME has not.
     """
     _check(image)
-    text = _provenance_to_text(provenance)
+    text = json.dumps(provenance, sort_keys=True)
     metadata = {"axes": "YX", "Description": text, "UUID": _uuid(image, text)}
     if pixel_size_um is not None:
         sides = ("PhysicalSizeX", "PhysicalSizeY")
@@ -77,14 +78,16 @@ def write_plain_image(
     image: npt.NDArray[Any],
     pixel_size_um: float | None,
     provenance: dict[str, Any],
+    compression: str | None = None,
 ) -> None:
     """Write a grey image as TIFF without OME's metadata, otherwise as `write_image` does.
 
-    Its provenance is the JSON text of the tag ImageDescription.
+    Its provenance is the JSON text of the tag ImageDescription. `compression` is one of tifffile's,
+    without loss.
     """
     _check(image)
-    text = _provenance_to_text(provenance)
-    tifffile.imwrite(path, image, description=text, metadata=None, **_tags(pixel_size_um))
+    text, tags = json.dumps(provenance, sort_keys=True), _tags(pixel_size_um)
+    tifffile.imwrite(path, image, description=text, metadata=None, compression=compression, **tags)
 
 
 def _check(image: npt.NDArray[Any]) -> None:
@@ -94,11 +97,6 @@ def _check(image: npt.NDArray[Any]) -> None:
             "an image is written as Y,X of whole numbers of 8 to 32 bits or of real ones of 32 or "
             f"64, found {image.dtype} {image.shape}"
         )
-
-
-def _provenance_to_text(provenance: dict[str, Any]) -> str:
-    """Return provenance as JSON, which says that the image is synthetic."""
-    return json.dumps({**provenance, "synthetic": True}, sort_keys=True)
 
 
 def _tags(pixel_size_um: float | None) -> dict[str, Any]:
@@ -127,7 +125,7 @@ def read_provenance(path: Path | str | BinaryIO) -> dict[str, Any]:
     Returns
     -------
     dict
-        The values, among them ``"synthetic": true``.
+        The values, among them ``synthetic``.
 
     Raises
     ------

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +15,9 @@ import tifffile
 from PIL import Image
 
 from pipeline_lib.imaging.choices import even_choice
+from pipeline_lib.imaging.png_writing import write_png_image
+from pipeline_lib.imaging.writing import write_plain_image
 from pipeline_lib.labels.coco import Record, instances_to_annotations, to_coco
-from pipeline_lib.labels.files import (
-    SUFFIXES,
-    Format,
-    write_label_image,
-    write_labelled_image,
-)
 from pipeline_lib.labels.instances import Instances
 from pipeline_lib.labels.overlays import labels_to_overlay, overlays_to_sheet
 from pipeline_lib.labels.yolo import instances_to_lines
@@ -29,6 +26,9 @@ IMAGES, MASKS, BOXES = "images", "masks", "labels"  # readers of YOLO look for t
 COCO_FILE = "instances.json"
 OVERLAY = "overlay.png"
 SHOWN = 24
+Format = Literal["png", "tiff"]
+SUFFIXES: dict[Format, str] = {"png": ".png", "tiff": ".tif"}
+WRITERS: dict[Format, Callable[..., None]] = {"png": write_png_image, "tiff": write_plain_image}
 
 
 @dataclass
@@ -44,7 +44,8 @@ class LabelledSet:
     nouns : tuple of str
         All classes of the export, in order.
     form : str
-        File format of the images.
+        File format of the images, the same for all of an export, so that no detector learns which
+        one the synthetic ones have.
     """
 
     folder: Path
@@ -99,11 +100,11 @@ class LabelledSet:
         number = self.nouns.index(noun)
         told = {**told, "set": self.name, "synthetic": self.synthetic}
         file = f"{name}{SUFFIXES[self.form]}"
-        write_labelled_image(self.folder / IMAGES / file, image, self.form, pixel_size_um, told)
+        WRITERS[self.form](self.folder / IMAGES / file, image, pixel_size_um, told)
         confidences = instances.confidences.round(4).tolist()
         mask_told = {**told, "confidences": confidences, "truncated": instances.truncated.tolist()}
         mask = self.folder / MASKS / f"{name}.tif"
-        write_label_image(mask, instances.labels, pixel_size_um, mask_told)
+        write_plain_image(mask, instances.labels, pixel_size_um, mask_told, compression="zlib")
         lines = instances_to_lines(instances, number)
         (self.folder / BOXES / f"{name}.txt").write_text(lines)
         height, width = image.shape

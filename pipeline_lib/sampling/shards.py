@@ -88,7 +88,7 @@ def draw_shard(
         drawn = [_drawn(next(waiting), intensities, camera) for intensities in decoded]
         rows = [_row(one, stage, prompt, model.card["name"]) for one in drawn]
         return [
-            (row, image_to_tiff(one.grey, None, origin | vars(row)))
+            (row, image_to_tiff(one.grey, None, origin | vars(row) | {"synthetic": True}))
             for row, one in zip(rows, drawn, strict=True)
         ]
 

@@ -78,6 +78,9 @@ def write_shard(
             sha256=pixels_to_sha256(image),
         )
         rows.append(row)
-    made = [image_to_tiff(image, None, vars(row)) for row, image in zip(rows, images, strict=True)]
+    made = [
+        image_to_tiff(image, None, vars(row) | {"synthetic": True})
+        for row, image in zip(rows, images, strict=True)
+    ]
     shard_files.write_shard(path, zip(rows, made, strict=True))
     return path

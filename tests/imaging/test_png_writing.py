@@ -10,13 +10,14 @@ from pipeline_lib.imaging.png_writing import write_png_image
 from pipeline_lib.settings.base import UserError
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_pixels_scale_and_origin_are_kept(tmp_path, kind):
+@pytest.mark.parametrize(("kind", "synthetic"), [(np.uint8, False), (np.uint16, True)])
+def test_pixels_scale_and_origin_are_kept(tmp_path, kind, synthetic):
     image = np.random.default_rng(0).integers(0, np.iinfo(kind).max, (30, 40)).astype(kind)
-    write_png_image(tmp_path / "a.png", image, 0.65, {"model": "m"})
+    told = {"model": "m", "synthetic": synthetic}
+    write_png_image(tmp_path / "a.png", image, 0.65, told)
     with Image.open(tmp_path / "a.png") as found:
         np.testing.assert_array_equal(np.asarray(found), image)
-        assert json.loads(found.text["Description"]) == {"model": "m", "synthetic": True}
+        assert json.loads(found.text["Description"]) == told
         assert 25_400 / found.info["dpi"][0] == pytest.approx(0.65, rel=1e-5)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline_lib.imaging.intensity import IntensityMap
 from pipeline_lib.imaging.reading import read_field
-from pipeline_lib.imaging.writing import read_provenance, write_image
+from pipeline_lib.imaging.writing import read_provenance, write_image, write_plain_image
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.reading import ReadingSettings
 
@@ -31,21 +31,24 @@ def picture(dtype="uint8", seed=0):
 )
 @pytest.mark.parametrize("size", [0.619, 0.065, None])
 def test_image_scale_and_provenance_survive(tmp_path, dtype, size):
-    image, origin = picture(dtype), {"seed": 7, "prompt": 'a "zqx" cell <&> µm'}
+    origin = {"seed": 7, "prompt": 'a "zqx" cell <&> µm', "synthetic": True}
+    image = picture(dtype)
     write_image(tmp_path / "a.ome.tif", image, size, origin)
     field = read_field(tmp_path / "a.ome.tif", ReadingSettings())
     np.testing.assert_array_equal(field.planes[0], image)
     assert field.planes.dtype == image.dtype and field.pixel_size_um == size
-    assert read_provenance(tmp_path / "a.ome.tif") == {**origin, "synthetic": True}
+    assert read_provenance(tmp_path / "a.ome.tif") == origin
 
 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.dictionaries(st.text(), values, max_size=4))
-def test_any_provenance_comes_back(tmp_path, origin):
-    write_image(tmp_path / "a.tif", picture(), 0.5, origin)
-    assert read_provenance(tmp_path / "a.tif") == {**origin, "synthetic": True}
+@given(st.dictionaries(st.text(), values, max_size=4), st.booleans())
+@pytest.mark.parametrize("write", [write_image, write_plain_image])
+def test_any_provenance_comes_back(tmp_path, write, origin, synthetic):
+    told = {**origin, "synthetic": synthetic}
+    write(tmp_path / "a.tif", picture(), 0.5, told)
+    assert read_provenance(tmp_path / "a.tif") == told
 
 
 def test_programs_that_read_no_ome_find_the_scale_in_the_tags(tmp_path):

@@ -42,7 +42,10 @@ def write(path: Path) -> Path:
     """Write four pictures, the third of which is not finite and has no file."""
     rows = [row_of(index, image) for index, image in enumerate(IMAGES)]
     rows[2] = replace(rows[2], file="", status="not finite", sha256="")
-    made = [image_to_tiff(image, None, {"index": i}) for i, image in enumerate(IMAGES)]
+    made = [
+        image_to_tiff(image, None, {"index": i, "synthetic": True})
+        for i, image in enumerate(IMAGES)
+    ]
     assert write_shard(path, zip(rows, made, strict=True)) == rows
     return path
 

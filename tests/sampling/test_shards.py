@@ -148,7 +148,7 @@ def test_the_script_writes_a_whole_shard(run_script, stage_of, tmp_path):
     manifest = read_shard(tmp_path / "shard.zip")
     assert list(manifest.file) == ["000002.tif", "000003.tif", "000004.tif"]
     origin = all_origins(tmp_path / "shard.zip")[0]
-    assert origin["stage"] == "sample"
+    assert origin["stage"] == "sample" and origin["synthetic"] is True
     assert json.dumps(origin["settings"]).count("batch_size") == 0
     assert origin["settings"]["sampler"]["precision"] == "auto"
     device = default_device()
