@@ -17,10 +17,8 @@ from pipeline_lib.imaging.splitting import TRAIN, SplitRow
 from pipeline_lib.imaging.stacks import read_planes, read_stack
 from pipeline_lib.imaging.tables import read_split
 from pipeline_lib.sampling.manifests import USABLE
-from pipeline_lib.sampling.shard_files import COLUMNS, read_pictures, read_shard
+from pipeline_lib.sampling.shard_files import COLUMNS, SHARD_SUFFIX, read_pictures, read_shard
 from pipeline_lib.settings.base import UserError
-
-SHARD_SUFFIX = ".zip"
 
 
 @dataclass(frozen=True)

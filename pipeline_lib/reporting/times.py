@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline_lib.files import read_json
 from pipeline_lib.reporting.tables import Table, number
-from pipeline_lib.sampling.manifests import shard_to_time_file
+from pipeline_lib.sampling.shard_files import shard_to_time_file
 
 GPU = "cuda"
 SECONDS_IN_MINUTE, SECONDS_IN_HOUR, MINUTES_IN_HOUR = 60, 3600, 60

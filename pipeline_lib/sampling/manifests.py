@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +36,6 @@ class ManifestRow:
     status: str
     reason: str
     sha256: str
-
-
-def shard_to_time_file(shard: Path) -> Path:
-    """Return the file beside a shard that says how long drawing it took, and on what."""
-    return shard.with_suffix(".json")
 
 
 def judge_picture(intensities: NDArray[np.float32]) -> tuple[str, str]:

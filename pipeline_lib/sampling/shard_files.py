@@ -21,6 +21,7 @@ from pipeline_lib.imaging.writing import read_provenance
 from pipeline_lib.sampling.manifests import USABLE, ManifestRow, pixels_to_sha256
 from pipeline_lib.settings.base import UserError
 
+SHARD_SUFFIX = ".zip"
 MANIFEST = "manifest.parquet"
 COLUMNS = tuple(field.name for field in fields(ManifestRow))
 # Equal pictures give equal bytes: no clock, no machine.
@@ -28,6 +29,11 @@ EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)
 UNIX, PERMISSIONS = 3, 0o644 << 16
 # What the standard library raises on a zip that was cut or changed.
 DAMAGE = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+
+
+def shard_to_time_file(shard: Path) -> Path:
+    """Return the file beside a shard that says how long drawing it took, and on what."""
+    return shard.with_suffix(".json")
 
 
 def write_shard(

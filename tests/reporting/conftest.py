@@ -20,7 +20,7 @@ from pipeline_lib.imaging.stacks import read_stack, write_planes, write_stack
 from pipeline_lib.imaging.writing import image_to_tiff
 from pipeline_lib.models.cards import TRAINED_CARD
 from pipeline_lib.sampling import shard_files
-from pipeline_lib.sampling.manifests import ManifestRow, shard_to_time_file
+from pipeline_lib.sampling.manifests import ManifestRow
 
 SIDE = 64
 METRIC_COLUMNS = (
@@ -152,7 +152,7 @@ def write_shard(path, concept, images, model, statuses=None):
         )
     files = [image_to_tiff(image, 0.6, {}) for image in images]
     shard_files.write_shard(path, zip(rows, files, strict=True))
-    write_json(shard_to_time_file(path), {"seconds": 90.0, "device": "cuda:0"})
+    write_json(shard_files.shard_to_time_file(path), {"seconds": 90.0, "device": "cuda:0"})
     return path
 
 

@@ -39,8 +39,7 @@ from pipeline_lib.reporting.inputs import read_samples
 from pipeline_lib.reporting.methods import card_to_licences
 from pipeline_lib.reporting.nearest import Pair, copies_to_pairs
 from pipeline_lib.reporting.tables import number
-from pipeline_lib.sampling.manifests import shard_to_time_file
-from pipeline_lib.sampling.shard_files import read_pictures
+from pipeline_lib.sampling.shard_files import read_pictures, shard_to_time_file
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.evaluation import EvaluationSettings
 from pipeline_lib.settings.report import ReportStage, StudyReportStage

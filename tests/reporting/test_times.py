@@ -15,7 +15,7 @@ from pipeline_lib.reporting.times import (
     times_to_table,
     together,
 )
-from pipeline_lib.sampling.manifests import shard_to_time_file
+from pipeline_lib.sampling.shard_files import shard_to_time_file
 
 GPU, CPU = {"device": "cuda:0"}, {"device": "cpu"}
 

@@ -25,8 +25,12 @@ from pipeline_lib.imaging.camera_noise import (
 from pipeline_lib.models.devices import default_device
 from pipeline_lib.models.loading import precision_to_dtype
 from pipeline_lib.sampling import shard_files, shards
-from pipeline_lib.sampling.manifests import shard_to_time_file
-from pipeline_lib.sampling.shard_files import read_origins, read_pictures, read_shard
+from pipeline_lib.sampling.shard_files import (
+    read_origins,
+    read_pictures,
+    read_shard,
+    shard_to_time_file,
+)
 from pipeline_lib.sampling.shards import draw_shard
 
 PROJECT = Path(__file__).parents[2]
