@@ -140,9 +140,8 @@ def _activations(
     model: BaseModel, parts: dict[str, Weights], settings: TrainingSettings, size: int
 ) -> int:
     """Return the bytes that the largest piece of a step keeps."""
-    classes = settings.prior_batch_size or settings.batch_size
-    of_classes = classes if settings.prior_weight else 0
-    batch = sum(math.ceil(one / settings.accumulation) for one in (settings.batch_size, of_classes))
+    samples = (settings.batch_size, settings.class_batch)
+    batch = sum(math.ceil(one / settings.accumulation) for one in samples)
     kept = KeptTensors(model)
     with kept.counted(), _as_on_a_gpu(model.unet.dtype):
         embedding = encode_without_values(model, batch, trained="text_encoder" in parts)

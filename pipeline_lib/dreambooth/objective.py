@@ -113,10 +113,7 @@ class DreamBooth:
     @property
     def batch_sizes(self) -> tuple[int, int]:
         """Subject and class samples of a step."""
-        subjects = self.settings.batch_size
-        if not self.data.classes:
-            return subjects, 0
-        return subjects, self.settings.prior_batch_size or subjects
+        return self.settings.batch_size, self.settings.class_batch if self.data.classes else 0
 
     @property
     def mends(self) -> Mends:

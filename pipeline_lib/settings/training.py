@@ -158,6 +158,11 @@ class TrainingSettings(Settings):
     )
     seed: int = Field(0, ge=0, description="Seed of order, views, time steps and noise.")
 
+    @property
+    def class_batch(self) -> int:
+        """Return how many class images a step has, none without the prior's loss."""
+        return (self.prior_batch_size or self.batch_size) if self.prior_weight else 0
+
     @model_validator(mode="after")
     def _something_is_trained(self) -> TrainingSettings:
         """Refuse two frozen halves, and more pieces than there are images."""
