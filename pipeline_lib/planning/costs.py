@@ -93,8 +93,7 @@ def training_to_cost(
 
 def pictures_of_step(settings: TrainingSettings) -> int:
     """Return how many pictures go through the networks in one step, the class's with them."""
-    classes = settings.prior_batch_size or settings.batch_size
-    return settings.batch_size + (classes if settings.prior_weight else 0)
+    return settings.batch_size + settings.class_batch
 
 
 def drawing_to_cost(one: PlannedDrawing, operations: Operations) -> Cost:
