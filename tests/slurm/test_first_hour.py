@@ -45,7 +45,7 @@ def documented_commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def first_hour(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Follow the document in an empty home, and return the clone's folder."""
+    """Follow the document in an empty home, and return the folder that Snakemake worked in."""
     home = tmp_path_factory.mktemp("home")
     publish(home / "published")
     # The packages that are installed already stand for those of `make install`.
@@ -73,7 +73,7 @@ def first_hour(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Pa
     )
     assert done.returncode == 0, done.stdout
     assert "Report: " in done.stdout
-    return home / "brightbooth"
+    return home / "brightbooth/.test"
 
 
 def test_the_document_installs() -> None:
@@ -81,7 +81,7 @@ def test_the_document_installs() -> None:
 
 
 def test_it_ends_in_a_report(first_hour: Path) -> None:
-    page = first_hour / ".test/results/test/report/monolayer/index.html"
+    page = first_hour / "results/test/report/monolayer/index.html"
     assert page.stat().st_size > 100_000
 
 
@@ -102,7 +102,7 @@ def test_logs_are_where_the_document_says(first_hour: Path, cluster: Cluster) ->
         log = Path(job["StdOut"])
         assert log.name == f"{job['JobId']}.log"
         assert log.stat().st_size > 0
-    own = first_hour / ".test/logs/test"
+    own = first_hour / "logs/test"
     assert (own / "finetune/monolayer.log").stat().st_size > 0
     assert len(list((own / "ingest/monolayer").glob("*.log"))) == 1
 
