@@ -38,12 +38,29 @@ def is_whole(workspace: SlurmWorkspace, unbroken: dict[str, str]) -> bool:
 def test_a_training_of_many_slices_uses_up_no_retry(
     workspace: SlurmWorkspace, unbroken: dict[str, str]
 ) -> None:
-    workspace.config["training"]["wall_minutes"] = 0.04
-    ended(workspace.start(MODEL, "--retries", "0"), 400)
+    process = begin(workspace)
+    for _ in range(3):
+        end_a_slice(workspace)
+    ended(process)
     (job,) = workspace.jobs_of("finetune")
-    assert int(job["Restarts"]) >= 1
-    assert job["MinMemoryNode"] == "48000M"
+    assert (job["Restarts"], job["MinMemoryNode"]) == ("3", "48000M")
     assert is_whole(workspace, unbroken)
+
+
+def end_a_slice(workspace: SlurmWorkspace) -> None:
+    """Warn the training as SLURM does before its time is over, and let it go on a little."""
+    (job,) = workspace.jobs_of("finetune")
+    wanted = int(job["Restarts"]) + 1
+    workspace.cluster.ask("scancel", "--signal=TERM", job["JobId"])
+    wait_until(lambda: restarts(workspace) == wanted)
+    saved = workspace.checkpoints()
+    wait_until(lambda: workspace.checkpoints() > saved)
+
+
+def restarts(workspace: SlurmWorkspace) -> int:
+    """Return how often the only training was queued again."""
+    (job,) = workspace.jobs_of("finetune")
+    return int(job["Restarts"])
 
 
 def test_a_training_longer_than_the_time_limit_saves_itself_and_goes_on(
