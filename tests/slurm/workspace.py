@@ -113,14 +113,14 @@ def has_pending(process: int, number: signal.Signals) -> bool:
     return any(mask >> (number - 1) & 1 for mask in masks)
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 240) -> str:
+def ended(process: subprocess.Popen[str], seconds: float = 400) -> str:
     """Wait for Snakemake's end and return what it said; it must succeed."""
     said, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, said
     return said
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 180) -> None:
     """Wait until something holds, whatever runs meanwhile."""
     end = time.monotonic() + seconds
     while not condition():
