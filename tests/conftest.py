@@ -7,6 +7,7 @@ import pytest
 CHAINS = "workflow"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests together, and begin with those that wait for whole chains of jobs.
 
