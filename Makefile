@@ -44,7 +44,7 @@ demo: install
 	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES) --resources gpu=$(AT_ONCE)
 
 test: install
-	pytest -n auto --dist loadgroup
+	pytest -n auto --dist loadfile
 
 lint: install
 	ruff check .

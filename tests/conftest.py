@@ -1,19 +1,15 @@
-"""How the tests are shared out where several processes run them (``pytest -n 2``)."""
+"""How the tests are shared out where several processes run them (``--dist loadfile``)."""
 
 from __future__ import annotations
 
 import pytest
 
-CHAINS = "workflow"
+CHAIN, CHAINS = "test_chain.py", "workflow"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests together, and begin with those that wait for whole chains of jobs.
+    """Begin with the tests that run a whole chain of jobs, and end with those that change it.
 
-    Files share fixtures that take seconds; the tests of the workflow share one of minutes.
+    The chain takes minutes, in which one process waits and the others go on with what needs none.
     """
-    items.sort(key=lambda item: CHAINS not in item.path.parts)
-    for item in items:
-        group = CHAINS if CHAINS in item.path.parts else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (CHAINS in item.path.parts) - 2 * (item.path.name == CHAIN))

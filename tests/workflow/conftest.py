@@ -1,10 +1,17 @@
-"""Workspaces: nothing run yet, everything run, and a copy for each test to change."""
+"""Workspaces: nothing run yet, everything run, and a copy for each test to change.
+
+Where several processes run tests, the first that needs one of them makes it, and the others wait.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.evaluation.extractors.toy_extractors import build_dinov2
 from tests.toy_models import build_toy_model
@@ -12,40 +19,59 @@ from tests.workflow.workspace import FILES, RUNS, SAMPLES, Workspace, write_raw
 
 
 @pytest.fixture(scope="session")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a toy base model."""
-    return build_toy_model(tmp_path_factory.mktemp("toy") / "model", "tiny")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the temporary folder of all processes that run tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
-@pytest.fixture(scope="session")
-def toy_extractor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a tiny random DINOv2."""
-    folder = tmp_path_factory.mktemp("extractor") / "dinov2"
-    build_dinov2(folder)
+def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """Return a folder that one process makes for all."""
+    done = folder.with_suffix(".done")
+    with FileLock(folder.with_suffix(".lock")):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            done.touch()
     return folder
 
 
 @pytest.fixture(scope="session")
-def fresh(tmp_path_factory: pytest.TempPathFactory, toy: Path, toy_extractor: Path) -> Workspace:
+def toy(shared: Path) -> Path:
+    """Return a toy base model."""
+    return made_once(shared / "toy", lambda folder: build_toy_model(folder, "tiny"))
+
+
+@pytest.fixture(scope="session")
+def toy_extractor(shared: Path) -> Path:
+    """Return a tiny random DINOv2."""
+    return made_once(shared / "dinov2", build_dinov2)
+
+
+@pytest.fixture(scope="session")
+def fresh(shared: Path, toy: Path, toy_extractor: Path) -> Workspace:
     """Return a workspace in which nothing has run; tests copy it."""
-    workspace = Workspace(tmp_path_factory.mktemp("fresh"))
+    workspace = Workspace(shared / "fresh")
     workspace.bases["toy"]["path"] = str(toy)
     workspace.extractors["toy"]["path"] = str(toy_extractor)
-    (workspace.folder / "raw").mkdir()
-    for seed, name in enumerate(FILES):
-        write_raw(workspace.folder / f"raw/{name}.tif", seed)
-    (workspace.folder / "samples.tsv").write_text(SAMPLES)
-    (workspace.folder / "runs.tsv").write_text(RUNS)
-    workspace.write()
+
+    def write(folder: Path) -> None:
+        (folder / "raw").mkdir(parents=True)
+        for seed, name in enumerate(FILES):
+            write_raw(folder / f"raw/{name}.tif", seed)
+        (folder / "samples.tsv").write_text(SAMPLES)
+        (folder / "runs.tsv").write_text(RUNS)
+        workspace.write()
+
+    made_once(workspace.folder, write)
     return workspace
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, fresh: Workspace) -> Workspace:
+def finished(shared: Path, fresh: Workspace) -> Workspace:
     """Return a workspace in which the whole chain has run; tests copy it."""
-    workspace = fresh.copied_to(tmp_path_factory.mktemp("finished") / "work")
-    workspace.run()
-    return workspace
+    folder = made_once(shared / "finished", lambda folder: fresh.copied_to(folder).run())
+    return fresh.at(folder)
 
 
 @pytest.fixture

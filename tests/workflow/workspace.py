@@ -135,6 +135,10 @@ class Workspace:
     def copied_to(self, folder: Path) -> Workspace:
         """Return a copy with its files' times, so that nothing in it is out of date."""
         shutil.copytree(self.folder, folder, symlinks=True, copy_function=shutil.copy2)
+        return self.at(folder)
+
+    def at(self, folder: Path) -> Workspace:
+        """Return the workspace of a folder that was made by this one's configuration."""
         twin = Workspace(folder, self.workflow)
         twin.bases = copy.deepcopy(self.bases)
         twin.extractors = copy.deepcopy(self.extractors)
