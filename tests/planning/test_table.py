@@ -17,4 +17,4 @@ def test_a_line_for_each_with_sums() -> None:
     assert cells[2] == ["first", "1", "0.5", "24.4", "10.0"]
     assert cells[3] == ["second", "1", "0.5", "0"]
     assert cells[4] == ["all", "2", "1.0", "24.4", "10.0"]
-    assert "at 100 1e12 a second" in "\n".join(lines)
+    assert "at 100 x 10^12 a second" in "\n".join(lines)

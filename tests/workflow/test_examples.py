@@ -160,7 +160,7 @@ def cho(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     for concept in ("single_cell", "adherent_cell", "well_edge", "debris"):
         (folder / concept).mkdir()
-        for number in range(75):
+        for number in range(83):
             picture = random.integers(0, 255, (512, 512), dtype=np.uint8)
             Image.fromarray(picture).save(folder / concept / f"{number:03}.png", compress_level=1)
     return folder
