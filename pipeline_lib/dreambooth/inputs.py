@@ -17,7 +17,8 @@ import numpy.typing as npt
 from pipeline_lib.dreambooth.training_data import check_captions, concept_to_prompt
 from pipeline_lib.files import value_to_sha256
 from pipeline_lib.settings.trained_concepts import TrainedConcept
-from pipeline_lib.settings.training import JUDGING, SHAPE_NO_WEIGHT, TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
+from pipeline_lib.settings.training_keys import JUDGING, SHAPE_NO_WEIGHT
 
 Array = npt.NDArray[Any]
 ROLES = ("train", "validation")

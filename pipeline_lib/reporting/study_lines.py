@@ -13,7 +13,7 @@ from pipeline_lib.files import value_to_sha256
 from pipeline_lib.reporting.tables import Measured, metrics_to_measured, value_to_rows
 from pipeline_lib.reporting.times import SECONDS_IN_MINUTE, Took
 from pipeline_lib.reporting.verdicts import HEADLINE_METRIC
-from pipeline_lib.settings.training import SHAPE_NO_WEIGHT
+from pipeline_lib.settings.training_keys import SHAPE_NO_WEIGHT
 
 SEED = "seed"
 WORDS_OF_CONCEPT = ("noun", "modality", "identifier", "prompt", "class_prompt")

@@ -9,12 +9,6 @@ from pydantic import Field, model_validator
 from pipeline_lib.settings.base import Fraction, Precision, Settings, Slug
 from pipeline_lib.settings.trained_concepts import TrainedConcept
 
-# Of these no weight of the trained model depends; of those that judge, none that is the last.
-SHAPE_NO_WEIGHT = frozenset(
-    ("checkpoint_every", "preview_every", "preview_count", "wall_minutes", "tensorboard")
-)
-JUDGING = frozenset(("keep", "judge_every", "judge_count", "judge_by", "preview_guidance"))
-
 
 class TrainingSettings(Settings):
     """DreamBooth fine-tuning; every key may be a column of runs.tsv."""

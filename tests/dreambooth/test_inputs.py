@@ -14,7 +14,8 @@ from pipeline_lib.dreambooth.inputs import (
 )
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.trained_concepts import TrainedConcept
-from pipeline_lib.settings.training import JUDGING, SHAPE_NO_WEIGHT, TrainingSettings
+from pipeline_lib.settings.training import TrainingSettings
+from pipeline_lib.settings.training_keys import JUDGING, SHAPE_NO_WEIGHT
 
 CLASS_PROMPT = "an image of cells"
 TILES = 4

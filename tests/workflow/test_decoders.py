@@ -23,7 +23,7 @@ def options(commands: list[str], script: str, option: str) -> list[str]:
     """Return what the commands of a program are told by an option."""
     own = [command for command in commands if f"/{script}.py" in command]
     return [
-        found.group(1).strip() if found else "(none)"
+        found.group(1).strip() if found else ""
         for found in (re.search(rf"--{option} ?(.*?)(?= --|$)", command) for command in own)
     ]
 

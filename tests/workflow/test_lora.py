@@ -17,8 +17,8 @@ def test_only_adapters_are_sampled_with_their_base_model(fresh: Workspace, tmp_p
     workspace = fresh.copied_to(tmp_path / "work")
     (workspace.folder / "runs.tsv").write_text(RUNS)
     said = workspace.run("--dry-run", "--printshellcmds")
-    commands = re.findall(r"sample\.py .* --model (\S+) --base (.*?) --camera", said)
-    bases = {Path(model).parts[-3]: base.strip() for model, base in commands if "runs" in model}
+    commands = re.findall(r"sample\.py .* --model (\S+)(?: --base (\S+))? --camera", said)
+    bases = {Path(model).parts[-2]: base for model, base in commands if "runs" in model}
     assert bases == {"first": "results/trial/base_models/toy.json", "second": ""}
-    untuned = {base.strip() for model, base in commands if "runs" not in model}
+    untuned = {base for model, base in commands if "runs" not in model}
     assert untuned == {""}

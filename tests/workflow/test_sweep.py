@@ -12,13 +12,19 @@ from tests.workflow.workspace import Workspace, only
 
 def test_a_sweep_is_planned_only_where_it_is_asked_for(fresh: Workspace, tmp_path: Path) -> None:
     workspace = fresh.copied_to(tmp_path / "work")
+    rows = (workspace.folder / "runs.tsv").read_text().splitlines(keepends=True)
+    workspace.config["sweep"] = {"steps": [1, 2]}
+    said, _ = workspace.start("--dry-run").communicate(timeout=60)
+    assert "`long` can have none" in said and "validation" in said
+    (workspace.folder / "runs.tsv").write_text("".join(rows[:2]))
+    del workspace.config["sweep"]
     assert "sweep" not in workspace.planned()
     said, _ = workspace.start("sweeps", "--dry-run").communicate(timeout=60)
     assert "no ways of sampling to compare: name some `steps`" in said
     workspace.config["sweep"] = {"steps": [1, 2], "guidance": [1.0, 2.0], "count": 20}
     planned = workspace.planned()
-    assert planned["sweep_samples"] == planned["features_of_sweep"] == 2 * 4
-    assert planned["sweep"] == 2
+    assert planned["sweep_samples"] == planned["features_of_sweep"] == 4
+    assert planned["sweep"] == 1
 
 
 @pytest.mark.long
