@@ -9,7 +9,7 @@ import pytest
 
 from tests.slurm.cluster import Cluster, missing_programs
 from tests.slurm.workspace import SlurmWorkspace, model_sha256
-from tests.workflow.conftest import fresh, toy, toy_extractor  # noqa: F401
+from tests.workflow.conftest import fresh, shared, toy, toy_extractor  # noqa: F401
 from tests.workflow.workspace import Workspace
 
 LONGER = {"steps": 60, "checkpoint_every": 10, "preview_every": 60, "judge_by": None}
