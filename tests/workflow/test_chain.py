@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pandas as pd
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from pipeline_lib.evaluation.image_sets import read_manifests
 from pipeline_lib.files import file_to_sha256
 from pipeline_lib.sampling.shard_files import read_pictures, read_shard
-from tests.workflow.workspace import Workspace, write_raw
+from tests.workflow.workspace import Workspace
 
 SHARED = (
     "base_models/toy.json",
@@ -125,24 +124,6 @@ def test_the_raw_files_are_recorded(finished: Workspace) -> None:
     recorded = {json.loads(path.read_text())["sha256"] for path in sidecars}
     raw = {file_to_sha256(path) for path in finished.folder.glob("raw/long-*.tif")}
     assert recorded == raw
-
-
-@pytest.mark.long
-def test_held_out_pixels_reach_no_model(workspace: Workspace) -> None:
-    def weights() -> dict[str, str]:
-        folder = workspace.path("runs/first/model")
-        return {path.parent.name: file_to_sha256(path) for path in folder.rglob("*.safetensors")}
-
-    def tiles(role: str) -> str:
-        return file_to_sha256(workspace.path(f"datasets/round/{role}.tif"))
-
-    before, held_out, train = weights(), tiles("holdout"), tiles("train")
-    for path in workspace.folder.glob("work/finetune/*"):
-        shutil.rmtree(path)  # else an equal training would be taken from there
-    write_raw(workspace.folder / "raw/round-holdout.tif", seed=77)
-    workspace.run("--forcerun", "finetune", "--until", "finetune")
-    assert tiles("holdout") != held_out and tiles("train") == train
-    assert weights() == before
 
 
 def test_logs_are_kept_by_project(finished: Workspace) -> None:

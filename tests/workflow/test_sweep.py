@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-import pytest
-
-from tests.workflow.workspace import Workspace, only
+from tests.workflow.workspace import Workspace
 
 
 def test_a_sweep_is_planned_only_where_it_is_asked_for(fresh: Workspace, tmp_path: Path) -> None:
@@ -25,21 +22,3 @@ def test_a_sweep_is_planned_only_where_it_is_asked_for(fresh: Workspace, tmp_pat
     planned = workspace.planned()
     assert planned["sweep_samples"] == planned["features_of_sweep"] == 4
     assert planned["sweep"] == 1
-
-
-@pytest.mark.long
-def test_ways_of_sampling_are_compared_by_validation_tiles(workspace: Workspace) -> None:
-    rows = (workspace.folder / "runs.tsv").read_text().splitlines(keepends=True)
-    (workspace.folder / "runs.tsv").write_text("".join(rows[:2]))  # the other has no validation
-    workspace.config["sweep"] = {"steps": [1, 2], "count": 20}
-    planned = workspace.planned("sweeps")
-    assert only(
-        planned, ("sweep_samples", "features_of_sweep", "sweep", "features_of_tiles", "sweeps")
-    )
-    workspace.run()
-    table = pd.read_csv(workspace.path("sweep/first.csv"))
-    assert table["steps"].tolist()[1:] == [1, 2]
-    assert table["steps"].isna().tolist() == [True, False, False]
-    assert (table["error"] > 0).all()
-    page = workspace.path("report/first/index.html").read_text()
-    assert "Ways of sampling." in page
