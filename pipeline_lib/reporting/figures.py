@@ -19,6 +19,7 @@ from pipeline_lib.reporting.tables import Measured, number
 COLOURS = {"real": "#222222", "tuned": "#0072b2", "untuned": "#d55e00", "vae": "#009e73"}
 COLOURS["class"] = "#cc79a7"
 COLOURS["floor"] = COLOURS["real"]
+LINES = ("tuned", "untuned", "vae", "class")  # of lines in turn; black is for real images
 DASHES = {"real": "-", "tuned": "-", "untuned": "--", "vae": ":"}
 MARKERS = {"tuned": "o", "untuned": "s", "vae": "^", "floor": "D", "class": "v"}
 SET_WORDS = {

@@ -19,6 +19,7 @@ from scipy import stats
 from pipeline_lib.reporting.figures import (
     COLOURS,
     LEGEND_PLACE,
+    LINES,
     STYLE,
     WIDTH_INCHES,
     figure_to_png,
@@ -28,7 +29,6 @@ from pipeline_lib.reporting.words import in_sentence
 
 CONFIDENCE = 0.95
 LEAST_REPEATS = 2
-CYCLE = ("tuned", "untuned", "vae", "class")  # black is for real images
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def repeats_to_png(headline: str, counted: str, groups: Sequence[Repeated]) -> b
             own = sorted(
                 (one for one in groups if one.settings == settings), key=lambda one: one.images
             )
-            _draw_line(axis, own, COLOURS[CYCLE[place % len(CYCLE)]], settings or "mean of repeats")
+            _draw_line(axis, own, COLOURS[LINES[place % len(LINES)]], settings or "mean of repeats")
         axis.set_xlabel(counted)
         axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
         axis.set_title(f"{headline}: lower is nearer to real")

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 from pipeline_lib.reporting.figures import (
     COLOURS,
     LEGEND_PLACE,
+    LINES,
     STYLE,
     WIDTH_INCHES,
     figure_to_png,
@@ -24,7 +25,6 @@ NOTE = (
     "dashed line is where real training tiles lie. Held-out tiles had no say in it."
 )
 ERRORS = 2  # standard errors within which two ways are not told apart
-CYCLE = ("tuned", "untuned", "vae", "class")
 
 
 def sweep_to_chart(table: pd.DataFrame) -> Chart:
@@ -60,7 +60,7 @@ def _draw_concept(axis: Axes, table: pd.DataFrame) -> None:
     """Draw a line for each guidance scale, and the real tiles' distance."""
     drawn = table.dropna(subset=["steps"])
     for colour, (scale, own) in zip(
-        itertools.cycle(CYCLE), drawn.groupby("guidance"), strict=False
+        itertools.cycle(LINES), drawn.groupby("guidance"), strict=False
     ):
         style = {"color": COLOURS[colour], "marker": "o", "ms": 3.5, "lw": 1.4, "capsize": 2}
         axis.errorbar(

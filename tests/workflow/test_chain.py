@@ -79,6 +79,7 @@ def test_two_runs_share_one_prior(fresh: Workspace, finished: Workspace) -> None
     assert (len(drawn), len(trained)) == (1, 2)
     (given,) = {line.split("--priors ")[1].split(" --")[0] for line in trained}
     assert (finished.folder / given).exists() and f"--latents {given}" in drawn[0]
+    assert len(list(finished.path("prior").rglob("*.safetensors"))) == 1
 
 
 def test_samples_are_greyscale_tiffs_with_a_whole_manifest(finished: Workspace) -> None:
@@ -124,6 +125,14 @@ def test_the_raw_files_are_recorded(finished: Workspace) -> None:
     recorded = {json.loads(path.read_text())["sha256"] for path in sidecars}
     raw = {file_to_sha256(path) for path in finished.folder.glob("raw/long-*.tif")}
     assert recorded == raw
+
+
+def test_only_training_data_reach_the_training(fresh: Workspace) -> None:
+    said = fresh.run("--dry-run", "--forcerun", "finetune", "--printshellcmds")
+    commands = [line for line in said.splitlines() if "finetune.py" in line]
+    assert commands
+    told = [line.replace("train-roundtrip", "") for line in commands]
+    assert not any("holdout" in line or "roundtrip" in line for line in told)
 
 
 def test_logs_are_kept_by_project(finished: Workspace) -> None:
