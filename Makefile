@@ -13,9 +13,9 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 # What took long in work/: trainings that go on where they were, with what says who asked for them,
 # and downloads.
-KEPT := finetune decoders orders base-model base_models extractors
+KEPT := finetune from_scratch decoders upscalers detectors orders base-model base-model-x4 base_models extractors
 
-.PHONY: help install demo test lint docs schemas base-model slurm-profile clean clean-all
+.PHONY: help install demo test lint docs schemas base-model base-model-x4 slurm-profile clean clean-all
 
 help:
 	@echo "make demo          install, then make synthetic images from real ones and judge them"
@@ -24,6 +24,7 @@ help:
 	@echo "make docs          write the documentation as a site, site/index.html"
 	@echo "make schemas       write config/schemas and the tables of docs/configuration.md anew"
 	@echo "make base-model    train the embedded base model by its recipe (more than an hour on two cores)"
+	@echo "make base-model-x4 train the embedded upscaler (three quarters of an hour)"
 	@echo "make slurm-profile install profiles/slurm, so that snakemake --profile slurm finds it"
 	@echo "make clean         remove what runs made: results, logs, work, but trainings and downloads in work"
 	@echo "make clean-all     remove these, too"
@@ -43,8 +44,9 @@ $(DOCS_STAMP): $(STAMP)
 demo: install
 	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES) --resources gpu=$(AT_ONCE)
 
+# A process a core: more threads in each would be in each other's way.
 test: install
-	pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 pytest -n auto --dist loadfile
 
 lint: install
 	ruff check .
@@ -54,13 +56,16 @@ lint: install
 	python -m pipeline_lib schemas --check
 
 docs: $(DOCS_STAMP)
-	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 schemas: install
 	python -m pipeline_lib schemas
 
 base-model: install
 	python scripts/build_base_model.py
+
+base-model-x4: install
+	python scripts/build_base_model.py --kind upscaler
 
 slurm-profile:
 	@if [ -e "$(PROFILE)" ] && [ ! -L "$(PROFILE)" ]; then \

@@ -16,7 +16,10 @@ include: "rules/sampling.smk"
 include: "rules/evaluation.smk"
 include: "rules/reporting.smk"
 include: "rules/labels.smk"
+include: "rules/downstream.smk"
+include: "rules/superresolution.smk"
 include: "rules/sweep.smk"
+include: "rules/contexts.smk"
 include: "rules/planning.smk"
 
 
@@ -31,6 +34,9 @@ localrules:
     release_only,
     surveys,
     labels,
+    downstream,
+    superresolution,
+    contexts,
 
 
 rule all:
@@ -39,12 +45,16 @@ rule all:
         run_files("report/{run}/index.html"),
         run_files("release/{run}"),
         all_sample_shards(),
+        enlarged_files(),
         results("report/study/index.html"),
 
 
 rule tiles_only:
     input:
-        [results(f"datasets/{name}/contact_sheet.png") for name in used_datasets()],
+        [
+            results(f"datasets/{name}/contact_sheet.png")
+            for name in dict.fromkeys([*used_datasets(), *upscaled_datasets(STUDY)])
+        ],
 
 
 rule priors_only:
@@ -80,6 +90,21 @@ rule surveys:
 rule labels:
     input:
         run_files("labels/{run}"),
+
+
+rule downstream:
+    input:
+        all_downstream,
+
+
+rule superresolution:
+    input:
+        all_enlarged,
+
+
+rule contexts:
+    input:
+        all_contexts,
 
 
 rule release_only:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas
 import torch
 import yaml
-from bars import Figure, print_figures
+from bars import Figure, at_least, print_figures
 from running import ROOT, run_workflow
 from skimage.io import imread
 from sklearn.linear_model import LogisticRegression
@@ -42,8 +42,9 @@ from pipeline_lib.models.denoising import denoise, predict
 from pipeline_lib.models.loading import BaseModel, load_model
 from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
 from pipeline_lib.models.recipe.cosines import (
+    HALF,
     LatentScale,
-    coefficients_to_half_size,
+    coefficients_to_means,
     pictures_to_coefficients,
 )
 from pipeline_lib.models.recipe.pictures import (
@@ -126,7 +127,7 @@ def measure(
     model = load_model(card)
     extractor = load_extractor("efficientnet-lite0")
     tiles = read_stack(examples[0].path("benchmark", f"datasets/{examples[0].dataset}/train.tif"))
-    yield from encoder_figures(model, tiles[:32])
+    yield from encoder_figures(model.vae, tiles[:32])
     for example in examples:
         folder = example.path("benchmark", f"datasets/{example.dataset}")
         stacks = [read_stack(folder / f"{role}.tif") for role in ("train", "holdout")]
@@ -145,8 +146,8 @@ def measure(
 # --- the chain -----------------------------------------------------------------------------------
 
 
-def run_example(example: Example, project: str, folder: Path) -> None:
-    """Run an example with a model, up to its metrics."""
+def run_example(example: Example, project: str, folder: Path, *targets: str) -> None:
+    """Run an example with a model, up to its metrics or the files of its results that are named."""
     registry = WORK / f"{project}.yaml"
     registry.parent.mkdir(parents=True, exist_ok=True)
     entry = {"kind": "folder", "path": str(folder.resolve()), "size": 128}
@@ -154,7 +155,7 @@ def run_example(example: Example, project: str, folder: Path) -> None:
     images = () if example.data is None else (f"data_folder={example.data.resolve()}",)
     run_workflow(
         ROOT / "config" / "examples" / example.name / "config.yaml",
-        [example.path(project, f"metrics/{example.run}.csv")],
+        [example.path(project, name) for name in targets or (f"metrics/{example.run}.csv",)],
         (f"project={project}-{example.name}", f"base_models={registry}", *images),
     )
 
@@ -178,12 +179,8 @@ def example_figures(example: Example, project: str) -> Iterator[Figure]:
     shards = example.path(project, f"samples/{example.run}/{example.dataset}-subject").glob("*.zip")
     tuned = read_images(sorted(shards)).images
     train = read_stack(example.path(project, f"datasets/{example.dataset}/train.tif"))
-    ratio = images_to_mean_spectrum(tuned) / images_to_mean_spectrum(train)
-    frequency = np.arange(1, len(ratio) + 1) / (2 * len(ratio))
-    for low, high in zip((0.0, *BANDS), BANDS, strict=False):
-        value = float(ratio[(frequency > low) & (frequency <= high)].mean())
-        what = f"{example.name}: power, tuned over training tiles, {low}-{high} cycles a pixel"
-        yield Figure(what, value, f"at least {LEAST_POWER}", value >= LEAST_POWER)
+    for figure in power_figures(f"{example.name}: power, tuned over training tiles", tuned, train):
+        yield at_least(figure.what, figure.value, LEAST_POWER)
 
 
 def beside_reference(example: Example) -> Iterator[Figure]:
@@ -198,17 +195,17 @@ def beside_reference(example: Example) -> Iterator[Figure]:
 # --- the autoencoder -----------------------------------------------------------------------------
 
 
-def encoder_figures(model: BaseModel, tiles: Images) -> Iterator[Figure]:
-    """Yield how far the encoder is from the cosine transform, by precision."""
+def encoder_figures(vae: torch.nn.Module, tiles: Images, mean_side: int = HALF) -> Iterator[Figure]:
+    """Yield how far an encoder is from the cosine transform, by precision."""
     noise = np.random.default_rng(0).integers(0, 256, (4, *tiles.shape[1:]), np.uint8)
     flat = np.stack([np.full(tiles.shape[1:], level, np.uint8) for level in (0, 255)])
     images = np.concatenate([tiles, noise, flat])
-    coefficients = pictures_to_coefficients(images / 127.5 - 1)
-    vae = model.vae.float()
+    coefficients = pictures_to_coefficients(images / 127.5 - 1, mean_side)
+    vae = vae.float()
     latents = encode(vae, images, torch.float32)
     lines = [np.polyfit(latents[:, k].ravel(), coefficients[:, k].ravel(), 1) for k in range(16)]
     scale = LatentScale(*np.asarray(lines).T[::-1])
-    error = partial(half_size_error, coefficients=coefficients, scale=scale)
+    error = partial(means_error, coefficients=coefficients, scale=scale)
     versions = {
         "float32": latents,
         "stored in half": encode(copy.deepcopy(vae).half().float(), images, torch.float32),
@@ -226,12 +223,12 @@ def encode(vae: torch.nn.Module, images: Images, dtype: torch.dtype) -> npt.NDAr
         return vae.to(dtype).encode(pictures).latent_dist.mean.double().numpy()
 
 
-def half_size_error(
+def means_error(
     latents: npt.NDArray[np.float64], coefficients: npt.NDArray[np.float64], scale: LatentScale
 ) -> float:
-    """Return the root mean square error of the half-size pictures, grey levels."""
+    """Return the root mean square error of what was transformed, grey levels."""
     found = latents * scale.scale[:, None, None] + scale.mean[:, None, None]
-    difference = coefficients_to_half_size(found) - coefficients_to_half_size(coefficients)
+    difference = coefficients_to_means(found) - coefficients_to_means(coefficients)
     return float(np.sqrt(np.square(difference).mean()) * 127.5)
 
 
@@ -269,6 +266,15 @@ def enlarged(images: Images) -> npt.NDArray[np.float64]:
     torch_halves = torch.from_numpy(halves)[:, None]
     enlarge = partial(torch.nn.functional.interpolate, scale_factor=2, mode="bicubic")
     return enlarge(torch_halves).clamp(0, 255)[:, 0].numpy()
+
+
+def power_figures(what: str, images: Images, reference: Images) -> Iterator[Figure]:
+    """Yield the power of images over that of others, by band."""
+    ratio = images_to_mean_spectrum(images) / images_to_mean_spectrum(reference)
+    frequency = np.arange(1, len(ratio) + 1) / (2 * len(ratio))
+    for low, high in zip((0.0, *BANDS), BANDS, strict=False):
+        value = float(ratio[(frequency > low) & (frequency <= high)].mean())
+        yield Figure(f"{what}, {low}-{high} cycles a pixel", value)
 
 
 def psnr(real: Images, other: npt.NDArray[np.number]) -> float:

@@ -1,7 +1,8 @@
-"""The memory of a fine-tuning of Stable Diffusion 1.5, 2.1 and XL at their real size, computed.
+"""Memory and hours of a fine-tuning of Stable Diffusion 1.5, 2.1 and XL at real size, computed.
 
 A table; exit 1 where a bar is missed. Nothing is loaded: the published shapes are built without
-values.
+values. Hours are those of 1,000 steps, and of 1,000 pictures to draw, as `snakemake plan` reckons
+them.
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ import torch
 from bars import Figure, at_most, print_figures
 
 from pipeline_lib.dreambooth.memory import folder_to_meta_model, training_memory
+from pipeline_lib.planning.costs import drawing_to_cost, training_to_cost
+from pipeline_lib.planning.operations import folder_to_operations
 from pipeline_lib.planning.shapes import PUBLISHED, write_configurations
+from pipeline_lib.settings.denoising import Denoising
+from pipeline_lib.settings.planning import PlannedDrawing, PlannedTraining, PlanningSettings
 from pipeline_lib.settings.training import TrainingSettings
 
 GB = 1e9
+COUNT = 1000
+TERAFLOPS = PlanningSettings().teraflops
 MODES: dict[str, dict[str, Any]] = {
     "full": {},
     "full, checkpointing": {"gradient_checkpointing": True},
@@ -65,8 +72,13 @@ def compute(folder: Path, batch: int) -> Iterator[Figure]:
     for shape in PUBLISHED:
         name, size = shape.name, shape.size
         write_configurations(folder / name, shape)
+        operations = folder_to_operations(folder / name, size)
+        sampler = Denoising(steps=25, guidance=3.0)
+        drawn = PlannedDrawing(what="", base="one", size=size, count=COUNT, jobs=1, sampler=sampler)
+        hours = drawing_to_cost(drawn, operations).hours(TERAFLOPS)
+        yield Figure(f"{name}, {size} px, {COUNT:,} pictures, 25 steps, guidance: hours", hours)
         for mode, settings in MODES.items():
-            whole = TrainingSettings(batch_size=batch, **settings)
+            whole = TrainingSettings(batch_size=batch, steps=COUNT, **settings)
             model = folder_to_meta_model(folder / name)
             memory = training_memory(model, whole, size, torch.bfloat16)
             parts = ", ".join(f"{part} {getattr(memory, part) / GB:.1f}" for part in memory._fields)
@@ -74,6 +86,9 @@ def compute(folder: Path, batch: int) -> Iterator[Figure]:
             bar = BARS.get((name, mode))
             value = memory.total / GB
             yield at_most(what, value, bar) if bar else Figure(what, value)
+            planned = PlannedTraining(run="one", base="one", size=size, training=whole)
+            hours = training_to_cost(planned, operations, memory, 0).hours(TERAFLOPS)
+            yield Figure(f"{name}, {size} px, {mode}: hours", hours)
             print(f"|   {parts}")
 
 

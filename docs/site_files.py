@@ -17,6 +17,7 @@ SHOWN = (
     "CITATION.cff",
     "Dockerfile",
     "docs/*.md",
+    "docs/studies/*",
     "docs/pictures/*",
     "config/*.*",
     "config/examples/*/*",

@@ -23,7 +23,8 @@ def main() -> int:
     init.add_argument(
         "folder", type=Path, help="where the images lie, in folders of its own or not"
     )
-    init.add_argument("--output", type=Path, help="where to write; default: config/NAME_OF_FOLDER")
+    init.add_argument("--output", type=Path, help="where to write; default: config/NAME")
+    init.add_argument("--name", help="of the project; default: what the folder is called")
     init.add_argument("--overwrite", action="store_true", help="replace files that are there")
     clean = commands.add_parser(
         "clean-work", help="list the trainings' states that are not needed, and delete them"
@@ -35,7 +36,7 @@ def main() -> int:
         return clean_work(arguments.configfile, arguments.yes)
     if arguments.command == "schemas":
         return write_schemas(arguments.check)
-    return write_beginning(arguments.folder, arguments.output, arguments.overwrite)
+    return write_beginning(arguments.folder, arguments.output, arguments.overwrite, arguments.name)
 
 
 def clean_work(configfile: Path, delete: bool) -> int:
@@ -51,12 +52,12 @@ def clean_work(configfile: Path, delete: bool) -> int:
     return 0
 
 
-def write_beginning(folder: Path, output: Path | None, overwrite: bool) -> int:
+def write_beginning(folder: Path, output: Path | None, overwrite: bool, name: str | None) -> int:
     """Write the configuration for a folder of images, and say what is left to decide."""
     from pipeline_lib.beginning.command import begin  # reads pictures, which `schemas` does not
 
     try:
-        print("\n".join(begin(folder, output, overwrite, ROOT)))
+        print("\n".join(begin(folder, output, overwrite, ROOT, name)))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR_EXIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.study.loading import load_study
 from pipeline_lib.study.parts import Study
+from pipeline_lib.study.superresolution import WAYS, upscaled_datasets
 from pipeline_lib.training.leftovers import (
     Leftover,
     delete_state,
@@ -74,6 +76,8 @@ def wanted_outputs(study: Study) -> Callable[[str], bool]:
         for base, dataset in trained
         if study.configuration.datasets[dataset].autoencoder == "tuned"
     }
+    upscaled = itertools.product(upscaled_datasets(study), WAYS)
+    wanted |= {f"{root}upscalers/{dataset}/{way}/model" for dataset, way in upscaled}
     return lambda output: output in wanted or not output.startswith(root)
 
 

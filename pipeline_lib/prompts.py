@@ -29,10 +29,16 @@ def study_to_prompts(study: Study, base: str) -> BasePrompts:
     Returns
     -------
     BasePrompts
-        Prompts of training, class images and sampling, each text once, and the runs.
+        Prompts of training, class images and sampling, each text once, and the runs. Those that
+        are trained from scratch give it nothing to read.
     """
-    runs = [run for run in study.runs.values() if run.base == base]
-    sets = [one for one in study.image_sets.values() if one.base == base]
+    runs = [run for run in study.runs.values() if run.base == base and not run.from_scratch]
+    named = {run.name for run in runs}
+    sets = [
+        one
+        for one in study.image_sets.values()
+        if one.base == base and (one.run is None or one.run in named)
+    ]
     found = [prompt for run in runs for prompt in _training_prompts(study, run)]
     found += [prompt for run in runs for prompt in _class_prompts(study, run)]
     found += [_sampling_prompt(study, one) for one in sets]

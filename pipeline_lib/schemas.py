@@ -102,7 +102,7 @@ def settings_page() -> str:
         "## runs.tsv\n",
         "Every key of `training` may be a further column: "
         + ", ".join(f"`{name}`" for name in TrainingSettings.model_fields)
-        + ".\n",
+        + ". Rows whose `method` is `from_scratch` take the keys of that section in their place.\n",
         _table(_rows(RunRow, "")),
         "## base_models.yaml\n",
         "Entries by name.\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,9 +92,11 @@ def _check_columns(
     known = list(model.model_fields) + list(extra)
     unknown = [name for name in columns if name not in known]
     if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean `{near[0]}`?" if near else ""
         raise UserError(
-            f"{path}: unknown column `{unknown[0]}`; columns are separated by tabs, and may be "
-            f"{', '.join(known)}"
+            f"{path}: unknown column `{unknown[0]}`{hint} (columns are separated by tabs, and may "
+            f"be {', '.join(known)})"
         )
     repeated = [name for name in columns if columns.count(name) > 1]
     if repeated:

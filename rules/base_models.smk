@@ -39,7 +39,7 @@ rule identifier:
         "../envs/diffusion.yaml"
     threads: THREADS
     resources:
-        mem_mb=16000,
+        mem_mb=doubled_at_retries(16000),
         runtime=30,
         gpu=1,
     params:
@@ -71,7 +71,7 @@ rule prior:
         "../envs/diffusion.yaml"
     threads: THREADS
     resources:
-        mem_mb=16000,
+        mem_mb=doubled_at_retries(16000),
         runtime=120,
         gpu=1,
         batch_size=lambda wildcards, attempt: halved_at_retries(
@@ -108,7 +108,7 @@ rule prior_images:
         "../envs/diffusion.yaml"
     threads: THREADS
     resources:
-        mem_mb=16000,
+        mem_mb=doubled_at_retries(16000),
         runtime=30,
         gpu=1,
         batch_size=lambda wildcards, attempt: halved_at_retries(

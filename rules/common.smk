@@ -46,6 +46,7 @@ WORKFLOW_FOLDER = place_to_folder(workflow.current_basedir)
 sys.path.insert(0, str(WORKFLOW_FOLDER))
 
 from pipeline_lib.dreambooth.prompt_checks import check_prompts
+from pipeline_lib.decisions import open_decisions
 from pipeline_lib.file_checks import refuse_unfit_files
 from pipeline_lib.files import value_to_sha256, write_text
 from pipeline_lib.hash_cache import HashCache
@@ -58,17 +59,39 @@ from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.planning import PlannedJob
 from pipeline_lib.settings.splitting import ROLES
 from pipeline_lib.study import stages
+from pipeline_lib.study.contexts import (
+    context_bases,
+    context_files,
+    context_images_stage,
+    context_prompts,
+    context_values_stage,
+    contexts_stage,
+)
 from pipeline_lib.study.image_sets import CLASS_IMAGES
 from pipeline_lib.study.loading import load_study
+from pipeline_lib.study.masks import known_masks, masks_stage, concepts_of_detectors
 from pipeline_lib.study.parts import image_folder
 from pipeline_lib.study.plans import plan_stage
 from pipeline_lib.study.registries import headline_extractor
+from pipeline_lib.study.superresolution import (
+    LESS,
+    WAYS as WAYS_OF_TUNING,
+    dataset_to_upscaled,
+    dataset_to_words,
+    enlarged_sets,
+    superresolution_stage,
+    upsample_stage,
+    upscaled_datasets,
+    upscaler_stage,
+)
 from pipeline_lib.study.sweeps import (
     check_validation,
+    run_ways,
     sweep_stage,
     sweep_ways,
     swept_sample_stage,
 )
+from pipeline_lib.superresolution.folders import refuse_unfit_upscaler
 from pipeline_lib.versions import RESULT_VERSION
 from pipeline_lib.yaml_files import read_mapping
 
@@ -99,10 +122,35 @@ def base_folder(base):
     return expected_folder(STUDY.bases[base], WORKFLOW_FOLDER, DOWNLOADS, HASHES.file)
 
 
+def configuration_files():
+    """Return the files that a person wrote: the configurations, and their sheets beside this run."""
+    sheets = (STUDY.configuration.samples, STUDY.configuration.runs)
+    return map(Path, (*workflow.configfiles, *sheets))
+
+
 def refuse_unreadable_prompts():
     """Refuse prompts that a base model cannot read, if it is at hand; `fetch` asks for the others."""
     for base in dict.fromkeys(run.base for run in STUDY.runs.values()):
         check_prompts(study_to_prompts(STUDY, base), folder_to_readers(base_folder(base)))
+
+
+def upscaler_folder():
+    """Return where the upscaler lies."""
+    return WORKFLOW_FOLDER / STUDY.configuration.superresolution.model
+
+
+def refuse_unfit_superresolution():
+    """Refuse an upscaler that does not suit the study, if one is asked for."""
+    datasets = upscaled_datasets(STUDY)
+    if not datasets:
+        return
+    configured = STUDY.configuration.datasets
+    refuse_unfit_upscaler(
+        upscaler_folder(),
+        STUDY.configuration.superresolution,
+        {name: configured[name].tiles.size for name in datasets},
+        {dataset_to_words(STUDY, name) for name in datasets},
+    )
 
 
 try:
@@ -111,11 +159,13 @@ try:
     STUDY = load_study(config, Path(), WORKFLOW_FOLDER, HEADERS.first_files, HEADERS.places)
     refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()
+    refuse_unfit_superresolution()
     WAYS = sweep_ways(STUDY.configuration)
     if WAYS:
         check_validation(STUDY)
-    for doubt in doubtful_class_prompts(STUDY):
-        logger.warning(doubt)
+    for doubt in (open_decisions(configuration_files()), *doubtful_class_prompts(STUDY)):
+        if doubt:
+            logger.warning(doubt)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -418,6 +468,26 @@ def captioned_tables(wildcards):
     return [results(f"datasets/{one.dataset}/train.tsv") for one in concepts if one.captioned]
 
 
+def named_runs(from_scratch):
+    """Return a pattern of the names of runs that are trained from scratch, or of the others."""
+    names = [name for name, run in STUDY.runs.items() if run.from_scratch == from_scratch]
+    return "|".join(names) or "no-run"
+
+
+def of_pixel_runs(pattern):
+    """Return an input function: one file for each dataset of the run if it is trained on pixels."""
+    return lambda wildcards: (
+        of_datasets(pattern)(wildcards) if STUDY.runs[wildcards.run].in_pixels else []
+    )
+
+
+def of_latent_runs(pattern):
+    """Return an input function: one file for each dataset of the run if it is trained on latents."""
+    return lambda wildcards: (
+        [] if STUDY.runs[wildcards.run].in_pixels else of_datasets(pattern)(wildcards)
+    )
+
+
 def judge_of_run(wildcards):
     """Return the description of the extractor that judges a run's training, none without one."""
     name = STUDY.runs[wildcards.run].training.judge_by
@@ -453,6 +523,20 @@ def all_surveys():
         for run, settings in STUDY.runs.items()
         for one in settings.concepts
     ]
+
+
+def mask_files(dataset):
+    """Return the files with the known objects of a dataset's fields, in the order of the sheet."""
+    return [str(one.path) for one in known_masks(STUDY, dataset_concept(dataset)).values()]
+
+
+def all_downstream(wildcards):
+    """Return the pages of all detectors; input of a target, so that only asking for it refuses."""
+    try:
+        tested = concepts_of_detectors(STUDY)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    return [results(f"downstream/{run}/{concept}/downstream.html") for run, concept in tested]
 
 
 def of_concepts(pattern):
@@ -508,7 +592,7 @@ def swept(pattern):
     return lambda wildcards: [
         results(pattern.format(extractor=HEADLINE, model=model, prompt=folder, way=way))
         for model, folder in compared_sets(wildcards.run, "tuned")
-        for way in WAYS
+        for way in run_ways(STUDY, wildcards.run)
     ]
 
 
@@ -527,12 +611,87 @@ def all_sweeps(wildcards):
             "no ways of sampling to compare: name some `steps` or scales of `guidance` in `sweep` of"
             " the configuration"
         )
-    return run_files("sweep/{run}.csv")
+    swept_runs = [run for run in STUDY.runs if run_ways(STUDY, run)]
+    return [results(f"sweep/{run}.csv") for run in swept_runs]
 
 
 def sweep_of_run(wildcards):
     """Return the table of the ways of sampling a run, none where none are compared."""
-    return [results(f"sweep/{wildcards.run}.csv")] if WAYS else []
+    return [results(f"sweep/{wildcards.run}.csv")] if run_ways(STUDY, wildcards.run) else []
+
+
+# --- superresolution -----------------------------------------------------------------------------
+
+
+def upscaler_argument():
+    """Return the upscaler's folder for a shell command, one of the workflow's own by a variable."""
+    model = CONFIGURATION.superresolution.model or ""
+    own = "" if Path(model).is_absolute() else '"$BRIGHTBOOTH"/'
+    return own + shlex.quote(model)
+
+
+def upscaler_sha256(wildcards):
+    """Return the upscaler's content."""
+    return HASHES.folder(upscaler_folder())
+
+
+def tuned_upscaler(dataset, way):
+    """Return the folder of a tuned upscaler."""
+    return results(f"upscalers/{dataset}/{way}/model")
+
+
+def upscaler_of_images(wildcards):
+    """Return the upscaler that an image set is enlarged by: of its dataset, or of a finer one."""
+    dataset = STUDY.image_sets[wildcards.model, wildcards.prompt].dataset
+    return tuned_upscaler(dataset_to_upscaled(CONFIGURATION, dataset), LESS)
+
+
+def enlarged_files():
+    """Return the tables of upscalers and the enlarged shards; none where there is no upscaler."""
+    tables = [results(f"superresolution/{name}/table.csv") for name in upscaled_datasets(STUDY)]
+    shards = [
+        path
+        for one in enlarged_sets(STUDY)
+        for path in sample_shards(one.model, one.folder, "upsampled")
+    ]
+    return tables + shards
+
+
+def all_enlarged(wildcards):
+    """Return the same; input of a target, so that only asking for it refuses."""
+    if not upscaled_datasets(STUDY):
+        raise WorkflowError(
+            "no upscaler to tune: name its folder in `superresolution: model` of the configuration"
+        )
+    return enlarged_files()
+
+
+# --- contexts -----------------------------------------------------------------------------------
+
+
+def of_context(pattern):
+    """Return an input function: a file of the dataset of a model's contexts."""
+    return lambda wildcards: results(
+        pattern.format(dataset=STUDY.image_sets[wildcards.model, wildcards.prompt].dataset)
+    )
+
+
+def context_tables(suffix):
+    """Return an input function: what was measured of each model and dataset, or its pictures."""
+    neutral = CONFIGURATION.evaluation.prompt
+    return lambda wildcards: [
+        results(f"contexts/{model}/{image_folder(dataset, neutral)}{suffix}")
+        for model, dataset in context_files(STUDY)
+    ]
+
+
+def all_contexts(wildcards):
+    """Return the page of contexts; input of a target, so that only asking for it refuses."""
+    try:
+        context_prompts(STUDY)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    return [results("contexts/index.html")]
 
 
 # --- plans ---------------------------------------------------------------------------------------
@@ -578,20 +737,30 @@ def base_of_adapters(wildcards):
 def camera_of_images(wildcards):
     """Return the camera noise that an image set is given, none if it is given none."""
     one = STUDY.image_sets[wildcards.model, wildcards.prompt]
-    return [results(f"camera/{one.base}/{one.dataset}.json")] if CAMERA_NOISE else []
+    given = stages.camera_noise_of(STUDY, one) == "measured"
+    return [results(f"camera/{one.base}/{one.dataset}.json")] if given else []
 
 
 def decoder_of_images(wildcards):
     """Return the tuned decoder that an image set is drawn with, none if it is the model's own."""
     one = STUDY.image_sets[wildcards.model, wildcards.prompt]
-    return [tuned_decoder(one.base, one.dataset)] if is_tuned(one.dataset) else []
+    run = stages.run_of(STUDY, one)
+    in_pixels = run is not None and run.in_pixels
+    return [tuned_decoder(one.base, one.dataset)] if is_tuned(one.dataset) and not in_pixels else []
 
 
-def sample_shards(model, prompt):
-    """Return the shards of one model and prompt."""
+def cameras_of_run(wildcards):
+    """Return the camera noise that a run's images were given, concept by concept; none of pixels."""
+    if not CAMERA_NOISE or STUDY.runs[wildcards.run].in_pixels:
+        return []
+    return of_datasets("camera/{base}/{dataset}.json")(wildcards)
+
+
+def sample_shards(model, prompt, kind="samples"):
+    """Return the shards of one model and prompt, or the same ``upsampled``."""
     count = STUDY.image_sets[model, prompt].count
     shards = stages.shard_count(count, CONFIGURATION.sampling.images_per_shard)
-    return [results(f"samples/{model}/{prompt}/shard-{i:04d}.zip") for i in range(shards)]
+    return [results(f"{kind}/{model}/{prompt}/shard-{i:04d}.zip") for i in range(shards)]
 
 
 def all_sample_shards():

@@ -34,7 +34,7 @@ rule features_of_tiles:
         "../envs/diffusion.yaml"
     threads: THREADS
     resources:
-        mem_mb=8000,
+        mem_mb=doubled_at_retries(8000),
         runtime=30,
         gpu=1,
     params:
@@ -65,7 +65,7 @@ use rule features_of_tiles as features_of_samples with:
     log:
         log_file("features/{extractor}/samples/{model}/{prompt}"),
     resources:
-        mem_mb=8000,
+        mem_mb=doubled_at_retries(8000),
         runtime=120,
         gpu=1,
     params:
@@ -110,7 +110,7 @@ rule metrics:
         "../envs/imaging.yaml"
     threads: THREADS
     resources:
-        mem_mb=16000,
+        mem_mb=doubled_at_retries(16000),
         runtime=120,
     params:
         paths=paths_as_options,

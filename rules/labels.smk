@@ -15,7 +15,7 @@ rule label:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=doubled_at_retries(8000),
         runtime=360,
     params:
         paths=paths_as_options,

@@ -17,7 +17,7 @@ rule release:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=doubled_at_retries(4000),
         runtime=60,
     params:
         paths=paths_as_options,
@@ -49,7 +49,7 @@ rule report:
         train_tables=of_datasets("datasets/{dataset}/train.tsv"),
         holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
         roundtrips=compared_round_trips,
-        cameras=of_datasets("camera/{base}/{dataset}.json") if CAMERA_NOISE else [],
+        cameras=cameras_of_run,
         decoder_costs=of_tuned_datasets("decoders/{base}/{dataset}/cost.json"),
         class_images=lambda wildcards: run_priors(wildcards.run, ".tif"),
         sweep=sweep_of_run,
@@ -70,7 +70,7 @@ rule report:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=doubled_at_retries(8000),
         runtime=30,
     params:
         paths=paths_as_options,
@@ -85,6 +85,7 @@ rule study:
         metrics=run_files("metrics/{run}.csv"),
         histories=run_files("runs/{run}/training.csv"),
         models=run_files("runs/{run}/model"),
+        holdout_tiles=[results(f"datasets/{name}/holdout.tif") for name in used_datasets()],
     output:
         page=report(
             results("report/study/index.html"),
@@ -96,7 +97,7 @@ rule study:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=doubled_at_retries(2000),
         runtime=10,
     params:
         paths=paths_as_options,
@@ -119,7 +120,7 @@ rule survey:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=doubled_at_retries(4000),
         runtime=10,
     params:
         paths=paths_as_options,

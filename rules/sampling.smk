@@ -16,7 +16,7 @@ rule sample:
         "../envs/diffusion.yaml"
     threads: THREADS
     resources:
-        mem_mb=16000,
+        mem_mb=doubled_at_retries(16000),
         runtime=240,
         gpu=1,
         batch_size=lambda wildcards, attempt: halved_at_retries(

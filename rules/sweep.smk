@@ -48,7 +48,7 @@ rule sweep:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=doubled_at_retries(2000),
         runtime=10,
     params:
         paths=paths_as_options,

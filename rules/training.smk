@@ -1,4 +1,4 @@
-"""The latent cache, the decoder's tuning, the camera's noise that is lost, and the fine-tuning."""
+"""The latent cache, the decoder's tuning, the camera's noise that is lost, and the trainings."""
 
 
 rule latents:
@@ -18,7 +18,7 @@ rule latents:
         "../envs/diffusion.yaml"
     threads: THREADS
     resources:
-        mem_mb=16000,
+        mem_mb=doubled_at_retries(16000),
         runtime=30,
         gpu=1,
         batch_size=lambda wildcards, attempt: halved_at_retries(
@@ -44,7 +44,7 @@ rule compare_nouns:
         "../envs/diffusion.yaml"
     threads: THREADS
     resources:
-        mem_mb=16000,
+        mem_mb=doubled_at_retries(16000),
         runtime=60,
         gpu=1,
     params:
@@ -75,7 +75,7 @@ rule tune_decoder:
         "../envs/diffusion.yaml"
     threads: THREADS
     resources:
-        mem_mb=16000,
+        mem_mb=doubled_at_retries(16000),
         runtime=120,
         gpu=1,
     params:
@@ -106,7 +106,7 @@ rule decoder_roundtrip:
         "../envs/diffusion.yaml"
     threads: THREADS
     resources:
-        mem_mb=16000,
+        mem_mb=doubled_at_retries(16000),
         runtime=30,
         gpu=1,
         batch_size=lambda wildcards, attempt: halved_at_retries(
@@ -138,7 +138,7 @@ rule camera:
     conda:
         "../envs/imaging.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=doubled_at_retries(4000),
         runtime=30,
     params:
         paths=paths_as_options,
@@ -174,6 +174,8 @@ rule finetune:
         ),
     log:
         log_file("finetune/{run}"),
+    wildcard_constraints:
+        run=named_runs(from_scratch=False),
     conda:
         "../envs/diffusion.yaml"
     threads: THREADS
@@ -187,3 +189,44 @@ rule finetune:
         version=RESULT_VERSION["finetune"],
     shell:
         command("finetune", state="work/finetune")
+
+
+rule train_from_scratch:
+    input:
+        model=of_base("base_models/{base}.json"),
+        tiles=of_pixel_runs("datasets/{dataset}/train.tif"),
+        validation=of_pixel_runs("datasets/{dataset}/validation.tif"),
+        latents=of_latent_runs("latents/{base}/{dataset}.safetensors"),
+        judge=judge_of_run,
+        train_tiles=of_judged("datasets/{dataset}/train.tif"),
+        train_tables=of_judged("datasets/{dataset}/train.tsv"),
+        validation_tiles=of_judged("datasets/{dataset}/validation.tif"),
+        validation_tables=of_judged("datasets/{dataset}/validation.tsv"),
+        train_regions=of_judged("datasets/{dataset}/train-regions.tif"),
+        splits=of_judged("datasets/{dataset}/split.tsv"),
+        train_roundtrips=of_judged("latents/{base}/{dataset}.train-roundtrip.tif"),
+    output:
+        trained=directory(results("runs/{run}/model")),
+        history=results("runs/{run}/training.csv"),
+        previews=report(
+            results("runs/{run}/previews.png"),
+            category="Training",
+            labels={"run": "{run}", "what": "previews"},
+        ),
+    log:
+        log_file("train_from_scratch/{run}"),
+    wildcard_constraints:
+        run=named_runs(from_scratch=True),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=doubled_at_retries(16000),
+        runtime=480,
+        gpu=1,
+    params:
+        paths=paths_as_options,
+        settings=lambda wildcards: as_json(stages.scratch_stage(STUDY, wildcards.run)),
+        version=RESULT_VERSION["train_from_scratch"],
+    shell:
+        command("train_from_scratch", state="work/from_scratch")

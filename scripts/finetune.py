@@ -10,24 +10,21 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.files import atomic_path, provenance, read_json, value_to_sha256, write_json
+from pipeline_lib.evaluation.judge_paths import JUDGE_PATHS, judge_lists
+from pipeline_lib.files import provenance, read_json, value_to_sha256
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.training import FinetuneStage
 from pipeline_lib.training.checkpoints import training_key
 from pipeline_lib.training.publishing import train_once
 from pipeline_lib.training.state import (
     DESCRIPTION,
-    MODEL,
     begun_with,
     give_out,
-    made_with,
-    mark_finished,
 )
 from pipeline_lib.versions import RESULT_VERSION
 
@@ -40,15 +37,6 @@ if TYPE_CHECKING:
     from pipeline_lib.models.loading import BaseModel
     from pipeline_lib.training.trainer import Trainer
 
-JUDGE_PATHS = {
-    "train_tiles...": "training tiles (.tif)",
-    "train_tables...": "tables of the training tiles (.tsv)",
-    "validation_tiles...": "validation tiles (.tif)",
-    "validation_tables...": "tables of the validation tiles (.tsv)",
-    "train_regions...": "whole training regions (.tif)",
-    "splits...": "tables of regions and roles (.tsv)",
-    "train_roundtrips...": "some training tiles after encoding and decoding (.tif)",
-}
 PATHS = {
     "model": "the base model (.json)",
     "identifiers...": "ranked identifiers (.json), one for each concept whose identifier is `auto`",
@@ -70,6 +58,7 @@ def finetune(stage: FinetuneStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.dreambooth.decoder_export import concepts_to_decoders, decoders_to_sha256
     from pipeline_lib.dreambooth.export import write_card
     from pipeline_lib.dreambooth.inputs import training_fingerprint
+    from pipeline_lib.evaluation.training_judges import judges_to_sha256
 
     concepts = read_concepts(stage, paths)
     priors = read_priors(stage, paths.priors)
@@ -144,40 +133,11 @@ def read_priors(stage: FinetuneStage, paths: Sequence[Path]) -> dict[str, Array]
 
 def read_judges(paths: argparse.Namespace, stage: FinetuneStage) -> dict[str, RealTiles]:
     """Return the real tiles that pictures are compared with by concept, none without a judge."""
-    if not paths.judge and stage.training.keep == "best":
-        raise UserError(
-            "training.keep `best` chooses by pictures: give --judge, and what goes with it, or set "
-            "keep: last"
-        )
-    if not paths.judge:
-        return {}
-    from pipeline_lib.evaluation.yardstick_files import read_real_tiles
+    from pipeline_lib.evaluation import training_judges
 
-    kinds = [kind.removesuffix("...") for kind in JUDGE_PATHS]
-    lists = [getattr(paths, kind) for kind in kinds]
-    for kind, given in zip(kinds, lists, strict=True):
-        if len(given) != len(stage.concepts):
-            raise UserError(
-                f"--{kind.replace('_', '-')} needs one path a concept ({len(stage.concepts)}) "
-                f"where --judge is given, found {len(given)}"
-            )
-    return {
-        concept.concept: read_real_tiles(files[:2], files[2:4], files[4:6], files[6])
-        for concept, *files in zip(stage.concepts, *lists, strict=True)
-    }
-
-
-def judges_to_sha256(judged_by: Mapping[str, RealTiles], card: Sequence[Path]) -> dict[str, Any]:
-    """Return what tells the judges of a training from others."""
-    if not judged_by:
-        return {}
-    from pipeline_lib.evaluation.extractors.loading import read_card
-    from pipeline_lib.evaluation.yardstick_files import card_to_sha256
-
-    return {
-        "extractor": card_to_sha256(read_card(card[0])),
-        "real": sorted(real.to_sha256() for real in judged_by.values()),
-    }
+    names = [one.concept for one in stage.concepts]
+    keep = stage.training.keep
+    return training_judges.read_judges(paths.judge, judge_lists(paths), names, keep)
 
 
 def train(
@@ -190,21 +150,13 @@ def train(
 ) -> None:
     """Train to the end, write the final model into the state folder, and clear the rest."""
     from pipeline_lib.dreambooth.export import write_weights
-    from pipeline_lib.training.judgement import choose
+    from pipeline_lib.training.finishing import write_chosen
     from pipeline_lib.training.running import run_training
 
     trainer = make_trainer(stage, paths, concepts, priors, folder, judged_by)
     run_training(trainer, folder, stage.run, stage.training.wall_minutes)
-    choice, averages = choose(folder, trainer.course.steps)
-    if averages is not None:
-        trainer.average.load(averages)
-    with atomic_path(folder / MODEL) as beside, trainer.average.applied():
-        description = write_weights(trainer.objective.model, beside, stage.base)
-    told = {"model": description, "made_with": made_with(folder, trainer.accelerator.device)}
-    if stage.training.keep == "best":
-        told["checkpoint"] = asdict(choice)
-    write_json(folder / DESCRIPTION, told)
-    mark_finished(folder)
+    model = trainer.objective.model
+    write_chosen(trainer, folder, lambda place: {"model": write_weights(model, place, stage.base)})
 
 
 def make_trainer(
@@ -260,24 +212,18 @@ def make_yardsticks(
     from pipeline_lib.dreambooth.latents import round_trip
     from pipeline_lib.dreambooth.training_data import concept_to_class_prompt
     from pipeline_lib.evaluation.extractors.loading import load_extractor, read_card
-    from pipeline_lib.evaluation.yardstick_files import (
-        extractor_to_structure_features,
-        real_tiles_to_yardstick,
-    )
+    from pipeline_lib.evaluation.training_judges import judges_to_measures
+    from pipeline_lib.evaluation.yardstick_files import extractor_to_structure_features
     from pipeline_lib.evaluation.yardsticks import features_to_drift
 
     features = extractor_to_structure_features(load_extractor(read_card(card[0]), model.device))
     decode = partial(round_trip, model, batch_size=16)
     count = stage.training.judge_count
+    modalities = {one.concept: one.modality for one in stage.concepts}
     return Yardsticks(
         features,
         features_to_drift,
-        {
-            one.concept: real_tiles_to_yardstick(
-                judged_by[one.concept], features, decode, one.modality, count
-            ).measure
-            for one in stage.concepts
-        },
+        judges_to_measures(judged_by, modalities, features, decode, count),
         {one.concept: concept_to_class_prompt(one) for one in stage.concepts},
     )
 

@@ -7,13 +7,15 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
+from pipeline_lib.settings.from_scratch import FROM_SCRATCH
 from pipeline_lib.settings.planning import PlannedTraining, PlanStage
 
 if TYPE_CHECKING:
     from pipeline_lib.planning.costs import Cost
+    from pipeline_lib.planning.operations import Operations
 
 
 def main(settings: PlanStage, paths: argparse.Namespace) -> None:
@@ -55,36 +57,60 @@ def study_to_costs(
     """Return the costs of trainings by run, and of pictures by what they show."""
     from pipeline_lib.planning.costs import drawing_to_cost, training_to_cost
     from pipeline_lib.planning.operations import folder_to_operations
+    from pipeline_lib.planning.scratch import network_to_operations, planned_network
 
     operations = cache(lambda base, size: folder_to_operations(bases[base], size))
     memory = remembered_memory(bases)
+
+    def counted(scratch: PlannedTraining | None, base: str, size: int) -> Operations:
+        if scratch is None:
+            return operations(base, size)
+        return network_to_operations(planned_network(scratch, bases[base]))
+
     trainings = {
-        one.run: training_to_cost(one, operations(one.base, one.size), *memory(one))
+        one.run: training_to_cost(
+            one, counted(one if is_from_scratch(one) else None, one.base, one.size), *memory(one)
+        )
         for one in settings.trainings
     }
     drawings = {
-        one.what: drawing_to_cost(one, operations(one.base, one.size)) for one in settings.drawings
+        one.what: drawing_to_cost(one, counted(one.scratch, one.base, one.size))
+        for one in settings.drawings
     }
     return trainings, drawings
+
+
+def is_from_scratch(one: PlannedTraining) -> bool:
+    """Say whether a planned training starts from no base model."""
+    return one.training.method == FROM_SCRATCH
 
 
 def remembered_memory(bases: dict[str, Path]) -> Callable[[PlannedTraining], tuple]:
     """Return what reckons a training's memory and counts its model's weights, equal ones once."""
     from pipeline_lib.dreambooth.memory import folder_to_meta_model, training_memory
     from pipeline_lib.models.loading import DTYPES
+    from pipeline_lib.planning.scratch import network_to_memory, planned_network
 
     known: dict[str, tuple] = {}
 
     def reckoned(one: PlannedTraining) -> tuple:
         shared = one.training.model_copy(update={"steps": 1, "seed": 0})
-        key = f"{one.base} {one.size} {shared.model_dump_json()}"
+        key = f"{one.base} {one.size} {one.concepts} {shared.model_dump_json()}"
         if key not in known:
-            model = folder_to_meta_model(bases[one.base])
-            networks = (model.unet, *model.text_encoders)
-            parameters = sum(weight.numel() for part in networks for weight in part.parameters())
             dtype = DTYPES.get(one.training.precision, DTYPES["bfloat16"])  # `auto` on a GPU
-            known[key] = (training_memory(model, one.training, one.size, dtype), parameters)
+            known[key] = scratch(one, dtype) if is_from_scratch(one) else tuned(one, dtype)
         return known[key]
+
+    def scratch(one: PlannedTraining, dtype: Any) -> tuple:
+        network = planned_network(one, bases[one.base])
+        parameters = sum(weight.numel() for weight in network.unet.parameters())
+        return network_to_memory(network, one.training, dtype), parameters
+
+    def tuned(one: PlannedTraining, dtype: Any) -> tuple:
+        model = folder_to_meta_model(bases[one.base])
+        networks = (model.unet, *model.text_encoders)
+        parameters = sum(weight.numel() for part in networks for weight in part.parameters())
+        return training_memory(model, one.training, one.size, dtype), parameters
 
     return reckoned
 

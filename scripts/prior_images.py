@@ -13,7 +13,7 @@ from pipeline_lib.command_line import run_stage
 from pipeline_lib.files import atomic_path, file_to_sha256, provenance
 from pipeline_lib.imaging.class_images import fields_to_class_images
 from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
-from pipeline_lib.imaging.reading import read_field
+from pipeline_lib.imaging.field_files import FieldFile
 from pipeline_lib.imaging.stacks import write_stack
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.real_priors import PriorImagesStage
@@ -32,7 +32,7 @@ def main(settings: PriorImagesStage, paths: argparse.Namespace) -> None:
     begun = time.monotonic()
     prior = settings.prior
     try:
-        fields = {str(path): read_field(path, prior.reading).planes for path in paths.files}
+        fields = {str(path): FieldFile(path, prior.reading) for path in paths.files}
         images = fields_to_class_images(fields, prior)
     except UserError as error:
         raise UserError(f"priors.{settings.name}: {error}") from None

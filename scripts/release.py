@@ -115,10 +115,10 @@ def write_released(
 ) -> tuple[str, str, float | None, str]:
     """Write one image in the wanted scale and return what the manifest says of it."""
     from pipeline_lib.evaluation.releases import grey_to_scale
+    from pipeline_lib.imaging.digests import pixels_to_sha256
     from pipeline_lib.imaging.png_writing import write_png_image
     from pipeline_lib.imaging.writing import write_image, write_plain_image
     from pipeline_lib.release.facts import SUFFIXES
-    from pipeline_lib.sampling.manifests import pixels_to_sha256
 
     wanted = stage.release
     pixels = grey_to_scale(image, scale.intensity, wanted.scale, scale.dtype)

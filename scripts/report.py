@@ -81,6 +81,7 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
     kinds += ["cameras"] if paths.cameras else []
     shards = {"tuned": paths.tuned_shards, "untuned": paths.untuned_shards}
     concepts = inputs.read_concepts(names, {kind: getattr(paths, kind) for kind in kinds}, shards)
+    card = read_json(paths.model / TRAINED_CARD)
     datasets = {concept.concept: concept.dataset for concept in stage.concepts}
     return inputs.RunFiles(
         metrics=inputs.read_metrics(paths.metrics),
@@ -91,10 +92,12 @@ def read_run(stage: ReportStage, paths: argparse.Namespace):
         windows=read_planes(paths.windows),
         history=read_frame(paths.history),
         previews=paths.previews.read_bytes(),
-        card=read_json(paths.model / TRAINED_CARD),
+        card=card,
         sidecars=[read_json(path) for path in paths.sidecars],
         hashes={path.name: file_to_sha256(path) for path in hashed},
-        concepts=inputs.with_decoder_costs(concepts, datasets, paths.decoder_costs),
+        concepts=inputs.with_space(
+            inputs.with_decoder_costs(concepts, datasets, paths.decoder_costs), card
+        ),
         class_images=inputs.read_class_images(paths.class_images),
         sweep=read_frame(paths.sweep[0]) if paths.sweep else None,
         sampling={name: read_shard_times(own) for name, own in shards.items()},

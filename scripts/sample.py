@@ -9,13 +9,9 @@ import argparse
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.files import atomic_path, file_to_sha256, provenance, read_json, sweep, write_json
-from pipeline_lib.imaging.camera_noise import CameraNoise, record_to_camera_noise
-from pipeline_lib.settings.base import UserError
+from pipeline_lib.files import atomic_path, provenance, sweep, write_json
 from pipeline_lib.settings.sampling import SampleStage
 
 
@@ -23,24 +19,16 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     """Draw the shard beside its place, then rename it."""
     from tqdm import tqdm
 
-    from pipeline_lib.models.cards import path_to_card
-    from pipeline_lib.models.decoders import DECODER_CARD, with_decoder
-    from pipeline_lib.models.denoising import ready_to_draw
-    from pipeline_lib.models.loading import load_model
+    from pipeline_lib.sampling.opening import DrawingFiles, open_drawing
     from pipeline_lib.sampling.shards import draw_shard
 
     begun = time.monotonic()
     sweep(paths.shard.parent, paths.shard.name)
-    camera = read_camera(settings, paths.camera)
-    base = paths.base[0] if paths.base else None
-    model = ready_to_draw(load_model(paths.model, settings.sampler.precision, base=base))
+    files = DrawingFiles(paths.model, paths.base, paths.decoders, paths.camera)
+    opened = open_drawing(files, settings)
+    model, camera = opened.model, opened.camera
     stated = settings.model_dump(exclude={"first", "count"})
-    inputs = {"model": path_to_card(paths.model)} | ({"camera": paths.camera[0]} if camera else {})
-    for decoder in paths.decoders[:1]:
-        model = with_decoder(model, decoder)
-        inputs["decoder"] = decoder / DECODER_CARD
-    hashes = {name: file_to_sha256(path) for name, path in inputs.items()}
-    origin = provenance("sample", stated, **hashes)
+    origin = provenance("sample", stated, **opened.hashes)
     computed = {"device": str(model.device), "precision": model.precision}
     origin |= computed
     total = settings.count * settings.sampler.steps
@@ -55,17 +43,6 @@ def main(settings: SampleStage, paths: argparse.Namespace) -> None:
     write_json(paths.time, took | computed)
     counts = Counter(row.status for row in rows)
     logging.info("%s", ", ".join(f"{count} {status}" for status, count in counts.items()))
-
-
-def read_camera(settings: SampleStage, paths: Sequence[Path]) -> CameraNoise | None:
-    """Return the noise to give back, none if none is wanted."""
-    wanted = int(settings.camera_noise == "measured")
-    if len(paths) != wanted:
-        raise UserError(
-            f"--camera needs {wanted} files where `camera_noise` is `{settings.camera_noise}`, "
-            f"found {len(paths)}; pass what the stage `camera` wrote, or change `camera_noise`"
-        )
-    return record_to_camera_noise(read_json(paths[0])) if wanted else None
 
 
 if __name__ == "__main__":

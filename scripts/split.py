@@ -53,7 +53,14 @@ def main(settings: SplitStage, paths: argparse.Namespace) -> None:
     warnings = [*split.warnings, *([loss] if loss else [])]
     for warning in warnings:
         logging.warning("%s", warning)
-    logging.info("counts %g to %g become black to white; %s", intensity.low, intensity.high, losses)
+    logging.info(
+        "%scounts %g to %g become black to white; beyond lie %.2g %% and %.2g %% of the pixels",
+        "each image by its own percentiles, in the middle "
+        if intensity.method == "image_percentile"
+        else "",
+        *(intensity.low, intensity.high),
+        *(100 * losses[f"clipped_{end}"] for end in ("low", "high")),
+    )
     tables = (paths.quality, paths.near_duplicates, *paths.blank)
     inputs = {path.stem: file_to_sha256(path) for path in [*paths.fields, *tables]}
     described = {

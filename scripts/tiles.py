@@ -48,7 +48,8 @@ def main(settings: TilesStage, paths: argparse.Namespace) -> None:
     for role in ROLES:
         own = [row for row in rows if row.role == role]
         regions = Regions(fields, own, light.transmittance, blank)
-        tiles = regions_to_tiles(own, regions, sizes, intensity, settings.tiles)
+        beside = paths.train.parent
+        tiles = regions_to_tiles(own, regions, sizes, intensity, settings.tiles, beside)
         refuse_empty(role, tiles)
         logging.info("%s: %d tiles, %d left out as empty", role, len(tiles.images), tiles.left_out)
         write_stack(getattr(paths, role), tiles.images, {"role": role, "provenance": origin})

@@ -13,16 +13,17 @@ import logging
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.files import atomic_path, folder_to_sha256, provenance, read_json, write_json
+from pipeline_lib.files import atomic_path, read_json, write_json
 from pipeline_lib.imaging.stacks import read_stack
 from pipeline_lib.imaging.views import View, modality_to_views
-from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.decoder import DecoderStage
+from pipeline_lib.training.cards import state_to_card, write_card
 from pipeline_lib.training.checkpoints import training_key
 from pipeline_lib.training.publishing import train_once
+from pipeline_lib.training.refusals import refuse_no_tiles
 from pipeline_lib.training.state import (
     DESCRIPTION,
     MODEL,
@@ -53,6 +54,7 @@ PATHS = {
 def tune_decoder(stage: DecoderStage, paths: argparse.Namespace) -> None:
     """Tune, or go on, or take what an equal training left; then write the outputs."""
     from pipeline_lib.decoder.tiles import decoder_fingerprint
+    from pipeline_lib.models.decoders import DECODER_CARD
 
     train, validation = read_tiles(stage, paths)
     files = read_json(paths.model)["files"]
@@ -60,8 +62,9 @@ def tune_decoder(stage: DecoderStage, paths: argparse.Namespace) -> None:
     key = training_key(fingerprint, RESULT_VERSION["tune_decoder"])
 
     def give(folder: Path) -> None:
-        card = make_card(stage, len(train.grey), fingerprint, folder)
-        finish = partial(write_card, card=card)
+        named = {"base": stage.base, "dataset": stage.dataset, "tiles": len(train.grey)}
+        card = state_to_card(folder, "tune_decoder", stage, fingerprint, **named)
+        finish = partial(write_card, name=DECODER_CARD, card=card)
         give_out(folder, paths.tuned, paths.history, paths.previews, finish)
 
     train_once(
@@ -91,11 +94,7 @@ def read_tiles(stage: DecoderStage, paths: argparse.Namespace) -> list[EncodedTi
         )
         for role in views
     }
-    if not len(tiles["train"].grey):
-        raise UserError(
-            f"dataset {stage.dataset} has no training tiles: check the roles in samples.tsv, its "
-            "tile size, and quality.tsv for refused fields"
-        )
+    refuse_no_tiles(stage.dataset, len(tiles["train"].grey))
     return [one.in_order() for one in tiles.values()]
 
 
@@ -127,10 +126,11 @@ def make_trainer(
     stage: DecoderStage, model: Path, train: EncodedTiles, validation: EncodedTiles, folder: Path
 ) -> Trainer:
     """Load the autoencoder and make the loop's trainer of its decoder."""
-    from pipeline_lib.decoder.objective import TunedDecoder, settings_to_course
+    from pipeline_lib.decoder.objective import TunedDecoder
     from pipeline_lib.models.decoders import load_autoencoder
     from pipeline_lib.models.devices import default_device
     from pipeline_lib.models.loading import precision_to_dtype
+    from pipeline_lib.training.course import tuning_to_course
     from pipeline_lib.training.devices import make_accelerator
     from pipeline_lib.training.trainer import Trainer
 
@@ -138,35 +138,9 @@ def make_trainer(
     dtype = begun_with(folder, precision_to_dtype(settings.precision, device))
     autoencoder = load_autoencoder(Path(read_json(model)["folder"]), device)
     objective = TunedDecoder(autoencoder, train, validation, settings)
-    return Trainer(objective, settings_to_course(settings, device), make_accelerator(dtype, device))
-
-
-def make_card(
-    stage: DecoderStage, tiles: int, inputs: dict[str, Any], folder: Path
-) -> dict[str, Any]:
-    """Return what decoder.json says."""
-    settings = stage.model_dump(mode="json")
-    told = read_json(folder / DESCRIPTION)
-    how = told.pop("made_with")
-    return {
-        **told,
-        "base": stage.base,
-        "dataset": stage.dataset,
-        "tiles": tiles,
-        "provenance": {
-            **provenance("tune_decoder", settings),
-            "inputs": inputs,
-            "version": RESULT_VERSION["tune_decoder"],
-            **how,
-        },
-    }
-
-
-def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Write what is said of a tuned decoder into its folder."""
-    from pipeline_lib.models.decoders import DECODER_CARD
-
-    write_json(folder / DECODER_CARD, {**card, "files": folder_to_sha256(folder)})
+    return Trainer(
+        objective, tuning_to_course(settings, device.type), make_accelerator(dtype, device)
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
-"""How the tests are shared out where several processes run them (``--dist loadfile``)."""
+"""How tests are shared out among processes (``--dist loadfile``), and for how long one may run."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# A limit of time would fail examples wherever others keep the cores busy.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 CHAIN, CHAINS = "test_chain.py", "workflow"
 

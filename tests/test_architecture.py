@@ -24,14 +24,22 @@ ALLOWED = {
     "models": (*BASE, "imaging", "optics", "training"),
     "decoder": (*BASE, "imaging", "optics", "training", "models"),
     "dreambooth": (*BASE, "imaging", "optics", "training", "models", "decoder"),
-    "planning": (*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
+    "from_scratch": (*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
+    "superresolution": (
+        *(*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
+    ),
+    "planning": (
+        *(*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
+        "from_scratch",
+    ),
     "sampling": (*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
     "evaluation": (*BASE, "imaging", "sampling"),
     "survey": (*BASE, "imaging", "evaluation"),
     "labels": (*BASE, "imaging", "sampling", "evaluation"),
-    "beginning": (*BASE, "imaging"),
+    "detection": (*BASE, "imaging", "training", "models", "evaluation", "labels"),
+    "beginning": (*BASE, "imaging", "decisions"),
     "release": BASE,
-    "reporting": (*BASE, "imaging", "sampling", "evaluation"),
+    "reporting": (*BASE, "imaging", "sampling", "evaluation", "detection"),
 }
 
 
@@ -101,6 +109,8 @@ def test_nothing_imports_snakemake() -> None:
         ("pipeline_lib.evaluation.extractors.entries", {"torch", "transformers", "scipy"}),
         ("pipeline_lib.evaluation.extractors.loading", {"transformers", "diffusers"}),
         ("pipeline_lib.reporting.pages", {"torch"}),
+        ("pipeline_lib.imaging.masks", {"torch"}),
+        ("pipeline_lib.detection.comparison", {"torch"}),
         ("pipeline_lib.survey.pages", {"torch", "scipy", "pandas"}),
         ("pipeline_lib.survey.words", {"torch", "skimage", "matplotlib"}),
     ],

@@ -80,6 +80,20 @@ def test_a_decoder_that_is_used_is_kept(folder: Folder) -> None:
     assert states() == ["state-0", "state-2", "state-3"]
 
 
+def test_an_upscaler_goes_when_no_model_is_named(folder: Folder) -> None:
+    state = WORK / "upscalers/state-4"
+    state.mkdir(parents=True)
+    place_order(WORK / "orders", Path("results/trial/upscalers/round-64/less/model"), state.name)
+    folder.config["superresolution"] = {"model": "x4"}
+    write(folder)
+    list(clean(CONFIG, WORK, folder.root, delete=True))
+    assert state.name in states()
+    del folder.config["superresolution"]
+    write(folder)
+    list(clean(CONFIG, WORK, folder.root, delete=True))
+    assert state.name not in states()
+
+
 def test_a_configuration_with_a_fault_deletes_nothing(folder: Folder) -> None:
     folder.config["datasets"]["round-64"]["concept"] = "square"
     write(folder)

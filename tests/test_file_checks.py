@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from pipeline_lib.file_checks import refuse_unfit_files
 from pipeline_lib.imaging.headers import HeaderCache
@@ -21,9 +22,15 @@ def check(tmp_path: Path):
     """Return what checks the files of a sheet, as planning does."""
 
     def call(
-        rows: str, reading: Any = None, prior: Any = None, tiles: Any = None, **sections: Any
+        rows: str,
+        reading: Any = None,
+        prior: Any = None,
+        tiles: Any = None,
+        dataset: Any = None,
+        columns: str = "concept\tpath\tgroup\trole\tregion\tz\n",
+        **sections: Any,
     ) -> None:
-        (tmp_path / "samples.tsv").write_text("concept\tpath\tgroup\trole\tregion\tz\n" + rows)
+        (tmp_path / "samples.tsv").write_text(columns + rows)
         (tmp_path / "runs.tsv").write_text(
             "run\tbase\tdatasets\tpriors\nfirst\tbrightfield-tiny\tcells\tclass\n"
         )
@@ -33,7 +40,13 @@ def check(tmp_path: Path):
             "runs": "runs.tsv",
             "data_folder": ".",
             "concepts": {"cells": {"reading": reading or {}}, "idle": {}},
-            "datasets": {"cells": {"concept": "cells", "tiles": {"size": 128, **(tiles or {})}}},
+            "datasets": {
+                "cells": {
+                    "concept": "cells",
+                    "tiles": {"size": 128, "scale": 8, **(tiles or {})},
+                    **(dataset or {}),
+                }
+            },
             "priors": {"class": {"class_prompt": "cells", "size": 128, **(prior or {})}},
             **sections,
         }
@@ -134,6 +147,22 @@ def test_camera_counts_that_png_cannot_hold_are_refused_before_training(check, t
         check(rows, release={"format": "png", "scale": "camera"})
 
 
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_luminance_that_png_cannot_hold_is_refused_before_training(check, tmp_path, suffix):
+    image = np.arange(np.prod(SIDES) * 3).reshape(*SIDES, 3).astype(np.uint8)
+    for name in "ab":
+        if suffix == "tif":
+            tifffile.imwrite(tmp_path / f"{name}.tif", image, photometric="rgb")
+        else:
+            Image.fromarray(image).save(tmp_path / f"{name}.png")
+    rows = f"cells\ta.{suffix}\t\ttrain\t\t\ncells\tb.{suffix}\t\tholdout\t\t\n"
+    wanted = {"format": "png", "scale": "camera"}
+    check(rows, {"colour": "luminance"}, release={"format": "png"})
+    check(rows, release=wanted)  # the three may be equal, and are refused elsewhere if they are not
+    with pytest.raises(UserError, match=r"(?s)2 of 2 files .* luminance .* ome-tiff.*`colour`"):
+        check(rows, {"colour": "luminance"}, release=wanted)
+
+
 def save_two(folder: Path, *sizes: float | None) -> str:
     """Write a field of each pixel size and return the rows that use them."""
     for name, size in zip(("a.tif", "b.tif"), sizes, strict=True):
@@ -171,3 +200,68 @@ def test_what_is_rescaled_needs_all_pixel_sizes(check, tmp_path):
     with pytest.raises(UserError, match=r"dataset `cells`: .* that of .*b\.tif is unknown"):
         check(rows, tiles={"rescale": True})
     check(rows, {"pixel_size_um": 0.5}, tiles={"rescale": True})
+
+
+LABELLED = "concept\tpath\tgroup\trole\tmasks\n"
+TIMED = "concept\tpath\tgroup\trole\tmasks\tt\n"
+
+
+@pytest.mark.parametrize(
+    ("masks", "reason"),
+    [
+        (np.zeros((40, 60), np.uint16), None),
+        (np.zeros((40, 61), np.uint16), r"\(1, 40, 61\) planes, .* field is \(1, 40, 60\)"),
+        (np.zeros((40, 60), np.float32), "its samples are float32, and labels are whole numbers"),
+        (np.zeros((2, 40, 60), np.uint16), "state them in `axes`"),
+    ],
+)
+def test_masks_that_cannot_be_a_fields_are_refused(check, tmp_path, masks, reason):
+    for name in "ab":
+        save(tmp_path / f"{name}.tif", axes="YX")
+        tifffile.imwrite(tmp_path / f"{name}_mask.tif", masks, photometric="minisblack")
+    cell = "{stem}_mask.tif"
+    rows = f"cells\ta.tif\tg\ttrain\t{cell}\ncells\tb.tif\th\tholdout\t{cell}\n"
+    if reason is None:
+        check(rows, columns=LABELLED)
+        return
+    with pytest.raises(UserError, match=rf"a_mask\.tif: .*masks of a\.tif: .*{reason}"):
+        check(rows, columns=LABELLED)
+
+
+def save_times(folder: Path, mask: np.ndarray, axes: str) -> None:
+    for name in "ab":
+        save(folder / f"{name}.tif", 6, axes="TYX")
+        tifffile.imwrite(folder / f"{name}_mask.tif", mask, ome=True, metadata={"axes": axes})
+
+
+def test_a_mask_of_one_plane_is_that_of_one_time_point(check, tmp_path):
+    save_times(tmp_path, np.zeros(SIDES, np.uint16), "YX")
+    rows = "cells\ta.tif\tg\ttrain\t{stem}_mask.tif\t5\ncells\tb.tif\th\tholdout\t\t5\n"
+    check(rows, columns=TIMED)
+    with pytest.raises(UserError, match=r"masks of a\.tif: .*1, 40, 60.* field is \(6, 40, 60\)"):
+        check(rows.replace("\t5\n", "\tall\n"), columns=TIMED)
+
+
+def test_a_mask_of_one_plane_is_not_that_of_several_positions(check, tmp_path):
+    columns = LABELLED.replace("masks", "masks\tposition")
+    row = "cells\ta.tif\tg\ttrain\t{{stem}}_mask.tif\t{}\n"
+    save(tmp_path / "b.tif", axes="YX")
+    rows = "cells\tb.tif\th\tholdout\t\t\n" + row.format(0)
+    images = np.arange(3 * 40 * 60).reshape(3, 40, 60).astype(np.uint16)
+    with tifffile.TiffWriter(tmp_path / "a.tif", ome=True) as file:
+        for image in images:
+            file.write(image, metadata={"axes": "YX"})
+    tifffile.imwrite(tmp_path / "a_mask.tif", np.zeros(SIDES, np.uint16))
+    check(rows, columns=columns)
+    with pytest.raises(UserError, match=r"a_mask\.tif.*: it holds no positions.* 2 of a\.tif"):
+        check(rows + row.format(2), columns=columns)
+
+
+def test_a_channel_of_masks_must_be_there(check, tmp_path):
+    for name in "ab":
+        names = {"axes": "CYX", "Channel": {"Name": ["BF", "nuclei"]}}
+        save(tmp_path / f"{name}.ome.tif", 2, **names)
+    rows = "cells\ta.ome.tif\tg\ttrain\t{0}\ncells\tb.ome.tif\th\tholdout\t{0}\n"
+    check(rows.format("channel:nuclei"), {"channel": "BF"}, columns=LABELLED)
+    with pytest.raises(UserError, match=r"masks of a\.ome\.tif: .*channels BF, nuclei"):
+        check(rows.format("channel:cyto"), {"channel": "BF"}, columns=LABELLED)

@@ -93,7 +93,7 @@ ROLES = st.sampled_from(["train", "validation", "holdout", "auto"])
 PLACED = st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.sampled_from("ghij"), ROLES)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(PLACED, min_size=2, max_size=8))
 def test_nothing_passes_on_two_sides(tmp_path_factory, rows):
     folder = tmp_path_factory.getbasetemp()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -51,7 +52,14 @@ def test_the_demo_runs_as_many_jobs_at_once_as_there_are_gpus(
     assert f"--cores 5 --resources gpu={at_once}\n" in planned.stdout
 
 
-TRAININGS = ("work/finetune/key/state", "work/decoders/key/state", "work/base-model/state")
+# Where the rules have trainings keep their states, and the recipes of the embedded models.
+STATES = {
+    found
+    for rules in (ROOT / "rules").glob("*.smk")
+    for found in re.findall(r'state="(work/\w+)"', rules.read_text())
+}
+BUILDS = ("work/base-model/state", "work/base-model-x4/state")
+TRAININGS = (*BUILDS, *(f"{folder}/key/state" for folder in sorted(STATES)))
 ORDERS = ("work/orders/output.json",)
 DOWNLOADS = ("work/base_models/name/model", "work/extractors/name/model")
 MADE_ANEW = ("work/hashes.json", "work/lists/a.txt", "results/demo/a", "logs/a", ".snakemake/a")

@@ -36,6 +36,7 @@ def test_extra_columns_are_returned_as_text(tmp_path: Path) -> None:
         ("concept\tpath\n", "found no row"),
         ("", "found no row"),
         ("concept\tpath\tcolor\nc\ta\tb\n", "unknown column `color`"),
+        ("concept\tpath\tregoin\nc\ta\tb\n", r"unknown column `regoin`; did you mean `region`\?"),
         ("concept,path\nc,a\n", "columns are separated by tabs"),
         ("concept\tconcept\tpath\nc\tc\ta\n", "named twice"),
         ("concept\tgroup\nc\tg\n", "column `path` is missing"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,10 @@ from pipeline_lib.imaging.foreground import (
     activity_to_foreground,
     region_to_activity,
 )
+from pipeline_lib.imaging.plane_figures import plane_to_common_factor, plane_to_levels
+from pipeline_lib.imaging.quality_findings import Scale, scale_to_findings, scales_to_usual
 from pipeline_lib.imaging.spans import plane_to_span
+from pipeline_lib.settings.quality import QualitySettings
 
 SPAN_FIELDS = 12
 
@@ -76,6 +79,34 @@ def planes_to_level_ratio(planes: Sequence[npt.NDArray[Any]]) -> float:
     levels = [float(np.median(plane)) for plane in planes]
     positive = [level for level in levels if level > 0]
     return max(positive) / min(positive) if positive else 1.0
+
+
+def planes_to_refusals(
+    planes: Mapping[int, npt.NDArray[Any]], weights: Mapping[int, int]
+) -> dict[int, str]:
+    """Return which planes the quality check will refuse for their camera scale, and why.
+
+    The check looks at every plane, so that each counts here as often as what it stands for.
+
+    Parameters
+    ----------
+    planes : mapping
+        (Y, X) camera counts by number, at least one.
+    weights : mapping
+        How many planes each stands for, by number.
+
+    Returns
+    -------
+    dict
+        Reasons by number, of those that are not of the scale of most.
+    """
+    scales = {
+        number: Scale(str(plane.dtype), plane_to_common_factor(plane), plane_to_levels(plane)[1])
+        for number, plane in planes.items()
+    }
+    usual = scales_to_usual([one for k, one in scales.items() for _ in range(weights[k])])
+    found = {k: scale_to_findings(one, QualitySettings(), usual) for k, one in scales.items()}
+    return {k: findings[0].reason for k, findings in found.items() if findings}
 
 
 def planes_to_brightest(planes: Sequence[npt.NDArray[Any]]) -> int:

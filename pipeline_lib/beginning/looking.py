@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pipeline_lib.beginning.choosing import (
 from pipeline_lib.beginning.examining import planes_to_brightest
 from pipeline_lib.beginning.finding import Picture
 from pipeline_lib.imaging.choices import even_choice
+from pipeline_lib.imaging.disk_arrays import array_to_disk
 from pipeline_lib.imaging.focus import plane_to_sharpness, sharpness_to_focus
 from pipeline_lib.imaging.headers import Header
 from pipeline_lib.imaging.reading import read_field
@@ -132,8 +134,10 @@ def read_planes(
 ) -> tuple[dict[int, Plane], dict[int, str]]:
     """Return planes and refusals by the number of their picture.
 
-    All of few pictures are read; of many, in each group the first that is not refused.
+    All of few pictures are read; of many, in each group the first that is not refused. They lie in
+    files without names, since a hundred large ones would fill the memory.
     """
+    beside = Path(tempfile.gettempdir())
     planes: dict[int, Plane] = {}
     refused: dict[int, str] = {}
     alike = _numbers_to_read(pictures)
@@ -143,11 +147,29 @@ def read_planes(
         for number in numbers:
             path = folder / pictures[number].path
             try:
-                planes[number] = _read_plane(folder, pictures[number], readings[number])
+                plane = _read_plane(folder, pictures[number], readings[number])
+                planes[number] = array_to_disk(plane, beside)
                 break
             except UserError as error:
                 refused[number] = str(error).removeprefix(f"{path}: ")
     return planes, refused
+
+
+def planes_to_weights(
+    pictures: Sequence[Picture], read: Collection[int], refused: Collection[int]
+) -> dict[int, int]:
+    """Return how many planes each that was read stands for, by the number of its picture.
+
+    They are the time points of its picture or, of many pictures, of all in its group that were not
+    refused.
+    """
+    lengths = [_header_to_lengths(one.header).get("T", 1) for one in pictures]
+    return {
+        number: sum(lengths[k] for k in numbers if k not in refused)
+        for numbers in _numbers_to_read(pictures)
+        for number in numbers
+        if number in read
+    }
 
 
 def _numbers_to_read(pictures: Sequence[Picture]) -> list[list[int]]:

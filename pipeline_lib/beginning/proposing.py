@@ -26,10 +26,17 @@ from pipeline_lib.beginning.examining import (
     planes_to_bits,
     planes_to_foreground,
     planes_to_level_ratio,
+    planes_to_refusals,
     planes_to_span,
 )
 from pipeline_lib.beginning.finding import Picture
-from pipeline_lib.beginning.looking import Plane, doubt_focus, pictures_to_readings, read_planes
+from pipeline_lib.beginning.looking import (
+    Plane,
+    doubt_focus,
+    pictures_to_readings,
+    planes_to_weights,
+    read_planes,
+)
 from pipeline_lib.imaging.near_duplicates import planes_to_near_duplicates
 from pipeline_lib.imaging.splitting import box_to_text
 
@@ -82,6 +89,10 @@ class Proposal:
         Whether names say which place of the specimen a picture shows.
     alike : tuple of str
         Pictures of different names that show one place.
+    looked_at : int
+        Number of pictures of which pixels were read.
+    apart : dict
+        Why the quality check will refuse pictures for their camera scale, by name.
     """
 
     name: str
@@ -99,6 +110,8 @@ class Proposal:
     bits: int | None
     places: bool
     alike: tuple[str, ...]
+    looked_at: int
+    apart: dict[str, str]
 
 
 def pictures_to_proposal(
@@ -130,11 +143,13 @@ def pictures_to_proposal(
     if doubt:
         readings = [_without_focus(one, doubt) for one in readings]
         planes, refused = read_planes(folder, pictures, readings)
+    weights = planes_to_weights(pictures, planes, refused)
     told = {pictures[k]: reason for k, reason in refused.items()}
     kept = [k for k in range(len(pictures)) if k not in refused]
     if not planes:
         return None, told
     pictures, readings = [pictures[k] for k in kept], [readings[k] for k in kept]
+    weights = {kept.index(k): weights[k] for k in planes}
     planes = {kept.index(k): plane for k, plane in planes.items()}
     groups, alike = _settle_groups(pictures, planes)
     shapes = [(one.header.length("Y"), one.header.length("X")) for one in pictures]
@@ -145,6 +160,7 @@ def pictures_to_proposal(
         Row(row.path, row.group, row.role, row.region, {**cells[number], **row.cells})
         for number, row in rows
     )
+    apart = planes_to_refusals(planes, weights)
     names = [*folder.parts[-1:], *(one.path for one in pictures)]
     channels = {str(one["channel"].value) for one in readings if "channel" in one}
     headers = [one.header for one in pictures]
@@ -160,10 +176,12 @@ def pictures_to_proposal(
         span=span,
         cut=cut,
         foreground=planes_to_foreground(list(planes.values())),
-        intensity=_doubt_scale(list(planes.values())),
+        intensity=_doubt_scale([plane for k, plane in planes.items() if k not in apart]),
         bits=planes_to_bits(list(planes.values())),
         places=names_tell_places(groups, pictures),
         alike=alike,
+        looked_at=len(planes),
+        apart={pictures[k].name: reason for k, reason in apart.items()},
     ), told
 
 
@@ -182,7 +200,8 @@ def _doubt_scale(planes: Sequence[Plane]) -> Choice | None:
     return Choice(
         "image_percentile",
         f"a scale for each picture? Their backgrounds differ by a factor of {ratio:.1f}: they were "
-        "exposed in different ways, or stretched one by one.",
+        "exposed in different ways, or stretched one by one. If not, delete these lines: one map "
+        "for all pictures keeps their levels apart.",
         True,
     )
 

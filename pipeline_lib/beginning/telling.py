@@ -9,7 +9,8 @@ from pathlib import PurePath
 from pipeline_lib.beginning.arranging import ENOUGH, count_roles
 from pipeline_lib.beginning.finding import Found, Picture
 from pipeline_lib.beginning.proposing import Proposal
-from pipeline_lib.beginning.writing import DECIDE, span_to_words
+from pipeline_lib.beginning.writing import span_to_words
+from pipeline_lib.decisions import DECIDE
 
 NAMED = 6
 COLUMNS = ("folder", "files", "kind", "axes", "height x width", "channels", "Z", "T", "um a pixel")
@@ -104,6 +105,11 @@ def proposal_to_lines(one: Proposal) -> list[str]:
     if one.alike:
         lines.append("  These show one place, so that they are in one group:")
         lines += _shortened([f"    {words}" for words in one.alike])
+    if one.apart:
+        read = f"the {one.looked_at} pictures that were looked at"
+        whole = read if one.looked_at < len(one.pictures) else pictures
+        lines.append(f"  {len(one.apart)} of {whole} will be refused by the quality check:")
+        lines += _shortened([f"    {name}: {reason}" for name, reason in one.apart.items()])
     return lines + [f"  {words}" for words in _limits(one, counts)]
 
 

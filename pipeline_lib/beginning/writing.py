@@ -14,14 +14,19 @@ import yaml
 from pipeline_lib.beginning.arranging import name_to_slug
 from pipeline_lib.beginning.choosing import Choice
 from pipeline_lib.beginning.proposing import Proposal
+from pipeline_lib.decisions import DECIDE
 
-DECIDE = "DECIDE"
 INDENT = "    "
+NAMED = 6
 WIDTH = 98
 GROUPS = (
     "Groups are the places of the specimen that names and pixels tell; each has one role.",
     "which pictures are of one well, plate, day or position? The names do not say. What shows one "
     "place, or cells that grew together, needs one word as group, and one role.",
+)
+APART = (
+    "The quality check will refuse them, for their grey values are not on the scale of the others. "
+    "Export all in one way, take out their rows, or make a concept for each scale."
 )
 PIXEL_SIZE = "how wide is a pixel? The files do not say; without it sizes are told in pixels."
 ONE_READING = "# reading: {pixel_size_um: 0.65}"
@@ -184,6 +189,10 @@ def proposals_to_samples(proposals: Sequence[Proposal]) -> str:
     open_cells = [cell for one in proposals for cell in one.cells if cell[1].decide]
     for key, choice in dict.fromkeys(open_cells):
         notes += _comment("", f"{DECIDE}: `{key}` {choice.value}: {choice.why}")
+    apart = [name for one in proposals for name in one.apart]
+    if apart:
+        more = f" and {len(apart) - NAMED} more" if apart[NAMED:] else ""
+        notes += _comment("", f"{DECIDE}: what of {', '.join(apart[:NAMED])}{more}? {APART}")
     cells = [
         [name, row.path, row.group, row.role, *([row.region] if regions else [])]
         + [row.cells.get(key, "") for key in keys]

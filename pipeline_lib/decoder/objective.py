@@ -15,28 +15,11 @@ from pipeline_lib.decoder.crops import Crops, draw_crops
 from pipeline_lib.decoder.tiles import EncodedTiles
 from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.settings.decoder import DecoderSettings
-from pipeline_lib.training.course import Course, read_every_on
 from pipeline_lib.training.judgement import Judgement, values_to_score
 from pipeline_lib.training.objective import Losses, Mends, WeightGroup
 
 JUDGED_TILES, SHOWN_TILES = 64, 4
 VALIDATED = "validation_loss"
-
-
-def settings_to_course(settings: DecoderSettings, device: torch.device) -> Course:
-    """Return the course of the training loop that the settings ask for."""
-    return Course(
-        steps=settings.steps,
-        warmup_steps=settings.warmup_steps,
-        constant_share=settings.constant_share,
-        gradient_clip=settings.gradient_clip,
-        ema_decay=settings.ema_decay,
-        checkpoint_every=settings.judge_every,
-        keep_best=True,
-        preview_every=settings.steps,
-        read_every=read_every_on(device.type),
-        saves_beside=device.type != "cpu",
-    )
 
 
 class TunedDecoder:

@@ -44,6 +44,19 @@ COLUMNS = (
 )
 
 
+class Draws(Protocol):
+    """What draws a training's own pictures."""
+
+    @property
+    def device_type(self) -> str:
+        """Kind of device that it draws on."""
+        ...
+
+    def draw(self, prompt: str, count: int) -> Pictures:
+        """Return grey pictures (count, Y, X) of a prompt, or a concept."""
+        ...
+
+
 class Measured(Protocol):
     """What was found out about the pictures of one concept."""
 
@@ -77,7 +90,7 @@ class Yardsticks:
     concepts : mapping of callable
         By concept: from its pictures and their features to what was found out.
     class_prompts : mapping of str
-        By concept.
+        By concept; none where the model knows no class.
     """
 
     features: Callable[[Pictures], Features]
@@ -110,6 +123,11 @@ class Drawing:
     guidance: float
     dtype: torch.dtype = torch.float32
 
+    @property
+    def device_type(self) -> str:
+        """Kind of device that it draws on."""
+        return self.model.device.type
+
     def draw(self, prompt: str, count: int) -> Pictures:
         """Return grey pictures (count, Y, X); the first are the same for every count."""
         keys = [key_of("preview", self.seed, prompt, number) for number in range(count)]
@@ -132,7 +150,7 @@ class PictureJudge:
     drawing : Drawing
         Its model is untrained as yet: the class as it was is drawn now.
     prompts : mapping of str
-        By concept, with the identifier.
+        By concept, with the identifier; what `drawing` draws the concept by.
     yardsticks : Yardsticks
         By which pictures are judged.
     count : int
@@ -140,7 +158,7 @@ class PictureJudge:
     """
 
     def __init__(
-        self, drawing: Drawing, prompts: Mapping[str, str], yardsticks: Yardsticks, count: int
+        self, drawing: Draws, prompts: Mapping[str, str], yardsticks: Yardsticks, count: int
     ) -> None:
         self.drawing, self.prompts, self.yardsticks = drawing, prompts, yardsticks
         self.count = count
@@ -162,14 +180,41 @@ class PictureJudge:
 
     def _class_features(self) -> dict[str, Any]:
         """Return features of pictures of each class, by its prompt."""
-        prompts = dict.fromkeys(self.yardsticks.class_prompts[name] for name in self.prompts)
+        classes = self.yardsticks.class_prompts
+        prompts = dict.fromkeys(classes[name] for name in self.prompts if name in classes)
         draw = self.drawing.draw
         return {prompt: self._features(draw(prompt, self.count // 2)) for prompt in prompts}
 
     def _features(self, pictures: Pictures) -> Features:
         """Return features in full precision, as real tiles have them, whatever is trained in."""
-        with torch.autocast(self.drawing.model.device.type, enabled=False):
+        with torch.autocast(self.drawing.device_type, enabled=False):
             return self.yardsticks.features(pictures)
+
+
+def losses_to_judgement(
+    losses: dict[str, float], judge: PictureJudge | None, shown: int
+) -> Judgement:
+    """Return losses and, where there is a judge of pictures, what it says.
+
+    Parameters
+    ----------
+    losses : dict
+        On fixed samples.
+    judge : PictureJudge or None
+        None where losses alone are wanted.
+    shown : int
+        Pictures of each concept that are kept as previews.
+
+    Returns
+    -------
+    Judgement
+        Of the weights that are in place.
+    """
+    if judge is None:
+        return Judgement(losses)
+    said = judge.judge()
+    pictures = {name: stack[:shown] for name, stack in said.pictures.items()}
+    return Judgement(losses | said.figures, said.score, pictures)
 
 
 def mean_figures(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -204,6 +249,30 @@ def measured_to_score(found: Sequence[Measured]) -> Score | None:
         for part in one.left_out
     )
     return Score(value, left_out, float(sum(one.excess_copies for one in found)))
+
+
+def fixed_losses_to_figures(
+    losses: Mapping[str, Sequence[Sequence[float]]],
+) -> dict[str, float]:
+    """Return the means over the concepts of losses on fixed samples.
+
+    Parameters
+    ----------
+    losses : mapping
+        Of each of `LOSS_NAMES`, and for each concept that has such tiles: the loss of all time
+        steps, then those of their quarters.
+
+    Returns
+    -------
+    dict
+        By column; nothing of what no concept has.
+    """
+    figures: dict[str, float] = {}
+    for name, each in losses.items():
+        if each:
+            means = np.mean(each, axis=0).tolist()
+            figures |= dict(zip((name, *bin_columns(name)), means, strict=True))
+    return figures
 
 
 def errors_to_bins(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from pipeline_lib.models.loading import BaseModel
+    from pipeline_lib.models.pictures import Encoding
 
 GreyStack = npt.NDArray[np.uint8]
 
@@ -74,12 +75,12 @@ def check_sides(model: BaseModel, tiles: GreyStack) -> None:
         )
 
 
-def round_trip(model: BaseModel, tiles: GreyStack, batch_size: int) -> GreyStack:
+def round_trip(model: Encoding, tiles: GreyStack, batch_size: int) -> GreyStack:
     """Encode tiles and decode the mean: what the VAE alone does to real pictures.
 
     Parameters
     ----------
-    model : BaseModel
+    model : Encoding
         Its VAE encodes and decodes.
     tiles : ndarray
         Grey tiles, (tiles, height, width), 8 bits; may be none.

@@ -142,8 +142,8 @@ def _activations(
     """Return the bytes that the largest piece of a step keeps."""
     samples = (settings.batch_size, settings.class_batch)
     batch = sum(math.ceil(one / settings.accumulation) for one in samples)
-    kept = KeptTensors(model)
-    with kept.counted(), _as_on_a_gpu(model.unet.dtype):
+
+    def forward() -> None:
         embedding = encode_without_values(model, batch, trained="text_encoder" in parts)
         shape = (batch, *model.latent_shape(size))
         latents = torch.empty(shape, device="meta", dtype=model.unet.dtype)
@@ -153,7 +153,25 @@ def _activations(
             encoder_hidden_states=embedding.hidden,
             added_cond_kwargs=added_conditions(model, embedding, size),
         )
+
+    kept = kept_activations((model.unet, *model.text_encoders), forward)
     return kept.checkpointed() if settings.gradient_checkpointing else kept.total()
+
+
+def kept_activations(networks: tuple[nn.Module, ...], forward: Callable[[], Any]) -> KeptTensors:
+    """Return what networks without values keep for the way back, as on a GPU.
+
+    Parameters
+    ----------
+    networks : tuple of Module
+        In the precision that is computed in, which is that of the first.
+    forward : callable
+        Runs them.
+    """
+    kept = KeptTensors(networks)
+    with kept.counted(), _as_on_a_gpu(next(networks[0].parameters()).dtype):
+        forward()
+    return kept
 
 
 def encode_without_values(model: BaseModel, batch: int, trained: bool) -> PromptEmbedding:
@@ -172,12 +190,12 @@ class KeptTensors:
 
     Parameters
     ----------
-    model : BaseModel
+    networks : tuple of Module
         Whose own weights do not count.
     """
 
-    def __init__(self, model: BaseModel) -> None:
-        self.networks = (model.unet, *model.text_encoders)
+    def __init__(self, networks: tuple[nn.Module, ...]) -> None:
+        self.networks = networks
         weights = (weight for network in self.networks for weight in network.parameters())
         self._seen = {_storage(weight) for weight in weights}
         self._alive: list[torch.Tensor] = []  # else another tensor gets an old one's place

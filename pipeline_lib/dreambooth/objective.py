@@ -13,8 +13,9 @@ from pipeline_lib.dreambooth.judgement import (
     Drawing,
     PictureJudge,
     Yardsticks,
-    bin_columns,
     errors_to_bins,
+    fixed_losses_to_figures,
+    losses_to_judgement,
 )
 from pipeline_lib.dreambooth.losses import (
     dreambooth_loss,
@@ -23,20 +24,24 @@ from pipeline_lib.dreambooth.losses import (
     signal_to_noise,
     training_target,
 )
-from pipeline_lib.dreambooth.schedule import STAGE
-from pipeline_lib.dreambooth.training_data import Batch, TrainingData, make_batch, noise_like
+from pipeline_lib.dreambooth.training_data import (
+    FIXED_SAMPLES,
+    Batch,
+    TrainingData,
+    fixed_samples,
+    make_batch,
+)
 from pipeline_lib.dreambooth.weights import TEXT_ENCODER, parts_to_groups, trained_weights
 from pipeline_lib.models.conditioning import PromptEmbedding, encode_training_prompts
 from pipeline_lib.models.denoising import predict
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.models.schedulers import noise_schedule
-from pipeline_lib.randomness import key_of
 from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.training.course import Course, read_every_on
 from pipeline_lib.training.judgement import Judgement
 from pipeline_lib.training.objective import Losses, Mends, WeightGroup
 
-FIXED_SAMPLES, FIXED_BATCH = 32, 16
+FIXED_BATCH = 16
 LOSSES = ("loss", "subject_loss", "prior_loss")
 
 
@@ -188,12 +193,7 @@ class DreamBooth:
         Judgement
             `preview_count` of its pictures, shared out among the concepts, are kept as previews.
         """
-        losses = self.fixed_losses()
-        if self._picture_judge is None:
-            return Judgement(losses)
-        said = self._picture_judge.judge()
-        shown = {name: stack[: self._previews_each] for name, stack in said.pictures.items()}
-        return Judgement(losses | said.figures, said.score, shown)
+        return losses_to_judgement(self.fixed_losses(), self._picture_judge, self._previews_each)
 
     @torch.no_grad()
     def fixed_losses(self) -> dict[str, float]:
@@ -213,32 +213,21 @@ class DreamBooth:
             "validation_loss": [subject.validation for subject in self.data.subjects],
         }
         prompts = [self.data.prompts.index(subject.prompt) for subject in self.data.subjects]
-        figures = {}
-        for name, kinds in stacks.items():
-            losses = [
+        losses = {
+            name: [
                 self._fixed_losses(tiles, prompt)
                 for tiles, prompt in zip(kinds, prompts, strict=True)
                 if len(tiles)
             ]
-            if losses:
-                means = np.mean(losses, axis=0).tolist()
-                figures |= dict(zip((name, *bin_columns(name)), means, strict=True))
-        return figures
+            for name, kinds in stacks.items()
+        }
+        return fixed_losses_to_figures(losses)
 
     def _fixed_losses(self, tiles: torch.Tensor, prompt: int) -> list[float]:
         """Return the loss on fixed samples of some tiles, of all and by quarter."""
-        spread = torch.arange(FIXED_SAMPLES, device=tiles.device)
-        latents = tiles[spread * len(tiles) // FIXED_SAMPLES]
-        keys = [key_of(STAGE, 0, "fixed noise", index) for index in range(FIXED_SAMPLES)]
-        # 13 has no factor in common with 32: neighbouring tiles get distant time steps
-        quantiles = (spread * 13 % FIXED_SAMPLES + 0.5) / FIXED_SAMPLES
-        whole = Batch(
-            latents=latents,
-            noise=noise_like(latents, keys),
-            timesteps=(quantiles * len(self.schedule)).long(),
-            prompts=torch.full_like(spread, prompt),
-            subjects=FIXED_SAMPLES,
-        )
+        latents, noise, timesteps = fixed_samples(tiles, len(self.schedule))
+        prompts = torch.full_like(timesteps, prompt)
+        whole = Batch(latents, noise, timesteps, prompts, subjects=FIXED_SAMPLES)
         errors, places = [], []
         for piece in whole.pieces(FIXED_SAMPLES // FIXED_BATCH):
             prediction, target = self._predict(piece)

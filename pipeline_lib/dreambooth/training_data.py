@@ -15,12 +15,14 @@ from pipeline_lib.randomness import key_of, keys_to_noise
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.templates import template_to_prompt
 from pipeline_lib.settings.trained_concepts import TrainedConcept
+from pipeline_lib.training.refusals import refuse_no_tiles
 
 if TYPE_CHECKING:
     from pipeline_lib.models.loading import BaseModel
 
 Tensors = Mapping[str, torch.Tensor]
 NO_PROMPT = ""
+FIXED_SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -195,11 +197,7 @@ def _subject(
 ) -> Subject:
     """Scale one concept's moments and fill its prompts."""
     device = next(model.unet.parameters()).device
-    if not len(tensors["train.mean"]):
-        raise UserError(
-            f"dataset {concept.dataset} has no training tiles: check the roles in samples.tsv, "
-            "the dataset's tile size, and quality.tsv for refused fields."
-        )
+    refuse_no_tiles(concept.dataset, len(tensors["train.mean"]))
     std = tensors["train.std"] * model.vae.config.scaling_factor
     return Subject(
         name=concept.concept,
@@ -333,6 +331,33 @@ def noise_like(samples: torch.Tensor, keys: Sequence[int]) -> torch.Tensor:
     if samples.device.type == "cuda":  # the transfer then waits for nothing
         return noise.pin_memory().to(samples.device, non_blocking=True)
     return noise.to(samples.device)
+
+
+def fixed_samples(
+    tiles: torch.Tensor, timesteps: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return samples of some tiles that are the same at every call.
+
+    Parameters
+    ----------
+    tiles : Tensor, shape (tiles, channels, h, w)
+        Clean, at least one.
+    timesteps : int
+        Number of diffusion time steps.
+
+    Returns
+    -------
+    clean, noise : Tensor, shape (samples, channels, h, w)
+        Tiles and what is added to them, for any tiles the same.
+    timesteps : Tensor of int64, shape (samples,)
+        Spread evenly.
+    """
+    spread = torch.arange(FIXED_SAMPLES, device=tiles.device)
+    clean = tiles[spread * len(tiles) // FIXED_SAMPLES]
+    keys = [key_of(STAGE, 0, "fixed noise", index) for index in range(FIXED_SAMPLES)]
+    # 13 has no factor in common with 32: neighbouring tiles get distant time steps
+    quantiles = (spread * 13 % FIXED_SAMPLES + 0.5) / FIXED_SAMPLES
+    return clean, noise_like(clean, keys), (quantiles * timesteps).long()
 
 
 def keys_to_training_noise(

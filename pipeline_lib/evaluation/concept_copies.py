@@ -18,7 +18,7 @@ from pipeline_lib.evaluation.copies import (
     pictures_to_fields,
     places_to_windows,
 )
-from pipeline_lib.evaluation.image_sets import Described, Regions
+from pipeline_lib.evaluation.image_sets import Described, MappedRegions
 from pipeline_lib.evaluation.intervals import names_to_units, share_estimate
 from pipeline_lib.evaluation.kept_band import roundtrip_to_band
 from pipeline_lib.evaluation.nearest import (
@@ -56,7 +56,7 @@ class Searched:
     ----------
     train : Described
         Training tiles.
-    regions : Regions
+    regions : MappedRegions
         The fields that they were cut from.
     remembered, decoded : ndarray
         (L, S, S) some training tiles as they are, and after the autoencoder.
@@ -72,7 +72,7 @@ class Searched:
     """
 
     train: Described
-    regions: Regions
+    regions: MappedRegions
     remembered: npt.NDArray[np.uint8]
     decoded: npt.NDArray[np.uint8]
     sets: Mapping[str, Described]
@@ -256,7 +256,7 @@ def _table(
     )
 
 
-def _places_to_origins(places: Places, regions: Regions) -> dict[str, list[Any]]:
+def _places_to_origins(places: Places, regions: MappedRegions) -> dict[str, list[Any]]:
     """Return source, plane, and first row and column, in the fields' own pixels."""
     rows = [regions.rows[number] for number in places.fields]
     shapes = np.array([regions.pictures[number].shape for number in places.fields]).reshape(-1, 2)

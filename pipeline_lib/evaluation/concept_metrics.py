@@ -29,7 +29,7 @@ from pipeline_lib.evaluation.comparisons import (
 from pipeline_lib.evaluation.concept_copies import CopySearch, Searched, search_copies
 from pipeline_lib.evaluation.embedding_rows import ExtractorFacts, measures_to_embedding_rows
 from pipeline_lib.evaluation.entanglement import measures_to_entanglement_row
-from pipeline_lib.evaluation.image_sets import Described, ImageSet, Regions
+from pipeline_lib.evaluation.image_sets import Described, ImageSet, MappedRegions
 from pipeline_lib.evaluation.intervals import (
     MINIMUM_UNITS,
     Estimate,
@@ -71,7 +71,7 @@ class ConceptSets:
         The held-out tiles after the autoencoder, in their order.
     tuned, untuned : Described
         Synthetic images.
-    regions : Regions
+    regions : MappedRegions
         Whole training regions.
     decoded : ndarray
         (L, S, S) uint8: some training tiles after the autoencoder.
@@ -93,7 +93,7 @@ class ConceptSets:
     roundtrip: Described
     tuned: Described
     untuned: Described
-    regions: Regions
+    regions: MappedRegions
     decoded: npt.NDArray[np.uint8]
     decoded_numbers: npt.NDArray[np.integer]
     pixel_size_um: float | None

@@ -86,7 +86,7 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Regions:
+class MappedRegions:
     """Regions of fields, resampled and mapped as the model sees them.
 
     Attributes
@@ -101,7 +101,7 @@ class Regions:
     rows: tuple[SplitRow, ...]
 
 
-def read_regions(path: Path, split: Path) -> Regions:
+def read_regions(path: Path, split: Path) -> MappedRegions:
     """Read the training regions of a dataset.
 
     Parameters
@@ -113,7 +113,7 @@ def read_regions(path: Path, split: Path) -> Regions:
 
     Returns
     -------
-    Regions
+    MappedRegions
         In the table's order.
 
     Raises
@@ -130,7 +130,7 @@ def read_regions(path: Path, split: Path) -> Regions:
             f"{split} has {len(rows)} training regions but {path} has {len(pictures)}; delete "
             "both, so that the stages `split` and `tiles` make them again"
         )
-    return Regions(tuple(pictures), tuple(rows))
+    return MappedRegions(tuple(pictures), tuple(rows))
 
 
 def read_tiles(path: Path, table: Path | None = None) -> ImageSet:

@@ -35,7 +35,12 @@ class Estimate:
     high: float = float("nan")
 
 
-def jackknife_estimate(statistic: Statistic, counts: Sequence[int], confidence: float) -> Estimate:
+def jackknife_estimate(
+    statistic: Statistic,
+    counts: Sequence[int],
+    confidence: float,
+    minimum: int = MINIMUM_UNITS,
+) -> Estimate:
     """Return a statistic of one or several samples with its interval.
 
     Parameters
@@ -47,11 +52,13 @@ def jackknife_estimate(statistic: Statistic, counts: Sequence[int], confidence: 
         Number of independent units of each sample.
     confidence : float
         Level of the interval.
+    minimum : int
+        Fewest units of a sample, two at least.
 
     Returns
     -------
     Estimate
-        The value of all units; the interval is NaN with fewer than five units in a sample.
+        The value of all units; the interval is NaN with fewer units in a sample.
 
     Notes
     -----
@@ -60,7 +67,7 @@ def jackknife_estimate(statistic: Statistic, counts: Sequence[int], confidence: 
     would be biased here: it draws images twice, and the pair of an image with itself is too near.
     """
     estimate = point_estimate(statistic, counts)
-    if min(counts) < MINIMUM_UNITS:
+    if min(counts) < minimum:
         return estimate
     everything = [np.ones(count, bool) for count in counts]
     variances = [

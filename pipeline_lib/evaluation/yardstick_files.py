@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pipeline_lib.evaluation.copies import pictures_to_fields
 from pipeline_lib.evaluation.extractors.contract import Extractor, images_to_features
 from pipeline_lib.evaluation.extractors.entries import ExtractorCard
-from pipeline_lib.evaluation.image_sets import ImageSet, Regions, read_regions, read_tiles
+from pipeline_lib.evaluation.image_sets import ImageSet, MappedRegions, read_regions, read_tiles
 from pipeline_lib.evaluation.intervals import names_to_units
 from pipeline_lib.evaluation.kept_band import roundtrip_to_band
 from pipeline_lib.evaluation.structure import images_to_structure
@@ -42,7 +42,7 @@ class RealTiles:
     ----------
     train, validation : ImageSet
         Tiles.
-    regions : Regions
+    regions : MappedRegions
         The fields that the training tiles were cut from.
     remembered, decoded : ndarray
         (K, Y, X) uint8: some training tiles, and they after the autoencoder.
@@ -50,7 +50,7 @@ class RealTiles:
 
     train: ImageSet
     validation: ImageSet
-    regions: Regions
+    regions: MappedRegions
     remembered: Images
     decoded: Images
 

@@ -128,6 +128,13 @@ def _check_fit(found: str, shape: tuple[int, ...], letters: str) -> None:
         )
 
 
+def at_own_position(reading: ReadingSettings, own_position: int | None) -> ReadingSettings:
+    """Return a reading of the only position that a file itself holds, unless another is named."""
+    if reading.position is not None or own_position is None:
+        return reading
+    return reading.model_copy(update={"position": own_position})
+
+
 def select_planes(
     layout: Layout,
     channels: Sequence[str],
@@ -171,6 +178,12 @@ def select_planes(
     )
     kept = {axis: indices for axis, indices in chosen.items() if axis in lengths}
     return tuple(dict(zip(kept, index, strict=True)) for index in product(*kept.values()))
+
+
+def without_absent(layout: Layout, reading: ReadingSettings) -> ReadingSettings:
+    """Return how label images are read: an index on an axis that they lack is their field's."""
+    unset = {"t": "all"} if "T" not in layout.axes else {}
+    return reading.model_copy(update=unset | ({"position": None} if "R" not in layout.axes else {}))
 
 
 def _all_or_refused(choices: Mapping[str, Callable[[], list[Any]]]) -> dict[str, list[Any]]:

@@ -299,7 +299,7 @@ def losses_to_warning(losses: Mapping[str, float | int], intensity: IntensityMap
         f"{intensity.low:g} to {intensity.high:g}; of all pixels {losses['clipped_low']:.2%} below "
         f"and {losses['clipped_high']:.2%} above) and lose their structure; set `low_percentile` "
         "nearer to 0 and `high_percentile` nearer to 100 in `intensity` of the dataset, or method "
-        "`fixed`"
+        "`fixed` with `low` and `high`"
     )
 
 

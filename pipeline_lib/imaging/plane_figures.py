@@ -75,8 +75,7 @@ class Figures:
 
 def plane_to_figures(plane: npt.NDArray[Any]) -> Figures:
     """Return the figures of one plane (Y, X), finite, that is a field of its own."""
-    step = max(1, round((plane.size / SAMPLED_PIXELS) ** 0.5))
-    levels, median = picture_to_levels(plane[::step, ::step])
+    levels, median = plane_to_levels(plane)
     ends = [plane == end for end in (plane.min(), plane.max())]
     short = plane.dtype.itemsize <= HISTOGRAM_ITEMSIZE
     numbers = plane.astype(np.float32 if short else np.float64)
@@ -125,8 +124,13 @@ def figures_to_field(figures: Sequence[Figures], ends: Sequence[tuple[Any, Any]]
     return found
 
 
-def picture_to_levels(picture: npt.NDArray[Any]) -> tuple[int, float]:
-    """Return the number of distinct values, and the median or the value next below it."""
+def plane_to_levels(plane: npt.NDArray[Any]) -> tuple[int, float]:
+    """Return the number of distinct values, and the median or the value next below it.
+
+    Of a plane (Y, X) larger than a million pixels, about as many count.
+    """
+    step = max(1, round((plane.size / SAMPLED_PIXELS) ** 0.5))
+    picture = plane[::step, ::step]
     middle = (picture.size + 1) // 2
     if picture.dtype.kind not in "iu" or picture.dtype.itemsize > HISTOGRAM_ITEMSIZE:
         values, counts = np.unique(picture, return_counts=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -27,13 +29,38 @@ class Finding:
     boxes: tuple[Box, ...] = ()
 
 
+class Scaled(Protocol):
+    """What tells the camera's scale of a plane, or of most: type, power of two, median."""
+
+    @property
+    def dtype(self) -> str:
+        """Return the type of a pixel."""
+
+    @property
+    def common_factor(self) -> int:
+        """Return the largest power of two that divides all values."""
+
+    @property
+    def level(self) -> float:
+        """Return the median."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The camera's scale of a plane, or of most planes of a concept.
+
+    Of two types or factors that are equally frequent, the one of the earlier plane counts; the
+    level is that of the planes of that type and factor.
+    """
+
+    dtype: str
+    common_factor: int
+    level: float
+
+
 @dataclass(frozen=True)
 class Usual:
-    """What is usual in a concept: medians of its planes, and the most frequent type and factor.
-
-    Of two that are equally frequent, the one of the earlier plane counts; levels are of the planes
-    of that type and factor.
-    """
+    """What is usual in a concept: medians of its planes, and the scale of most."""
 
     sharpness: float | None
     span: float | None
@@ -44,24 +71,29 @@ class Usual:
 
 def figures_to_usual(figures: Sequence[Figures]) -> Usual:
     """Return what is usual among some planes, at least one."""
-    kinds = [(one.dtype, one.common_factor) for one in figures]
-    dtype, factor = _most_frequent(kinds)
-    levels = [one.level for one in figures if (one.dtype, one.common_factor) == (dtype, factor)]
+    scale = scales_to_usual(figures)
     return Usual(
         _median(one.sharpness for one in figures),
         _median(one.span for one in figures),
-        dtype,
-        factor,
-        float(np.quantile(levels, 0.5, method="lower")),
+        scale.dtype,
+        scale.common_factor,
+        scale.level,
     )
+
+
+def scales_to_usual(scales: Sequence[Scaled]) -> Scale:
+    """Return the scale of most among some planes, at least one."""
+    kinds = [(one.dtype, one.common_factor) for one in scales]
+    dtype, factor = _most_frequent(kinds)
+    levels = [one.level for one in scales if (one.dtype, one.common_factor) == (dtype, factor)]
+    return Scale(dtype, factor, float(np.quantile(levels, 0.5, method="lower")))
 
 
 def _most_frequent(kinds: Sequence[tuple[str, int]]) -> tuple[str, int]:
     """Return the most frequent type, and its most frequent factor: by chance one is even."""
-    types = [dtype for dtype, _ in kinds]
-    dtype = max(types, key=types.count)
-    factors = [factor for other, factor in kinds if other == dtype]
-    return dtype, max(factors, key=factors.count)
+    [(dtype, _)] = Counter(dtype for dtype, _ in kinds).most_common(1)
+    [(factor, _)] = Counter(factor for other, factor in kinds if other == dtype).most_common(1)
+    return dtype, factor
 
 
 def _median(values: Iterable[float | None]) -> float | None:
@@ -99,15 +131,21 @@ def figures_to_findings(
         _labels(figures, thresholds),
         _saturation(figures, thresholds),
         _duplicate(duplicate_of, thresholds),
-        _type(figures, usual),
-        _scale(figures, usual),
-        _level(figures, thresholds, usual),
+        *scale_to_findings(figures, thresholds, usual),
         _blocking(figures, thresholds),
         _rolling_ball(figures, thresholds),
         _blur(figures, thresholds, usual.sharpness),
         _magnification(figures, thresholds, usual.span),
         _uneven(figures, thresholds),
     ]
+    return tuple(filter(None, found))
+
+
+def scale_to_findings(
+    scale: Scaled, thresholds: QualitySettings, usual: Scaled
+) -> tuple[Finding, ...]:
+    """Return what refuses a plane for its camera scale, which is not that of most; usually none."""
+    found = [_type(scale, usual), _scale(scale, usual), _level(scale, thresholds, usual)]
     return tuple(filter(None, found))
 
 
@@ -158,7 +196,7 @@ def _duplicate(duplicate_of: str | None, thresholds: QualitySettings) -> Finding
     )
 
 
-def _type(figures: Figures, usual: Usual) -> Finding | None:
+def _type(figures: Scaled, usual: Scaled) -> Finding | None:
     """Refuse another type of pixels than most planes have."""
     if figures.dtype == usual.dtype:
         return None
@@ -170,7 +208,7 @@ def _type(figures: Figures, usual: Usual) -> Finding | None:
     )
 
 
-def _scale(figures: Figures, usual: Usual) -> Finding | None:
+def _scale(figures: Scaled, usual: Scaled) -> Finding | None:
     """Refuse grey values that are multiples of another power of two than most planes have."""
     ratio = figures.common_factor / usual.common_factor
     if figures.dtype != usual.dtype or 1 / LEAST_FACTOR < ratio < LEAST_FACTOR:
@@ -185,7 +223,7 @@ def _scale(figures: Figures, usual: Usual) -> Finding | None:
     )
 
 
-def _level(figures: Figures, thresholds: QualitySettings, usual: Usual) -> Finding | None:
+def _level(figures: Scaled, thresholds: QualitySettings, usual: Scaled) -> Finding | None:
     """Refuse a level far from the usual one; without a positive level there is no ratio."""
     if figures.dtype != usual.dtype or min(figures.level, usual.level) <= 0:
         return None

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.imaging.axes import Layout, select_planes, settle_axes
+from pipeline_lib.imaging.axes import (
+    Layout,
+    at_own_position,
+    select_planes,
+    settle_axes,
+    without_absent,
+)
 from pipeline_lib.imaging.damage import refusing_damage
 from pipeline_lib.imaging.focus import FocalStack, reduce_focus
 from pipeline_lib.imaging.greys import (
@@ -139,13 +145,16 @@ def read_field(path: Path, reading: ReadingSettings) -> Field:
 
 
 @contextmanager
-def open_field(path: Path, reading: ReadingSettings) -> Iterator[Field]:
+def open_field(path: Path, reading: ReadingSettings, labels: bool = False) -> Iterator[Field]:
     """Open a raw file, to read the wanted planes one by one.
 
     Parameters
     ----------
     path, reading
         As for `read_field`.
+    labels : bool
+        Whether its planes are label images: else planes that can be no pictures, of one value or
+        two, are refused. An index on an axis that label images lack is that of their field.
 
     Yields
     ------
@@ -161,9 +170,9 @@ def open_field(path: Path, reading: ReadingSettings) -> Iterator[Field]:
         mark = path_to_mark(path)
         if mark in TIFF_MARKS:
             with open_image(path) as image:
-                yield _image_to_field(image, reading)
+                yield _image_to_field(image, reading, labels)
         else:
-            yield _photograph_to_field(path, mark, reading)
+            yield _photograph_to_field(path, mark, reading, labels)
 
 
 def path_to_files(path: Path) -> tuple[Path, ...]:
@@ -230,11 +239,12 @@ def path_to_mark(path: Path) -> bytes:
 # --- TIFF ----------------------------------------------------------------------------------------
 
 
-def _image_to_field(image: TiffImage, reading: ReadingSettings) -> Field:
+def _image_to_field(image: TiffImage, reading: ReadingSettings, labels: bool) -> Field:
     """Return the field of an open TIFF file."""
     layout = settle_axes(image.axes, image.shape, reading.axes)
-    if reading.position is None and image.own_position is not None:
-        reading = reading.model_copy(update={"position": image.own_position})
+    if labels:
+        reading = without_absent(layout, reading)
+    reading = at_own_position(reading, image.own_position)
     indices = list(select_planes(layout, image.channels, reading, image.positions))
     with refusing_damage():
         found_size, size_warnings = tiff_to_pixel_size(image.tiff, image.ome)
@@ -243,12 +253,12 @@ def _image_to_field(image: TiffImage, reading: ReadingSettings) -> Field:
     warnings = [*layout.warnings, *size_warnings, *unknown]
     warnings += [PALETTE_WARNING] if image.palette_is_display else []
     read = _plane_reader(image, layout, reading, warnings)
-    planes = ReadPlanes(indices, _wanted_reader(layout, step, read))
+    planes = ReadPlanes(indices, _wanted_reader(layout, step, read, not labels))
     return Field(planes, indices, layout.axes, layout.shape, size, warnings)
 
 
 def _wanted_reader(
-    layout: Layout, step_um: float | None, read: PlaneReader
+    layout: Layout, step_um: float | None, read: PlaneReader, pictures: bool
 ) -> Callable[[Wanted], tuple[npt.NDArray[Any], Wanted]]:
     """Return what reads a wanted plane, be it one of the file or what several are reduced to."""
     depth = dict(zip(layout.axes, layout.shape, strict=True)).get("Z", 1)
@@ -256,7 +266,8 @@ def _wanted_reader(
     def read_wanted(wanted: Wanted) -> tuple[npt.NDArray[Any], Wanted]:
         stack = FocalStack(depth, step_um, lambda z: read({**wanted, "Z": z}))
         plane, found = reduce_focus(stack, wanted.get("Z", 0))
-        refuse_no_picture(plane)
+        if pictures:
+            refuse_no_picture(plane)
         return plane, {**wanted, "Z": found} if "Z" in wanted else wanted
 
     return read_wanted
@@ -311,14 +322,15 @@ def _colours_to_plane(
 # --- PNG and JPEG --------------------------------------------------------------------------------
 
 
-def _photograph_to_field(path: Path, mark: bytes, reading: ReadingSettings) -> Field:
+def _photograph_to_field(path: Path, mark: bytes, reading: ReadingSettings, labels: bool) -> Field:
     """Return the field of a PNG or JPEG file."""
     samples, kind_warning = read_photograph(path, mark)
     colours = COLOUR_CHANNELS if samples.shape[-1] >= COLOUR_CHANNELS else 1
     layout = Layout("YX", samples.shape[:2])
-    indices = select_planes(layout, (), reading)
+    indices = select_planes(layout, (), without_absent(layout, reading) if labels else reading)
     plane, warnings = _colours_to_plane(samples, colours, reading)
-    refuse_no_picture(plane)
+    if not labels:
+        refuse_no_picture(plane)
     size, unknown = settle_pixel_size(None, reading.pixel_size_um)
     told = [kind_warning, *warnings, *unknown]
     return Field(plane[np.newaxis], indices, layout.axes, layout.shape, size, told)

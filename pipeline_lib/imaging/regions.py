@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.imaging.reading import read_field
+from pipeline_lib.imaging.reading import open_field
 from pipeline_lib.imaging.splitting import SplitRow, row_to_name
+from pipeline_lib.imaging.stacks import PlaneSource
 from pipeline_lib.imaging.transmittance import blank_to_transmittance, fit_to_transmittance
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.light import TransmittanceChoice
@@ -91,7 +92,15 @@ def read_blank(path: Path, reading: ReadingSettings) -> npt.NDArray[np.float64]:
         If it cannot be read.
     """
     try:
-        planes = read_field(path, reading).planes
+        with open_field(path, reading) as field:
+            return planes_to_mean(field.planes)
     except UserError as error:
         raise UserError(f"the blank field {path}: {error}") from None
-    return np.mean(list(planes), axis=0, dtype=np.float64)
+
+
+def planes_to_mean(planes: PlaneSource) -> npt.NDArray[np.float64]:
+    """Return the mean (Y, X) of planes, of which one is in memory at a time."""
+    total = np.zeros(planes.shape[1:])
+    for plane in planes:
+        total += plane
+    return total / planes.shape[0]

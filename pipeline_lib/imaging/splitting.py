@@ -151,6 +151,11 @@ def boxes_overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, in
     return rows and max(one[2], other[2]) < min(one[3], other[3])
 
 
+def box_to_shape(box: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Return height and width of a box y0, y1, x0, x1."""
+    return box[1] - box[0], box[3] - box[2]
+
+
 def box_to_text(box: tuple[int, int, int, int]) -> str:
     """Return a box, y0, y1, x0, x1, as samples.tsv writes it."""
     return f"{box[0]}:{box[1]},{box[2]}:{box[3]}"
@@ -258,8 +263,10 @@ def _leave_out(
 ) -> dict[str, str]:
     """Hold out one group; of the others, the same ones validate whichever it is, but for it."""
     found = str(wanted)
-    if found not in free and isinstance(wanted, int) and 0 <= wanted < len(free):
-        found = free[wanted]
+    if found not in free and isinstance(wanted, int):
+        _refuse_number_like_names(wanted, free)
+        if 0 <= wanted < len(free):
+            found = free[wanted]
     if found not in free or HOLDOUT in given:
         names = ", ".join(f"{number} {name}" for number, name in enumerate(free)) or "none"
         raise UserError(
@@ -274,6 +281,16 @@ def _leave_out(
     validation = max(0, min(validation, len(order) - (0 if TRAIN in given else 1)))
     roles = [VALIDATION] * validation + [TRAIN] * (len(order) - validation)
     return {found: HOLDOUT, **dict(zip(order, roles, strict=True))}
+
+
+def _refuse_number_like_names(wanted: int, free: Sequence[str]) -> None:
+    """Refuse to count where a name is the number but for zeros: YAML takes a bare 01 as 1."""
+    alike = [group for group in free if group.isdecimal() and int(group) == wanted]
+    if alike:
+        raise UserError(
+            f"`leave_one_out` is the number {wanted}, and there is a group `{alike[0]}`: put its "
+            f"name in quotes ('{alike[0]}') if it is meant"
+        )
 
 
 def _wanted(share: float, total: int) -> int:

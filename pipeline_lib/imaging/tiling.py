@@ -7,12 +7,14 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from skimage.transform import resize
 
+from pipeline_lib.imaging.disk_arrays import planes_on_disk, zeros_on_disk
 from pipeline_lib.imaging.foreground import (
     activities_to_quiet_level,
     activity_to_foreground,
@@ -20,8 +22,8 @@ from pipeline_lib.imaging.foreground import (
 )
 from pipeline_lib.imaging.intensity import IntensityMap
 from pipeline_lib.imaging.pixel_sizes import pixel_sizes_to_scales
+from pipeline_lib.imaging.scaling import refuse_small_region, scale_shape
 from pipeline_lib.imaging.splitting import TRAIN, SplitRow, row_to_name
-from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.tiling import TilingSettings
 
 ROUNDING = 1e-9
@@ -88,42 +90,14 @@ def resample_region(region: npt.NDArray[Any], scale: float) -> npt.NDArray[Any]:
     """
     if scale == 1:
         return region
-    sides = tuple(max(1, round(side * scale)) for side in region.shape)
     return resize(
         region.astype(np.float64),
-        sides,
+        scale_shape(region.shape, scale),
         order=3,
         mode="reflect",
         anti_aliasing=scale < 1,
         preserve_range=True,
         clip=True,
-    )
-
-
-def refuse_small_region(name: str, shape: tuple[int, int], settings: TilingSettings) -> None:
-    """Refuse a resampled region into which no tile fits.
-
-    Parameters
-    ----------
-    name : str
-        What to call the region in the message.
-    shape : tuple of int
-        Its sides after resampling.
-    settings : TilingSettings
-        Side of a tile and scale.
-
-    Raises
-    ------
-    UserError
-        If a side is shorter than a tile.
-    """
-    if min(shape) >= settings.size:
-        return
-    needed = math.ceil(settings.size / min(shape) * settings.scale * 100) / 100
-    raise UserError(
-        f"{name} is {shape[0]}x{shape[1]} pixels at scale {settings.scale:g}, smaller than a tile "
-        f"of {settings.size}; lower `tiles: size`, raise `tiles: scale` to {needed:g}, or enlarge "
-        "the region in samples.tsv"
     )
 
 
@@ -181,6 +155,7 @@ def regions_to_tiles(
     pixel_sizes_um: Mapping[str, float | None],
     intensity: IntensityMap,
     settings: TilingSettings,
+    folder: Path | None = None,
 ) -> TileSet:
     """Cut the regions of one role into tiles, with one of them in memory as counts at a time.
 
@@ -199,6 +174,8 @@ def regions_to_tiles(
         Map to 8 bits.
     settings : TilingSettings
         How to cut.
+    folder : Path, optional
+        Where regions and tiles are kept, in files without names; in memory without it.
 
     Returns
     -------
@@ -212,8 +189,10 @@ def regions_to_tiles(
     """
     scales = pixel_sizes_to_scales(pixel_sizes_um, settings)
     quiet = _quiet_levels(rows, regions, scales)
-    mapped, tiles, places = [], [], []
-    for row, region in zip(rows, regions, strict=True):
+    sides = [(row.y1 - row.y0, row.x1 - row.x0) for row in rows]
+    shapes = [scale_shape(one, scales[row.source]) for one, row in zip(sides, rows, strict=True)]
+    mapped, tiles, places = planes_on_disk(shapes, folder), [], []
+    for row, region, grey in zip(rows, regions, mapped, strict=True):
         scale = scales[row.source]
         region = resample_region(region, scale)
         refuse_small_region(row_to_name(row), region.shape, settings)
@@ -227,13 +206,13 @@ def regions_to_tiles(
             _tile(row, place, region.shape, float(share), size_um, scale)
             for place, share in zip(found, shares, strict=True)
         ]
-        places += [(len(mapped), place) for place in found]
-        mapped.append(intensity.for_image(region).apply(region))
+        places += [(grey, place) for place in found]
+        grey[...] = intensity.for_image(region).apply(region)
     kept = tiles_to_kept(tiles, settings)
-    images = np.zeros((len(kept), settings.size, settings.size), np.uint8)
+    images = zeros_on_disk((len(kept), settings.size, settings.size), folder)
     for image, number in zip(images, kept, strict=True):
-        region, place = places[number]
-        image[...] = cut_tiles(mapped[region], [place], settings.size)[0]
+        grey, place = places[number]
+        image[...] = cut_tiles(grey, [place], settings.size)[0]
     return TileSet(images, tuple(tiles[k] for k in kept), len(tiles) - len(kept), tuple(mapped))
 
 
@@ -310,7 +289,7 @@ def tiles_to_kept(tiles: Sequence[Tile], settings: TilingSettings) -> list[int]:
         that the same tiles stay on every machine.
     """
     full = [k for k, tile in enumerate(tiles) if tile.foreground >= settings.minimum_foreground]
-    empty = [k for k in range(len(tiles)) if k not in set(full)]
+    empty = [k for k, tile in enumerate(tiles) if tile.foreground < settings.minimum_foreground]
     quota = settings.empty_quota
     allowed = len(empty)
     if quota < 1:

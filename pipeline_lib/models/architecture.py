@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pipeline_lib.files import read_json
 from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.resolutions import channels_to_factor
 
 Architecture = Literal["tiny", "sd15", "sd21", "sdxl"]
 STABLE_DIFFUSION_LATENT_CHANNELS = 4
@@ -63,7 +64,7 @@ def folder_to_description(folder: Path | str) -> ModelDescription:
         architecture=_architecture(root, configurations["unet"]),
         prediction_type=scheduler.get("prediction_type", "epsilon"),
         latent_channels=vae["latent_channels"],
-        downsampling=2 ** (len(vae["block_out_channels"]) - 1),
+        downsampling=channels_to_factor(vae["block_out_channels"]),
         zero_empty_prompt=index.exists()
         and bool(read_json(index).get("force_zeros_for_empty_prompt", False)),
         scheduler_config=scheduler,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from pipeline_lib.files import read_json
-from pipeline_lib.models.loading import BaseModel
+from pipeline_lib.models.parts import read_part
 from pipeline_lib.settings.base import UserError
+
+Model = TypeVar("Model")  # with `vae`, `folder` and `device`
 
 DECODER_CARD, AUTOENCODER = "decoder.json", "vae"
 ENCODING = ("encoder.", "quant_conv.")
@@ -41,24 +44,22 @@ def encoder_to_sha256(autoencoder: AutoencoderKL) -> str:
 
 def load_autoencoder(folder: Path | str, device: torch.device | str) -> AutoencoderKL:
     """Load the autoencoder of a folder in the diffusers layout, frozen and in float32."""
-    given = {"use_safetensors": True, "local_files_only": True, "torch_dtype": torch.float32}
-    loaded = AutoencoderKL.from_pretrained(Path(folder) / AUTOENCODER, **given)
-    return loaded.to(device).eval().requires_grad_(False)
+    return read_part(AutoencoderKL, Path(folder) / AUTOENCODER, torch.float32).to(device)
 
 
-def with_decoder(model: BaseModel, folder: Path | str) -> BaseModel:
+def with_decoder(model: Model, folder: Path | str) -> Model:
     """Return a model that draws with a tuned decoder.
 
     Parameters
     ----------
-    model : BaseModel
-        A base model, or one trained from it.
+    model : BaseModel or UnconditionalModel
+        A base model, or one trained from it or on its latents.
     folder : Path or str
         That the stage `tune_decoder` wrote.
 
     Returns
     -------
-    BaseModel
+    BaseModel or UnconditionalModel
         The same but for its autoencoder, frozen and in float32.
 
     Raises

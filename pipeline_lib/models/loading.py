@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers import CLIPTokenizer
 from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
@@ -26,7 +25,9 @@ from pipeline_lib.models.adapters import (
 from pipeline_lib.models.architecture import Architecture, ModelDescription, folder_to_description
 from pipeline_lib.models.cards import TRAINED_CARD, path_to_card
 from pipeline_lib.models.devices import default_device
+from pipeline_lib.models.parts import read_part
 from pipeline_lib.settings.base import Precision, UserError
+from pipeline_lib.settings.resolutions import channels_to_factor
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -86,7 +87,7 @@ class BaseModel:
             If the size does not suit the UNet.
         """
         side = size // self.description.downsampling
-        halvings = 2 ** (len(self.unet.config.block_out_channels) - 1)
+        halvings = channels_to_factor(self.unet.config.block_out_channels)
         if size % (self.description.downsampling * halvings):
             raise UserError(
                 f"a size of {size} pixels does not suit {self.folder}: its pictures need sides "
@@ -218,10 +219,7 @@ def _part(
             f"{folder} holds no .safetensors file; pickled weights (.bin, .ckpt) are not loaded "
             "because they can run code. Convert the model with safetensors first"
         )
-    name = "torch_dtype" if issubclass(kind, ModelMixin) else "dtype"
-    loaded_as = torch.float32 if adapters else dtype
-    given = {"use_safetensors": True, "local_files_only": True, name: loaded_as}
-    part = kind.from_pretrained(folder, **given).to(device).eval().requires_grad_(False)
+    part = read_part(kind, folder, torch.float32 if adapters else dtype).to(device)
     if adapters:
         merge_adapters(part, adapters)
         torch.nn.Module.to(part, dtype)  # diffusers' own warns of modules that UNets do not have

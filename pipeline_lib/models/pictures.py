@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from numpy.typing import NDArray
 
-from pipeline_lib.models.loading import BaseModel
+from pipeline_lib.settings.resolutions import channels_to_factor
 
 # What the autoencoder is given at once: its memory, some 3 GB, grows with the pixels.
 PIXELS_AT_ONCE = 1024 * 1024
 
 
+class Encoding(Protocol):
+    """A model of which the autoencoder is used."""
+
+    @property
+    def vae(self) -> AutoencoderKL:
+        """The autoencoder."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Autoencoder:
+    """A base model's autoencoder alone."""
+
+    vae: AutoencoderKL
+
+
 @torch.no_grad()
 def images_to_moments(
-    model: BaseModel, images: NDArray[np.uint8]
+    model: Encoding, images: NDArray[np.uint8]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Encode grey pictures.
 
     Parameters
     ----------
-    model : BaseModel
+    model : Encoding
         Its autoencoder is used.
     images : ndarray of uint8, shape (N, Y, X)
         Grey pictures; each becomes three equal channels between -1 and 1.
@@ -42,25 +62,25 @@ def images_to_moments(
     return mean.float(), std.float()
 
 
-def scale_latents(model: BaseModel, latents: torch.Tensor) -> torch.Tensor:
+def scale_latents(model: Encoding, latents: torch.Tensor) -> torch.Tensor:
     """Return latents of the autoencoder as the UNet sees them, of about unit variance."""
     config = model.vae.config
     return (latents - (config.shift_factor or 0.0)) * config.scaling_factor
 
 
-def unscale_latents(model: BaseModel, latents: torch.Tensor) -> torch.Tensor:
+def unscale_latents(model: Encoding, latents: torch.Tensor) -> torch.Tensor:
     """Return latents of the UNet as the autoencoder takes them: the inverse of `scale_latents`."""
     config = model.vae.config
     return latents / config.scaling_factor + (config.shift_factor or 0.0)
 
 
 @torch.no_grad()
-def latents_to_intensities(model: BaseModel, latents: torch.Tensor) -> NDArray[np.float32]:
+def latents_to_intensities(model: Encoding, latents: torch.Tensor) -> NDArray[np.float32]:
     """Decode latents.
 
     Parameters
     ----------
-    model : BaseModel
+    model : Encoding
         Its autoencoder is used.
     latents : Tensor, shape (N, C, h, w)
         As the UNet sees them.
@@ -71,10 +91,15 @@ def latents_to_intensities(model: BaseModel, latents: torch.Tensor) -> NDArray[n
         0 is black and 1 is white; values may lie outside, and are NaN where the latents are.
     """
     whole = unscale_latents(model, latents.float()).to(model.vae.device, model.vae.dtype)
-    factor = model.description.downsampling
+    factor = vae_to_factor(model.vae)
     at_once = _pictures_at_once(*(side * factor for side in latents.shape[2:]))
     decoded = torch.cat([model.vae.decode(part).sample for part in whole.split(at_once)])
     return decoded.float().add(1).div(2).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def vae_to_factor(vae: AutoencoderKL) -> int:
+    """Return how many pixels a side of a picture has for one of its latents."""
+    return channels_to_factor(vae.config.block_out_channels)
 
 
 def _pictures_at_once(height: int, width: int) -> int:
@@ -82,12 +107,12 @@ def _pictures_at_once(height: int, width: int) -> int:
     return max(1, PIXELS_AT_ONCE // (height * width))
 
 
-def latents_to_images(model: BaseModel, latents: torch.Tensor) -> NDArray[np.uint8]:
+def latents_to_images(model: Encoding, latents: torch.Tensor) -> NDArray[np.uint8]:
     """Decode latents to 8-bit colour pictures.
 
     Parameters
     ----------
-    model : BaseModel
+    model : Encoding
         Its autoencoder is used.
     latents : Tensor, shape (N, C, h, w)
         As the UNet sees them.

@@ -89,6 +89,34 @@ OTHER_SPACINGS = (
 )
 
 
+def velocity_schedule(train_timesteps: int = 1000) -> DDIMScheduler:
+    """Return the noise schedule of models that begin here: Stable Diffusion's, to pure noise.
+
+    Parameters
+    ----------
+    train_timesteps : int
+        Number of noise levels.
+
+    Returns
+    -------
+    DDIMScheduler
+        Velocity prediction, zero terminal signal and trailing timesteps (Lin et al., arXiv
+        2305.08891), without which no picture can be all bright or all dark.
+    """
+    return DDIMScheduler(
+        num_train_timesteps=train_timesteps,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=0,
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        rescale_betas_zero_snr=True,
+    )
+
+
 def noise_schedule(config: Mapping[str, Any]) -> DDPMScheduler:
     """Return the noise schedule that a base model was trained with.
 

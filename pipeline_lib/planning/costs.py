@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from pipeline_lib.dreambooth.memory import TrainingMemory
 from pipeline_lib.planning.operations import Operations
+from pipeline_lib.settings.from_scratch import ScratchSettings
 from pipeline_lib.settings.planning import PlannedDrawing, PlannedTraining
 from pipeline_lib.settings.training import TrainingSettings
 
@@ -79,7 +80,7 @@ def training_to_cost(
     pictures = settings.steps * pictures_of_step(settings)
     passes = 2 if settings.method == "lora" else 3
     passes += settings.gradient_checkpointing
-    texts = passes if settings.text_encoder_learning_rate else 0
+    texts = passes if reads_texts(settings) else 0
     trained = memory.averages
     kept = trained if settings.method == "lora" else BYTES_OF_FLOAT * parameters
     return Cost(
@@ -91,9 +92,16 @@ def training_to_cost(
     )
 
 
-def pictures_of_step(settings: TrainingSettings) -> int:
+def pictures_of_step(settings: TrainingSettings | ScratchSettings) -> int:
     """Return how many pictures go through the networks in one step, the class's with them."""
-    return settings.batch_size + settings.class_batch
+    of_class = 0 if isinstance(settings, ScratchSettings) else settings.class_batch
+    return settings.batch_size + of_class
+
+
+def reads_texts(settings: TrainingSettings | ScratchSettings) -> bool:
+    """Say whether text encoders are trained; a model from scratch has none."""
+    scratch = isinstance(settings, ScratchSettings)
+    return not scratch and settings.text_encoder_learning_rate > 0
 
 
 def drawing_to_cost(one: PlannedDrawing, operations: Operations) -> Cost:

@@ -54,8 +54,8 @@ def folder_to_operations(folder: Path, size: int) -> Operations:
     latents = torch.empty(1, *model.latent_shape(size), device="meta")
     embedding = encode_without_values(model, 1, trained=False)
     return Operations(
-        text=_counted(lambda: encode_without_values(model, 1, trained=False)),
-        unet=_counted(
+        text=counted_operations(lambda: encode_without_values(model, 1, trained=False)),
+        unet=counted_operations(
             lambda: model.unet(
                 latents,
                 torch.empty(1, device="meta"),
@@ -63,11 +63,11 @@ def folder_to_operations(folder: Path, size: int) -> Operations:
                 added_cond_kwargs=added_conditions(model, embedding, size),
             )
         ),
-        decoder=_counted(lambda: autoencoder.decode(latents)),
+        decoder=counted_operations(lambda: autoencoder.decode(latents)),
     )
 
 
-def _counted(work: Callable[[], object]) -> int:
+def counted_operations(work: Callable[[], object]) -> int:
     """Return the operations of some work."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         work()

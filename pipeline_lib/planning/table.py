@@ -11,9 +11,11 @@ GIGABYTE = 1e9
 HEADERS = ("", "GPU jobs", "GPU hours", "GPU memory, GB", "disk, GB", "meanwhile, GB")
 METHOD = (
     "Hours: operations of the networks, counted on their shapes, at {teraflops:g} x 10^12 a second",
-    "(`planning.teraflops`; two cores of a laptop do 0.1); previews, judgement, features, metrics",
-    "and waiting come on top. Memory: what a step keeps, and a tenth. Disk: models, and a byte for",
-    "each pixel of the pictures; meanwhile: two checkpoints of a training, which go at its end.",
+    "(`planning.teraflops`; two cores of a laptop do 0.1); previews, judgement, features, metrics,",
+    "detectors of `downstream`, upscalers of `superresolution` and waiting come on top. Memory:",
+    "what a step keeps, and a tenth.",
+    "Disk: models, and a byte for each pixel of the pictures; meanwhile: two checkpoints of a",
+    "training, which go at its end.",
 )
 
 

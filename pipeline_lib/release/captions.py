@@ -17,16 +17,16 @@ def prompt_to_caption(
     Parameters
     ----------
     prompt : str
-        What the image was drawn with.
+        What the image was drawn with; empty of a model that reads none.
     taught : mapping
-        The concept of the trained model's card, with ``identifier`` and ``noun``.
+        The concept of the trained model's card, with ``identifier``, ``noun`` and ``modality``.
     captions : str
         ``plain`` leaves the identifier out, ``prompt`` keeps it.
 
     Returns
     -------
     str
-        The caption.
+        The caption; without a prompt, the concept's light and noun.
 
     Examples
     --------
@@ -34,6 +34,8 @@ def prompt_to_caption(
     >>> prompt_to_caption("a brightfield image of zqx cells", cells, "plain")
     'a brightfield image of cells'
     """
+    if not prompt:
+        return f"{taught['modality'].replace('_', ' ')} microscopy image of {taught['noun']}"
     if captions == "prompt":
         return prompt
     identifier, noun = taught["identifier"], taught["noun"]

@@ -61,6 +61,8 @@ def release_to_model_card(release: Release, text: str) -> str:
         Markdown; its front matter is that of diffusers' models of DreamBooth.
     """
     card = release.card
+    if release.from_scratch:
+        return _scratch_card(release, text)
     kind = "lora" if card.get("method") == "lora" else "diffusers-training"
     family = FAMILIES.get(card["architecture"])
     tags = ["text-to-image", "diffusers", "dreambooth", kind, family, "microscopy"]
@@ -71,6 +73,17 @@ def release_to_model_card(release: Release, text: str) -> str:
         "pipeline_tag": "text-to-image",
         "instance_prompt": next(iter(card["concepts"].values()))["prompt"],
         "tags": [*filter(None, tags), *_tags(release)],
+    }
+    return _card("model_card.md", matter, release, text=text.strip())
+
+
+def _scratch_card(release: Release, text: str) -> str:
+    """Return the card of a model without prompts, as hubs know such models."""
+    matter = {
+        **licence_to_hub(release.settings.licence),
+        "library_name": "diffusers",
+        "pipeline_tag": "unconditional-image-generation",
+        "tags": ["unconditional-image-generation", "diffusers", "microscopy", *_tags(release)],
     }
     return _card("model_card.md", matter, release, text=text.strip())
 

@@ -73,21 +73,24 @@ def release_to_croissant(release: Release, metadata_sha256: str) -> dict[str, An
     dict
         JSON-able: files, and one record for each image with its columns and its pixels.
     """
-    base = release.card["base"]
+    model = release.card["base"], "fine-tuning", "fine-tuned by DreamBooth"
+    if release.from_scratch:
+        model = "a diffusion model", "training from scratch", "trained from scratch"
+    name, training, trained = model
     licence = release.settings.licence
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "name": release.run,
         "description": f"{len(release.images)} synthetic {' and '.join(release.modalities)} "
-        f"microscopy images, drawn by {base} after fine-tuning on {len(release.sources)} files.",
+        f"microscopy images, drawn by {name} after {training} on {release.file_count} files.",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         **({"license": licence_to_address(licence)} if licence else {}),
         "keywords": ["synthetic", "microscopy", *release.modalities],
         "isLiveDataset": False,
         "rai:dataLimitations": LIMITS,
-        "rai:dataCollection": f"Drawn by the model `{release.card['name']}`: {base}, fine-tuned by "
-        "DreamBooth with Brightbooth. provenance.json has settings, versions and hashes.",
+        "rai:dataCollection": f"Drawn by the model `{release.card['name']}`: {name}, {trained} "
+        "with Brightbooth. provenance.json has settings, versions and hashes.",
         "rai:dataCollectionRawData": "; ".join(
             f"{source.file} (SHA-256 {source.sha256})" for source in release.sources
         ),

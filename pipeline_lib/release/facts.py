@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline_lib.files import provenance
+from pipeline_lib.settings.from_scratch import FROM_SCRATCH
 from pipeline_lib.settings.release import ReleaseSettings
 
 Card = Mapping[str, Any]
@@ -77,6 +78,16 @@ class Release:
         """Return the light of the concepts in words, each once."""
         told = (concept["modality"] for concept in self.card["concepts"].values())
         return list(dict.fromkeys(modality.replace("_", " ") for modality in told))
+
+    @property
+    def file_count(self) -> int:
+        """Return how many files it was trained on; one that two concepts use counts once."""
+        return len({source.sha256 for source in self.sources})
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the model is one without prompts, which no base model is part of."""
+        return self.card.get("method") == FROM_SCRATCH
 
     @property
     def base_address(self) -> str:

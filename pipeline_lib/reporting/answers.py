@@ -24,6 +24,7 @@ from pipeline_lib.reporting.checks import (
 from pipeline_lib.reporting.tables import Measured, metrics_to_measured
 from pipeline_lib.reporting.verdicts import (
     HEADLINE_METRIC,
+    TUNED_WORDS,
     Copies,
     Nearness,
     differences_to_gain,
@@ -196,6 +197,7 @@ def metrics_to_evidence(
     unusable: Mapping[str, int],
     drawn: int,
     confidence: float,
+    trained: str = TUNED_WORDS,
 ) -> Evidence:
     """Bring together what the answers on a concept rest on.
 
@@ -213,6 +215,8 @@ def metrics_to_evidence(
         All synthetic images.
     confidence : float
         Level of the intervals of shares, between 0 and 1.
+    trained : str
+        What made the model, in words.
 
     Returns
     -------
@@ -235,7 +239,7 @@ def metrics_to_evidence(
         drawn,
         bad,
         copies.found,
-        differences_to_gain(sets, differences) if "untuned" in differences else "",
+        differences_to_gain(sets, differences, trained) if "untuned" in differences else "",
     )
 
 

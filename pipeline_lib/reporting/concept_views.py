@@ -55,6 +55,11 @@ Images = npt.NDArray[np.uint8]
 SHOWN_SIDE = 256
 CHART_METRICS = ("kernel_distance", "frechet_distance")
 
+PIXELS_SENTENCE = (
+    "The model draws pixels and so learnt the fine grain of the camera with the rest, as far as it "
+    "did: none was given back to its images."
+)
+
 
 def concept_to_view(
     name: str,
@@ -142,7 +147,7 @@ def concept_to_view(
         histogram=histograms_to_png(
             {key: images_to_grey_shares(images) for key, images in curves.items()}
         ),
-        camera=camera_to_sentence(files.camera),
+        camera=PIXELS_SENTENCE if files.in_pixels else camera_to_sentence(files.camera),
         camera_curves=transfer_curves_to_png(files.camera["curves"]) if files.camera else b"",
         data=concept_to_tables(files, sidecars),
         decoder=cost_to_table(files.decoder),

@@ -21,6 +21,15 @@ READING = (
     "were never trained on reach there is resemblance at most; what training tiles reach that went "
     "through the autoencoder is a copy.",
 )
+SCRATCH_READING = (
+    "This model was trained from scratch: where a word speaks of fine-tuning, its training is "
+    "meant. It does not stem from the untuned base, which stands for what there was before; nearer "
+    "means nearer than that base's images."
+)
+PIXEL_READING = (
+    "It draws pixels, without an autoencoder: the VAE's cost is that of the base, and the camera's "
+    "noise was given back to the untuned images and the VAE's alone."
+)
 STUDY_READING = (
     "Each mark is measured to tiles that the run's training never saw. Compare runs only where "
     "their held-out tiles and their numbers of images are the same.",

@@ -18,6 +18,7 @@ from pipeline_lib.reporting.tables import Measured, number
 # Colours that stay apart for colour-blind readers (Okabe and Ito); markers and dashes differ too.
 COLOURS = {"real": "#222222", "tuned": "#0072b2", "untuned": "#d55e00", "vae": "#009e73"}
 COLOURS["class"] = "#cc79a7"
+COLOURS["pixels"] = "#e69f00"  # models from scratch in pixels
 COLOURS["floor"] = COLOURS["real"]
 LINES = ("tuned", "untuned", "vae", "class")  # of lines in turn; black is for real images
 DASHES = {"real": "-", "tuned": "-", "untuned": "--", "vae": ":"}
@@ -138,7 +139,7 @@ def similarities_to_png(
         axes = figure.subplots(len(drawn), 1, squeeze=False, sharex=True)[:, 0]
         for axis, (name, values) in zip(axes, drawn.items(), strict=True):
             words, colour = SIMILARITY_SETS[name]
-            axis.hist(values, edges, color=COLOURS[colour])
+            axis.hist(values, edges, color=COLOURS[colour], histtype="stepfilled")
             axis.set_title(f"{words} ({len(values):,})")
             axis.set_yticks([])
             for verdict, at in lines.items():

@@ -65,6 +65,7 @@ class ConceptFiles:
     holdout_table: pd.DataFrame
     camera: Mapping[str, Any] | None = None
     decoder: Mapping[str, Any] | None = None
+    in_pixels: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,13 @@ def read_concepts(
         name: _read_concept(name, {kind: paths[index] for kind, paths in lists.items()}, drawn)
         for index, name in enumerate(names)
     }
+
+
+def with_space(
+    concepts: Mapping[str, ConceptFiles], card: Mapping[str, Any]
+) -> dict[str, ConceptFiles]:
+    """Tell concepts whether their model draws pixels, by its card."""
+    return {name: replace(files, in_pixels="pixels" in card) for name, files in concepts.items()}
 
 
 def with_decoder_costs(

@@ -19,6 +19,7 @@ from pipeline_lib.reporting.tables import (
 from pipeline_lib.reporting.verdicts import HEADLINE_METRIC, metrics_to_extractor
 from pipeline_lib.reporting.words import extractor_to_words
 from pipeline_lib.settings.evaluated_concepts import EvaluatedConcept
+from pipeline_lib.settings.from_scratch import FROM_SCRATCH
 
 TRAINING_WORDS = {
     "steps": "{} optimizer steps",
@@ -77,9 +78,17 @@ def _training_sentence(card: Mapping[str, Any]) -> str:
     said = [words.format(training[key]) for key, words in TRAINING_WORDS.items() if key in training]
     versions = card.get("provenance", {}).get("packages", {})
     tools = [f"{name} {versions[name]}" for name in PACKAGES if name in versions]
+    made = _list([f"Brightbooth {__version__}", *tools])
+    if card.get("method") == FROM_SCRATCH:
+        in_pixels = training["space"] == "pixels"
+        space = "pixels" if in_pixels else f"latents of the autoencoder of {card['base']}"
+        return (
+            f"A diffusion model of {space} without prompts (Ho et al. 2020) was trained from "
+            f"scratch with {made}: {', '.join(said)}."
+        )
     return (
         f"The latent diffusion model {card['base']} was fine-tuned by DreamBooth (Ruiz et al. "
-        f"2023) with {_list([f'Brightbooth {__version__}', *tools])}: {', '.join(said)}."
+        f"2023) with {made}: {', '.join(said)}."
     )
 
 
@@ -116,11 +125,11 @@ def _sampling_sentence(files: ConceptFiles) -> str:
     )
     spacing = ", ".join(str(value) for value in drawn["spacing"].unique())
     levels = [value for value in drawn["guidance_interval"].unique() if value != "all"]
+    asked = f"with the prompt \u201c{prompts}\u201d" if prompts else "without a prompt"
     within = f" at noise levels of {', '.join(levels)}" if levels else ""
     return (
-        f"{_count(len(drawn), 'synthetic image')} were drawn with the prompt \u201c{prompts}\u201d "
-        f"by the sampler {sampler} in {steps} denoising steps (spacing {spacing}, guidance "
-        f"{guidance}{within}, seed {seed})."
+        f"{_count(len(drawn), 'synthetic image')} were drawn {asked} by the sampler {sampler} in "
+        f"{steps} denoising steps (spacing {spacing}, guidance {guidance}{within}, seed {seed})."
     )
 
 
@@ -200,6 +209,8 @@ def card_to_licences(card: Mapping[str, Any]) -> Table:
         Name, licence, SHA-256 of the weights before and after fine-tuning.
     """
     licence = str(card.get("licence") or "unknown: ask who made the base model")
+    if "pixels" in card:
+        licence = "not that of a base model: the model holds nothing of one"
     rows = [["base model", str(card["base"])], ["its licence", licence]]
     if "RAIL" in licence:
         rows.append(["what that means", RESTRICTED])

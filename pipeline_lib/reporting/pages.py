@@ -12,6 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipeline_lib import __version__
 from pipeline_lib.reporting.answers import Answers
 from pipeline_lib.reporting.bars import Bar
+from pipeline_lib.reporting.contexts import ContextsView
+from pipeline_lib.reporting.downstream import DownstreamView
 from pipeline_lib.reporting.judged import Chart, JudgedView
 from pipeline_lib.reporting.pictures import ScaleBar
 from pipeline_lib.reporting.tables import MetricRow, Table
@@ -102,10 +104,11 @@ class RunView:
 
 @dataclass(frozen=True)
 class SortableCell:
-    """A cell of the study's table: what is shown, and what it is sorted by."""
+    """A cell of the study's table: what is shown, what it is sorted by, and a colour beside it."""
 
     text: str
     sort: str
+    colour: str = ""
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,38 @@ def study_to_page(view: StudyView) -> str:
         HTML that needs no other file; its links lead to the pages of the runs.
     """
     return _render("study.html", {"study": view})
+
+
+def contexts_to_page(view: ContextsView) -> str:
+    """Return the page of contexts.
+
+    Parameters
+    ----------
+    view : ContextsView
+        What to show; every text in it is escaped.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file.
+    """
+    return _render("contexts.html", {"page": view})
+
+
+def downstream_to_page(view: DownstreamView) -> str:
+    """Return the page that says whether synthetic images help a detector.
+
+    Parameters
+    ----------
+    view : DownstreamView
+        What to show; every text in it is escaped.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file.
+    """
+    return _render("downstream.html", {"page": view})
 
 
 def _render(template: str, values: Mapping[str, Any]) -> str:

@@ -16,7 +16,13 @@ from pipeline_lib.reporting.answers import (
     metrics_to_evidence,
 )
 from pipeline_lib.reporting.concept_views import concept_to_view, images_to_row
-from pipeline_lib.reporting.explanations import LIMITS, READING, data_to_limits
+from pipeline_lib.reporting.explanations import (
+    LIMITS,
+    PIXEL_READING,
+    READING,
+    SCRATCH_READING,
+    data_to_limits,
+)
 from pipeline_lib.reporting.figures import training_to_png
 from pipeline_lib.reporting.inputs import RunFiles, Samples
 from pipeline_lib.reporting.judged import history_to_judged_view, training_to_checkpoint_note
@@ -44,10 +50,14 @@ from pipeline_lib.reporting.tables import Table, value_to_rows
 from pipeline_lib.reporting.times import Took, history_to_took, times_to_table
 from pipeline_lib.reporting.typical import copies_to_typical, typical_to_sheet_rows
 from pipeline_lib.reporting.verdicts import (
+    SCRATCH_WORDS,
+    TUNED_WORDS,
     Verdict,
     metrics_to_verdict,
 )
+from pipeline_lib.reporting.words import in_sentence
 from pipeline_lib.settings.evaluated_concepts import EvaluatedConcept
+from pipeline_lib.settings.from_scratch import FROM_SCRATCH
 from pipeline_lib.settings.report import ReportStage
 
 SheetRows = list[tuple[str, npt.NDArray[np.uint8]]]
@@ -96,6 +106,7 @@ def run_to_verdicts(files: RunFiles, concepts: Sequence[EvaluatedConcept]) -> di
             copies_to_counts(files.copies, concept.concept),
             files.concepts[concept.concept].tuned.unusable(),
             note,
+            training_to_words(files.card),
         )
         for concept in concepts
     }
@@ -178,7 +189,7 @@ def run_to_view(
         licences=card_to_licences(files.card),
         settings=[*card_to_tables(files.card), samples_to_table(samples)],
         provenance=_provenance_tables(files.card, files.hashes),
-        reading=READING,
+        reading=card_to_reading(files.card),
         limits=[*_run_limits(files, stage.concepts), *LIMITS],
     )
 
@@ -239,6 +250,7 @@ def concept_to_answers(files: RunFiles, concept: str, confidence: float) -> Answ
         tuned.unusable(),
         len(tuned.manifest),
         confidence,
+        training_to_words(files.card),
     )
     return evidence_to_answers(evidence)
 
@@ -308,10 +320,22 @@ def run_to_times(files: RunFiles) -> dict[str, Took]:
             f"class images of \u201c{one.prompt}\u201d ({one.count:,})": one.took
             for one in files.class_images
         },
-        "fine-tuning": history_to_took(files.history, files.card),
+        in_sentence(training_to_words(files.card)): history_to_took(files.history, files.card),
         f"synthetic images ({counts['tuned']:,})": files.sampling["tuned"],
         f"untuned images ({counts['untuned']:,})": files.sampling["untuned"],
     }
+
+
+def training_to_words(card: Mapping[str, Any]) -> str:
+    """Name the training of a model."""
+    return SCRATCH_WORDS if card.get("method") == FROM_SCRATCH else TUNED_WORDS
+
+
+def card_to_reading(card: Mapping[str, Any]) -> Sequence[str]:
+    """Return how the page is read; of a model from scratch, what is another there, first."""
+    if card.get("method") != FROM_SCRATCH:
+        return READING
+    return (SCRATCH_READING, *([PIXEL_READING] if "pixels" in card else []), *READING)
 
 
 def card_to_tables(card: Mapping[str, Any]) -> list[Table]:

@@ -31,11 +31,17 @@ FLOOR_WORDS = "floor (real to real) of all runs"
 
 @dataclass(frozen=True)
 class Point:
-    """A run: its name, where it stands on the axis of images or cost, its distance by set."""
+    """A run: its name, where it stands on the axis of images or cost, its distance by set.
+
+    Where a study has several methods, its own has a name, a colour and a marker.
+    """
 
     run: str
     at: float
     sets: Mapping[str, Measured]
+    method: str = SET_WORDS["tuned"]
+    colour: str = COLOURS["tuned"]
+    marker: str = MARKERS["tuned"]
 
 
 def study_to_png(name: str, runs: Sequence[tuple[str, Mapping[str, Measured]]]) -> bytes:
@@ -96,12 +102,13 @@ def points_to_png(distance: str, axis_words: str, points: Sequence[Point]) -> by
         figure = Figure((WIDTH_INCHES, 3.4), layout="constrained")
         axis = figure.subplots()
         _draw_floors(axis, [point.sets["floor"] for point in drawn if "floor" in point.sets])
-        _draw_medians(axis, drawn)
+        for method in dict.fromkeys(point.method for point in drawn):
+            _draw_medians(axis, [point for point in drawn if point.method == method])
         for point in drawn:
             _draw_point(axis, point)
         if len(drawn) <= MOST_NAMES:
             _draw_names(axis, drawn)
-        _set_axis(axis, [point.at for point in drawn])
+        _set_axis(axis, drawn)
         axis.set_xlabel(axis_words)
         axis.set_title(f"{distance}: lower is nearer to real")
         figure.legend(loc=LEGEND_PLACE, ncols=2)
@@ -118,21 +125,21 @@ def _draw_floors(axis: Axes, floors: Sequence[Measured]) -> None:
 
 
 def _draw_medians(axis: Axes, points: Sequence[Point]) -> None:
-    """Join the medians of the runs that stand at one place."""
+    """Join the medians of the runs of one method that stand at one place."""
     places = sorted({point.at for point in points})
     medians = [
         float(np.median([point.sets["tuned"].value for point in points if point.at == place]))
         for place in places
     ]
-    axis.plot(places, medians, color=COLOURS["tuned"], lw=1.2, alpha=0.5)
+    axis.plot(places, medians, color=points[0].colour, lw=1.2, alpha=0.5)
 
 
 def _draw_point(axis: Axes, point: Point) -> None:
     """Draw one run, its interval as a bar."""
-    measured, colour = point.sets["tuned"], COLOURS["tuned"]
+    measured, colour = point.sets["tuned"], point.colour
     if measured.has_interval:
         axis.plot([point.at] * 2, [measured.low, measured.high], color=colour, lw=2, alpha=0.4)
-    axis.plot(point.at, measured.value, MARKERS["tuned"], color=colour, ms=6)
+    axis.plot(point.at, measured.value, point.marker, color=colour, ms=6)
 
 
 def _draw_names(axis: Axes, points: Sequence[Point]) -> None:
@@ -151,9 +158,11 @@ def _draw_names(axis: Axes, points: Sequence[Point]) -> None:
         )
 
 
-def _set_axis(axis: Axes, places: Sequence[float]) -> None:
+def _set_axis(axis: Axes, points: Sequence[Point]) -> None:
     """Set the axis of images or cost, logarithmic where it spans much, its numbers in full."""
-    axis.plot([], [], MARKERS["tuned"], color=COLOURS["tuned"], label=SET_WORDS["tuned"])
+    places = [point.at for point in points]
+    for method, point in {point.method: point for point in points}.items():
+        axis.plot([], [], point.marker, color=point.colour, label=method)
     axis.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
     if min(places) > 0 and max(places) >= LOGARITHMIC_FROM * min(places):
         axis.set_xscale("log")

@@ -13,9 +13,11 @@ from pipeline_lib.files import value_to_sha256
 from pipeline_lib.reporting.tables import Measured, metrics_to_measured, value_to_rows
 from pipeline_lib.reporting.times import SECONDS_IN_MINUTE, Took
 from pipeline_lib.reporting.verdicts import HEADLINE_METRIC
+from pipeline_lib.settings.from_scratch import FROM_SCRATCH
 from pipeline_lib.settings.training_keys import SHAPE_NO_WEIGHT
 
-SEED = "seed"
+SEED, METHOD = "seed", "method"
+BASES = ("base",)
 WORDS_OF_CONCEPT = ("noun", "modality", "identifier", "prompt", "class_prompt")
 FIELDS_WORDS = "training images (independent fields of the microscope)"
 TILES_WORDS = "training tiles"
@@ -35,6 +37,8 @@ class StudyRun:
         brightbooth.json of the trained model.
     took : Took
         Time of its training.
+    held_out : mapping
+        SHA-256 of the held-out tiles' pixels, by concept.
     """
 
     name: str
@@ -42,6 +46,7 @@ class StudyRun:
     metrics: pd.DataFrame
     card: Mapping[str, Any]
     took: Took
+    held_out: Mapping[str, str]
 
     def settings(self) -> dict[str, str]:
         """Return base model and settings of the training as texts by dotted key."""
@@ -61,9 +66,13 @@ class StudyRun:
         return {key: text for key, text in told.items() if key not in {SEED, *SHAPE_NO_WEIGHT}}
 
     def inputs(self) -> str:
-        """Return a hash of the files that it was trained on and starts from, and its decoders."""
-        card = self.card
-        return value_to_sha256([card.get("provenance", {}).get("inputs"), card.get("decoders")])
+        """Return a hash of the files that it was trained on and starts from, and its decoders.
+
+        Settings stand among a training's inputs, too, its seed with them: `shaping` has these.
+        """
+        inputs = self.card.get("provenance", {}).get("inputs", {})
+        files = {name: one for name, one in inputs.items() if name != "settings"}
+        return value_to_sha256([files, self.card.get("decoders")])
 
     def datasets(self) -> str:
         """Return the names of its datasets."""
@@ -87,6 +96,11 @@ class Line:
         """The run's table of metrics."""
         return self.whole.metrics
 
+    @property
+    def held_out(self) -> str:
+        """What tells the concept's held-out tiles from others."""
+        return self.whole.held_out[self.concept]
+
     def tiles(self) -> float:
         """Return the number of training tiles."""
         return float(self.whole.card["concepts"][self.concept]["tiles"])
@@ -104,6 +118,9 @@ class Line:
 def varied_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
     """Return the keys whose values are not the same in all runs.
 
+    Runs from scratch have other settings than those of DreamBooth: beside the method, what varies
+    within either kind is told.
+
     Parameters
     ----------
     settings : sequence of mapping
@@ -114,8 +131,15 @@ def varied_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
     list of str
         In the order of first appearance.
     """
+    kinds = [
+        [one for one in settings if (one.get(METHOD) == FROM_SCRATCH) == scratch]
+        for scratch in (False, True)
+    ]
     keys = dict.fromkeys(key for one in settings for key in one)
-    return [key for key in keys if len({one.get(key, "") for one in settings}) > 1]
+    varied = {key for kind in kinds for key in keys if len({one.get(key, "") for one in kind}) > 1}
+    if all(kinds):
+        varied |= {METHOD} | {key for key in BASES if len({one.get(key) for one in settings}) > 1}
+    return [key for key in keys if key in varied]
 
 
 def headline_of(line: Line, extractor: str) -> dict[str, Measured]:

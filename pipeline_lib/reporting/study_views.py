@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pipeline_lib.reporting.explanations import STUDY_READING
 from pipeline_lib.reporting.pages import SortableCell, StudyChart, StudyRow, StudyView
+from pipeline_lib.reporting.study_choice import lines_to_choice_sentences
 from pipeline_lib.reporting.study_figures import Point, points_to_png, study_to_png
 from pipeline_lib.reporting.study_lines import (
     Line,
@@ -14,6 +15,15 @@ from pipeline_lib.reporting.study_lines import (
     counted_in,
     headline_of,
     varied_settings,
+)
+from pipeline_lib.reporting.study_methods import (
+    MARKS,
+    METHOD,
+    card_to_method,
+    lines_to_method_charts,
+    lines_to_method_sentences,
+    method_to_colour,
+    methods_of,
 )
 from pipeline_lib.reporting.study_repeats import (
     lines_to_repeat_charts,
@@ -67,7 +77,8 @@ def runs_to_view(title: str, runs: Sequence[StudyRun]) -> StudyView:
         title=title,
         runs=len(runs),
         sentences=[
-            *_best_sentences(lines, extractor, headline),
+            *lines_to_choice_sentences(lines, extractor, headline),
+            *lines_to_method_sentences(lines, extractor, headline),
             *lines_to_repeat_sentences(lines, extractor, headline),
             *_cost_sentences(runs),
         ],
@@ -116,12 +127,20 @@ def _cells(
     settings = line.whole.settings()
     return [
         SortableCell(line.concept, line.concept),
-        *(SortableCell(text, text) for text in (settings.get(key, "") for key in varied)),
+        *(_setting_cell(line, key, settings.get(key, "")) for key in varied),
         *(_measured_cell(sets.get(key)) for key in RUN_COLUMNS),
         MISSING if ratio is None else SortableCell(number(ratio, 2), str(ratio)),
         *(_measured_cell(measured) for measured in tuned),
         SortableCell(notes, notes),
     ]
+
+
+def _setting_cell(line: Line, key: str, text: str) -> SortableCell:
+    """Write a setting; a method in words and in the colour of its lines."""
+    if key != METHOD:
+        return SortableCell(text, text)
+    method = card_to_method(line.whole.card)
+    return SortableCell(method, method, method_to_colour(method))
 
 
 def _measured_cell(measured: Measured | None) -> SortableCell:
@@ -145,6 +164,7 @@ def _charts(lines: Sequence[Line], extractor: str, headline: str) -> list[StudyC
             words = f"{headline} of concept {concept} by run."
             charts.append(StudyChart(study_to_png(headline, measured), words))
             of_concept = [line for line in lines if line.concept == concept]
+            charts += lines_to_method_charts(of_concept, extractor, headline)
             charts += _costs_to_charts(of_concept, extractor, headline)
             charts += lines_to_repeat_charts(of_concept, extractor, headline)
     return charts
@@ -158,14 +178,28 @@ def _costs_to_charts(lines: Sequence[Line], extractor: str, headline: str) -> li
         counted_in(lines),
         (f"minutes of training ({devices or 'device not recorded'})", Line.minutes),
     )
-    charts = []
+    charts, told = [], _method_marks(lines)
     for words, cost in costs:
-        points = [Point(line.run, cost(line), headline_of(line, extractor)) for line in lines]
+        points = [
+            Point(line.run, cost(line), headline_of(line, extractor), **told[line.run])
+            for line in lines
+        ]
         known = [point for point in points if math.isfinite(point.at) and "tuned" in point.sets]
         if len({point.at for point in known}) > 1:
             said = f"{headline} of concept {concept} against {words}."
             charts.append(StudyChart(points_to_png(headline, words, known), said))
     return charts
+
+
+def _method_marks(lines: Sequence[Line]) -> dict[str, dict[str, str]]:
+    """Return how each run's method is drawn, nothing where there is one alone."""
+    if len(methods_of(lines)) < 2:
+        return {line.run: {} for line in lines}
+    found = {line.run: card_to_method(line.whole.card) for line in lines}
+    return {
+        run: {"method": method, "colour": method_to_colour(method), "marker": MARKS[method][1]}
+        for run, method in found.items()
+    }
 
 
 def _cost_sentences(runs: Sequence[StudyRun]) -> list[str]:
@@ -178,21 +212,3 @@ def _cost_sentences(runs: Sequence[StudyRun]) -> list[str]:
     if all(map(math.isfinite, on_gpus)) and sum(on_gpus) > 0:
         said += f", {sum(on_gpus):,.1f} hours of a GPU"
     return [f"{said}."]
-
-
-def _best_sentences(lines: Sequence[Line], extractor: str, headline: str) -> list[str]:
-    """Name the nearest run of each concept, where there is more than one."""
-    sentences = []
-    for concept in dict.fromkeys(line.concept for line in lines):
-        values = {
-            line.run: sets["tuned"].value
-            for line in lines
-            if line.concept == concept and "tuned" in (sets := headline_of(line, extractor))
-        }
-        if len(values) > 1:
-            best = min(values, key=values.__getitem__)
-            sentences.append(
-                f"Concept {concept}: run {best} has the smallest {in_sentence(headline)}, "
-                f"{number(values[best])}, of {len(values)} runs."
-            )
-    return sentences

@@ -25,6 +25,7 @@ SMALL_SET = 50
 HALF, CLOSE_SHARE = 0.5, 0.25
 MOST_FIELDS = 1000
 TEXT_WIDTH = 88
+TUNED_WORDS, SCRATCH_WORDS = "Fine-tuning", "Training from scratch"
 Nearness = Literal["indistinguishable", "close", "clearly different", "too few images to say"]
 
 
@@ -62,6 +63,7 @@ def metrics_to_verdict(
     copies: Copies,
     unusable: Mapping[str, int] | None = None,
     checkpoint: str = "",
+    trained: str = TUNED_WORDS,
 ) -> Verdict:
     """Judge one concept of a run.
 
@@ -77,6 +79,8 @@ def metrics_to_verdict(
         Synthetic images that are no pictures, by status (``blank``, ``not finite``).
     checkpoint : str
         Warning about the choice of the checkpoint, empty for none.
+    trained : str
+        What made the model, in words.
 
     Returns
     -------
@@ -95,7 +99,7 @@ def metrics_to_verdict(
         checkpoint,
     ]
     return Verdict(
-        sets_to_headline(sets, metrics_to_differences(metrics, concept, extractor), name),
+        sets_to_headline(sets, metrics_to_differences(metrics, concept, extractor), name, trained),
         tuple(sentences),
         tuple(dict.fromkeys(warning for warning in warnings if warning)),
     )
@@ -122,7 +126,10 @@ def _tuned_flags(metrics: pd.DataFrame, concept: str) -> list[str]:
 
 
 def sets_to_headline(
-    sets: Mapping[str, Measured], differences: Mapping[str, Measured], name: str
+    sets: Mapping[str, Measured],
+    differences: Mapping[str, Measured],
+    name: str,
+    trained: str = TUNED_WORDS,
 ) -> str:
     """Say how near the synthetic images are, and what fine-tuning did.
 
@@ -134,6 +141,8 @@ def sets_to_headline(
         Tuned less ``floor``, and less ``untuned``.
     name : str
         What the distance is called.
+    trained : str
+        What made the model, in words.
 
     Returns
     -------
@@ -142,7 +151,8 @@ def sets_to_headline(
     """
     if "tuned" not in sets:
         return f"The {name} could not be measured, so this page cannot say how near the images are."
-    return f"{_nearness_to_sentence(sets, differences)} {differences_to_gain(sets, differences)}"
+    gain = differences_to_gain(sets, differences, trained)
+    return f"{_nearness_to_sentence(sets, differences)} {gain}"
 
 
 def differences_to_nearness(
@@ -228,7 +238,11 @@ def differences_to_need(sets: Mapping[str, Measured], differences: Mapping[str, 
     return _more_fields(difference, abs(difference.value - _margin(sets)))
 
 
-def differences_to_gain(sets: Mapping[str, Measured], differences: Mapping[str, Measured]) -> str:
+def differences_to_gain(
+    sets: Mapping[str, Measured],
+    differences: Mapping[str, Measured],
+    trained: str = TUNED_WORDS,
+) -> str:
     """Say what fine-tuning did.
 
     Parameters
@@ -237,6 +251,8 @@ def differences_to_gain(sets: Mapping[str, Measured], differences: Mapping[str, 
         The headline distance by set.
     differences : mapping
         Tuned less ``untuned``.
+    trained : str
+        What made the model, in words.
 
     Returns
     -------
@@ -245,17 +261,17 @@ def differences_to_gain(sets: Mapping[str, Measured], differences: Mapping[str, 
     """
     difference = differences.get("untuned")
     if difference is None:
-        return "Without the untuned base, this page cannot say what fine-tuning did."
+        return f"Without the untuned base, this page cannot say what {in_sentence(trained)} did."
     if difference.low is None or difference.high is None:
         direction = "nearer" if difference.value < 0 else "no nearer"
-        return f"Fine-tuning seems to have brought them {direction}, but this may be chance."
+        return f"{trained} seems to have brought them {direction}, but this may be chance."
     if difference.high < 0:
         twice = "untuned" in sets and difference.high <= -HALF * sets["untuned"].value < 0
-        return f"Fine-tuning brought them {'at least twice as near' if twice else 'nearer'}."
+        return f"{trained} brought them {'at least twice as near' if twice else 'nearer'}."
     if difference.low > 0:
-        return "Fine-tuning took them farther away."
+        return f"{trained} took them farther away."
     return (
-        "Whether fine-tuning brought them nearer cannot be told: "
+        f"Whether {in_sentence(trained)} brought them nearer cannot be told: "
         f"{_more_fields(difference, abs(difference.value))}"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +60,3 @@ def judge_picture(intensities: NDArray[np.float32]) -> tuple[str, str]:
     if contrast < BLANK_BELOW:
         return "blank", f"grey levels vary by {contrast:.2f}, less than {BLANK_BELOW:g}"
     return USABLE, ""
-
-
-def pixels_to_sha256(image: NDArray[np.uint8]) -> str:
-    """Return the SHA-256 of an image's pixels, row by row."""
-    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()

@@ -17,8 +17,9 @@ import pandas
 import tifffile
 from numpy.typing import NDArray
 
+from pipeline_lib.imaging.digests import pixels_to_sha256
 from pipeline_lib.imaging.writing import read_provenance
-from pipeline_lib.sampling.manifests import USABLE, ManifestRow, pixels_to_sha256
+from pipeline_lib.sampling.manifests import USABLE, ManifestRow
 from pipeline_lib.settings.base import UserError
 
 SHARD_SUFFIX = ".zip"
@@ -89,6 +90,12 @@ def read_shard(path: Path | str) -> pandas.DataFrame:
         if damaged:
             raise zipfile.BadZipFile(f"{damaged} is damaged")
         return manifest
+
+
+def read_rows(path: Path | str) -> list[ManifestRow]:
+    """Return the manifest of a shard as rows, after `read_shard` has checked it."""
+    records = read_shard(path)[list(COLUMNS)].to_dict("records")
+    return [ManifestRow(**{str(name): value for name, value in one.items()}) for one in records]
 
 
 def read_pictures(paths: Iterable[Path | str]) -> Iterator[NDArray[np.uint8]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline_lib.randomness import key_of
 from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.from_scratch import FROM_SCRATCH
 from pipeline_lib.settings.sampling import SampleStage
 from pipeline_lib.settings.templates import template_to_prompt
 
@@ -59,13 +60,15 @@ def stage_to_prompt(stage: SampleStage, card: dict[str, Any]) -> str:
     Returns
     -------
     str
-        The prompt.
+        The prompt; empty for a model that reads none.
 
     Raises
     ------
     UserError
         If the model was not trained on the concept.
     """
+    if card.get("method") == FROM_SCRATCH:
+        return ""
     if "concepts" not in card or not stage.identifier:
         return template_to_prompt(stage.template, stage.modality, stage.noun)
     concepts = card["concepts"]

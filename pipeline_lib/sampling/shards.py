@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline_lib.imaging.camera_noise import CameraNoise, add_camera_noise
+from pipeline_lib.imaging.digests import pixels_to_sha256
 from pipeline_lib.imaging.writing import image_to_tiff
 from pipeline_lib.models.denoising import draw_batches
 from pipeline_lib.models.loading import BaseModel
 from pipeline_lib.models.pictures import intensities_to_grey, latents_to_intensities
-from pipeline_lib.sampling.manifests import ManifestRow, judge_picture, pixels_to_sha256
+from pipeline_lib.models.unconditional import UnconditionalModel, draw_unconditional
+from pipeline_lib.sampling.manifests import ManifestRow, judge_picture
 from pipeline_lib.sampling.overlap import overlapped
 from pipeline_lib.sampling.shard_files import write_shard
 from pipeline_lib.sampling.sharding import ShardPicture, stage_to_pictures, stage_to_prompt
@@ -35,7 +37,7 @@ class DrawnPicture:
 
 
 def draw_shard(
-    model: BaseModel,
+    model: BaseModel | UnconditionalModel,
     stage: SampleStage,
     path: Path,
     origin: dict[str, Any],
@@ -49,7 +51,7 @@ def draw_shard(
 
     Parameters
     ----------
-    model : BaseModel
+    model : BaseModel or UnconditionalModel
         A trained model, or an untuned base.
     stage : SampleStage
         What to draw.
@@ -69,22 +71,14 @@ def draw_shard(
     list of ManifestRow
         What became of each picture. Pictures that are not finite have no file.
     """
-    pictures, sampler = stage_to_pictures(stage), stage.sampler
+    pictures = stage_to_pictures(stage)
     prompt = stage_to_prompt(stage, model.card)
-    batches = draw_batches(
-        model,
-        prompt,
-        [picture.key for picture in pictures],
-        sampler,
-        stage.size,
-        batch_size or sampler.batch_size,
-        sampler.negative_prompt,
-        on_step,
-    )
+    keys = [picture.key for picture in pictures]
+    batches = _drawn_batches(model, stage, prompt, keys, batch_size, on_step)
     waiting = iter(pictures)
 
     def decode(latents: torch.Tensor) -> list[tuple[ManifestRow, bytes]]:
-        decoded = latents_to_intensities(model, latents)
+        decoded = _decoded(model, latents)
         drawn = [_drawn(next(waiting), intensities, camera) for intensities in decoded]
         rows = [_row(one, stage, prompt, model.card["name"]) for one in drawn]
         return [
@@ -93,6 +87,30 @@ def draw_shard(
         ]
 
     return write_shard(path, itertools.chain.from_iterable(overlapped(batches, decode)))
+
+
+def _drawn_batches(
+    model: BaseModel | UnconditionalModel,
+    stage: SampleStage,
+    prompt: str,
+    keys: Sequence[int],
+    batch_size: int | None,
+    on_step: Callable[[int], Any] | None,
+) -> Iterator[torch.Tensor]:
+    """Yield what is decoded to pictures, batch by batch."""
+    sampler, at_once = stage.sampler, batch_size or stage.sampler.batch_size
+    if isinstance(model, UnconditionalModel):
+        label = model.label_of(stage.concept)
+        return draw_unconditional(model, label, keys, sampler, stage.size, at_once, on_step)
+    negative = sampler.negative_prompt
+    return draw_batches(model, prompt, keys, sampler, stage.size, at_once, negative, on_step)
+
+
+def _decoded(model: BaseModel | UnconditionalModel, latents: torch.Tensor) -> NDArray[np.float32]:
+    """Return pictures, (N, Y, X, channels), black at 0 and white at 1."""
+    if isinstance(model, UnconditionalModel):
+        return model.to_intensities(latents)
+    return latents_to_intensities(model, latents)
 
 
 def _drawn(

@@ -6,9 +6,12 @@ from pydantic import Field, field_validator
 
 from pipeline_lib.settings.base import Settings, Slug
 from pipeline_lib.settings.concepts import Concept
+from pipeline_lib.settings.contexts import ContextsSettings
 from pipeline_lib.settings.datasets import Dataset
 from pipeline_lib.settings.decoder import DecoderSettings
+from pipeline_lib.settings.detection import DownstreamSettings
 from pipeline_lib.settings.evaluation import EvaluationSettings
+from pipeline_lib.settings.from_scratch import ScratchSettings
 from pipeline_lib.settings.labels import LabelsSettings
 from pipeline_lib.settings.latents import LatentsSettings
 from pipeline_lib.settings.named_priors import NamedPrior
@@ -17,6 +20,7 @@ from pipeline_lib.settings.quality import QualitySettings
 from pipeline_lib.settings.release import ReleaseSettings
 from pipeline_lib.settings.report import ReportSettings
 from pipeline_lib.settings.sampling import SamplingSettings
+from pipeline_lib.settings.superresolution import SuperresolutionSettings
 from pipeline_lib.settings.survey import SurveySettings
 from pipeline_lib.settings.sweep import SweepSettings
 from pipeline_lib.settings.templates import TRAINING_WORDS, checked_template
@@ -46,6 +50,9 @@ class Configuration(Settings):
     latents: LatentsSettings = Field(LatentsSettings(), description="How tiles are encoded.")
     decoder: DecoderSettings = Field(DecoderSettings(), description="How decoders are tuned.")
     training: TrainingSettings = Field(TrainingSettings(), description="Defaults of all runs.")
+    from_scratch: ScratchSettings = Field(
+        ScratchSettings(), description="Defaults of runs whose method is `from_scratch`."
+    )
     training_prompt: str = Field(
         "a {modality} microscopy image of {subject}",
         description="Prompt of the training images, with {subject} and, if wanted, {modality} and "
@@ -59,10 +66,21 @@ class Configuration(Settings):
         SweepSettings(),
         description="Ways of sampling that are compared; the chart stands on the run's page.",
     )
+    contexts: ContextsSettings = Field(
+        ContextsSettings(), description="What the target `contexts` draws to compare prompts."
+    )
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="Evaluation.")
     release: ReleaseSettings = Field(ReleaseSettings(), description="Release.")
     labels: LabelsSettings = Field(
         LabelsSettings(), description="What the target `labels` gives out for detectors."
+    )
+    downstream: DownstreamSettings = Field(
+        DownstreamSettings(),
+        description="Detectors that the target `downstream` trains on real and synthetic images.",
+    )
+    superresolution: SuperresolutionSettings = Field(
+        SuperresolutionSettings(),
+        description="Upscalers that are tuned to each dataset, and enlarge the runs' images.",
     )
     report: ReportSettings = Field(ReportSettings(), description="Report.")
     survey: SurveySettings = Field(SurveySettings(), description="Blind survey.")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipeline_lib.settings.base import Settings, Slug
 from pipeline_lib.settings.denoising import Denoising
+from pipeline_lib.settings.from_scratch import ScratchSettings
 from pipeline_lib.settings.training import TrainingSettings
 
 
@@ -36,7 +37,8 @@ class PlannedTraining(Settings):
     run: Slug = Field(..., description="Its run.")
     base: Slug = Field(..., description="Its base model.")
     size: int = Field(..., description="Side of its pictures in pixels.")
-    training: TrainingSettings = Field(..., description="Its settings.")
+    training: TrainingSettings | ScratchSettings = Field(..., description="Its settings.")
+    concepts: int = Field(1, gt=0, description="How many concepts it has.")
 
 
 class PlannedDrawing(Settings):
@@ -44,6 +46,9 @@ class PlannedDrawing(Settings):
 
     what: str = Field(..., description="Their model and prompt, or their set of class images.")
     base: Slug = Field(..., description="Base model that draws them, or that was tuned to.")
+    scratch: PlannedTraining | None = Field(
+        None, description="The training of the model that draws them, if it is from scratch."
+    )
     size: int = Field(..., description="Side in pixels.")
     count: int = Field(..., description="How many.")
     jobs: int = Field(..., description="How many jobs draw them.")

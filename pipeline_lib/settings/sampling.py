@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from pipeline_lib.settings.base import Modality, Precision, Settings, Slug
 from pipeline_lib.settings.camera import CameraNoiseChoice
+from pipeline_lib.settings.contexts import Moves
 from pipeline_lib.settings.denoising import Denoising
 from pipeline_lib.settings.templates import SAMPLING_WORDS, checked_template
 
@@ -38,6 +39,11 @@ class Prompt(Settings):
         description="Text with {subject} (identifier and noun) and, if wanted, {modality}.",
     )
     count: int = Field(1000, gt=0, description="Images to make.")
+    moves: Moves | None = Field(
+        None,
+        description="Which way its words should move what is measured, for the target `contexts`: "
+        "`{density: up}`; `{}` where they should move nothing.",
+    )
 
     @field_validator("template")
     @classmethod
@@ -85,3 +91,9 @@ class SampleStage(Settings):
     )
     first: int = Field(..., ge=0, description="Global index of the shard's first image.")
     count: int = Field(..., gt=0, description="Images in the shard.")
+
+
+class ContextImagesStage(Settings):
+    """Settings of one model's images of one dataset for the page of contexts."""
+
+    sets: tuple[SampleStage, ...] = Field(..., min_length=1, description="Image sets to draw.")

@@ -39,6 +39,14 @@ class SampleRow(Settings):
     )
     accept: bool = Field(False, description="`yes` overrules a refusal of the quality check.")
 
+    masks: str | None = Field(
+        None,
+        description="Known objects of these files, for the target `downstream`: the path of a "
+        "label image, relative to data_folder, in which `{name}` and `{stem}` stand for the file's "
+        "name with and without its suffix; or `channel:NAME`, a channel of the file itself. 0 is "
+        "background, each object has a whole number of its own.",
+    )
+
     @field_validator("region")
     @classmethod
     def _region_not_empty(cls, region: str | None) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline_lib.settings.base import Fraction, Precision, Settings, Slug
 from pipeline_lib.settings.trained_concepts import TrainedConcept
@@ -156,6 +156,17 @@ class TrainingSettings(Settings):
     def class_batch(self) -> int:
         """Return how many class images a step has, none without the prior's loss."""
         return (self.prior_batch_size or self.batch_size) if self.prior_weight else 0
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _scratch_has_settings_of_its_own(cls, method: Any) -> Any:
+        """Say where a training from scratch is asked for."""
+        if method == "from_scratch":
+            raise ValueError(
+                "`from_scratch` is the method of single runs, in the column `method` of runs.tsv; "
+                "their settings have a section of their own, `from_scratch`"
+            )
+        return method
 
     @model_validator(mode="after")
     def _something_is_trained(self) -> TrainingSettings:

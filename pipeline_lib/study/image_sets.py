@@ -38,16 +38,20 @@ def check_image_folders(configuration: Configuration) -> None:
 def runs_to_image_sets(
     runs: Mapping[str, Run], configuration: Configuration
 ) -> dict[tuple[str, str], ImageSet]:
-    """Return the image sets of all runs, and of each base where a run's is compared with it."""
+    """Return the image sets of all runs, and of each base where a run's is compared with it.
+
+    A model from scratch reads no prompt: of it, only what the evaluation compares is drawn.
+    """
     prompts, evaluation = configuration.sampling.prompts, configuration.evaluation
     compared = prompts[evaluation.prompt]
     untuned_count = configuration.sampling.untuned_count or compared.count
     found: dict[tuple[str, str], ImageSet] = {}
     for run in runs.values():
         base, tuned = (f"{UNTUNED}{run.base}", run.base, None), (run.name, run.base, run.name)
-        wanted = [(tuned, name, prompt, prompt.count, True) for name, prompt in prompts.items()]
+        drawn = {evaluation.prompt: compared} if run.from_scratch else prompts
+        wanted = [(tuned, name, prompt, prompt.count, True) for name, prompt in drawn.items()]
         wanted.append((base, evaluation.prompt, compared, untuned_count, True))
-        if evaluation.class_prompt_images:
+        if evaluation.class_prompt_images and not run.from_scratch:
             wanted.append((tuned, CLASS_IMAGES, compared, evaluation.class_prompt_images, False))
         for trained in run.concepts:
             for model, name, prompt, *count_and_identifier in wanted:

@@ -22,6 +22,7 @@ from pipeline_lib.study.registries import check_bases_are_there, load_registry, 
 from pipeline_lib.study.roles import check_used_concepts, refuse_leaks
 from pipeline_lib.study.runs import load_runs
 from pipeline_lib.study.sources import FirstFiles, Places, rows_to_sources
+from pipeline_lib.study.superresolution import check_finer
 
 
 def load_study(
@@ -92,6 +93,7 @@ def _check_references(configuration: Configuration) -> None:
         where = f"configuration: datasets.{name}.concept"
         look_up(dataset.concept, configuration.concepts, "concept", where)
     check_image_folders(configuration)
+    check_finer(configuration)
     look_up(
         configuration.evaluation.prompt,
         configuration.sampling.prompts,

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline_lib.settings.base_models import BaseModelEntry
 from pipeline_lib.settings.configuration import Configuration
 from pipeline_lib.settings.extractors import ExtractorEntry
+from pipeline_lib.settings.from_scratch import FROM_SCRATCH, ScratchSettings
 from pipeline_lib.settings.reading import ReadingSettings
 from pipeline_lib.settings.sampling import Prompt
 from pipeline_lib.settings.splitting import SourceRegion
@@ -20,6 +21,14 @@ AUTO = "auto"  # in the place of an identifier: the weakest that is measured for
 
 
 @dataclass(frozen=True)
+class KnownMasks:
+    """Where the known objects of a raw file stand: a file, or a channel of the same one."""
+
+    path: Path
+    reading: ReadingSettings
+
+
+@dataclass(frozen=True)
 class Source:
     """One raw file of a concept."""
 
@@ -27,6 +36,7 @@ class Source:
     path: Path
     reading: ReadingSettings
     accepted: bool
+    masks: KnownMasks | None = None
 
 
 @dataclass(frozen=True)
@@ -37,8 +47,18 @@ class Run:
     base: str
     concepts: tuple[TrainedConcept, ...]
     priors: tuple[str | None, ...]
-    training: TrainingSettings
+    training: TrainingSettings | ScratchSettings
     size: int
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether it starts from no base model, and reads no prompt."""
+        return self.training.method == FROM_SCRATCH
+
+    @property
+    def in_pixels(self) -> bool:
+        """Whether it draws pixels, without the base model's autoencoder."""
+        return isinstance(self.training, ScratchSettings) and self.training.space == "pixels"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,14 @@ from pipeline_lib.sheets import Row, read_sheet
 from pipeline_lib.study.folders import own_or_shipped
 from pipeline_lib.study.lookups import look_up, validated
 from pipeline_lib.study.parts import AUTO, UNTUNED, Run
+from pipeline_lib.study.scratch_runs import (
+    base_to_latent_cell,
+    columns_of_runs,
+    is_from_scratch,
+    refuse_foreign_keys,
+    row_to_scratch_settings,
+    scratch_concept,
+)
 
 STUDY_PAGE = "study"
 LARGEST_RATIO = 2  # of the tiles' side and the base model's, either way
@@ -27,8 +35,7 @@ def load_runs(
     configuration: Configuration, bases: Mapping[str, BaseModelEntry], folders: tuple[Path, Path]
 ) -> dict[str, Run]:
     """Read runs.tsv and look its names up."""
-    overrides = tuple(TrainingSettings.model_fields)
-    rows = read_sheet(own_or_shipped(configuration.runs, folders), RunRow, overrides)
+    rows = read_sheet(own_or_shipped(configuration.runs, folders), RunRow, columns_of_runs())
     runs: dict[str, Run] = {}
     models: dict[Run, str] = {}  # the first run of each model, names aside
     for row in rows:
@@ -40,7 +47,7 @@ def load_runs(
                 f"{row.where}: run: `{name}` would share a folder with the study's page or an "
                 f"untuned base; it must not be `{STUDY_PAGE}` nor start with `{UNTUNED}`"
             )
-        runs[name] = _row_to_run(row, configuration, bases)
+        runs[name] = _row_to_run(row, configuration, bases, folders[1])
         first = models.setdefault(replace(runs[name], name=""), name)
         if first != name:
             raise UserError(
@@ -51,19 +58,29 @@ def load_runs(
 
 
 def _row_to_run(
-    row: Row[RunRow], configuration: Configuration, bases: Mapping[str, BaseModelEntry]
+    row: Row[RunRow],
+    configuration: Configuration,
+    bases: Mapping[str, BaseModelEntry],
+    workflow_folder: Path,
 ) -> Run:
     """Look up one run's base, datasets, priors and identifiers."""
     look_up(row.value.base, bases, "base model", f"{row.where}: base")
-    training = validated(
-        TrainingSettings, configuration.training.model_dump() | row.extra, row.where
-    )
+    refuse_foreign_keys(row)
     names = _cells(row.value.datasets)
     datasets = [
         look_up(name, configuration.datasets, "dataset", f"{row.where}: datasets") for name in names
     ]
     size = _common_size(row, names, datasets)
     _refuse_far_size(row, size, bases[row.value.base])
+    if is_from_scratch(row):
+        known = zip(names, datasets, strict=True)
+        untaught = tuple(scratch_concept(*one, configuration) for one in known)
+        cell = base_to_latent_cell(bases[row.value.base], workflow_folder)
+        settings = row_to_scratch_settings(row, configuration, size, cell)
+        return Run(row.value.run, row.value.base, untaught, (None,) * len(names), settings, size)
+    training = validated(
+        TrainingSettings, configuration.training.model_dump() | row.extra, row.where
+    )
     priors = _run_priors(row, len(names), training, configuration, size)
     identifiers = _run_identifiers(row, len(names))
     concepts = tuple(

@@ -17,6 +17,7 @@ from pipeline_lib.settings.sheets import SampleRow
 from pipeline_lib.sheets import Row
 from pipeline_lib.study.folders import resolve_data_folder
 from pipeline_lib.study.lookups import look_up, validated
+from pipeline_lib.study.masks import cell_to_masks
 from pipeline_lib.study.parts import Source
 from pipeline_lib.study.regions import Earlier, add_region, row_to_region
 
@@ -77,7 +78,8 @@ def _row_to_source(row: Row[SampleRow], concept: Concept, folder: Path, relative
         ReadingSettings, concept.reading.model_dump() | given, f"{row.where}: reading"
     )
     name = path_to_source(relative, reading.position)
-    return Source(name, folder / relative, reading, row.value.accept)
+    masks = cell_to_masks(row.value.masks, folder, relative, reading, row.where)
+    return Source(name, folder / relative, reading, row.value.accept, masks)
 
 
 def _add_source(sources: dict[str, Source], source: Source, where: str) -> None:
@@ -87,7 +89,7 @@ def _add_source(sources: dict[str, Source], source: Source, where: str) -> None:
         raise UserError(
             f"{where}: path: an earlier row reads {source.path.name} with other settings "
             f"({earlier.reading.model_dump(exclude_none=True)}, accept {earlier.accepted}); rows "
-            "of one file must agree in axes, channel, z, t, pixel_size_um and accept"
+            "of one file must agree in axes, channel, z, t, pixel_size_um, accept and masks"
         )
 
 

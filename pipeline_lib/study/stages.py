@@ -9,11 +9,17 @@ from collections.abc import Sequence
 from pipeline_lib.files import value_to_sha256
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.base_models import FetchStage
-from pipeline_lib.settings.camera import CameraStage
+from pipeline_lib.settings.camera import CameraNoiseChoice, CameraStage
 from pipeline_lib.settings.decoder import DecoderRoundTripStage, DecoderStage
+from pipeline_lib.settings.detection import (
+    DetectorSettings,
+    DetectorsStage,
+    DownstreamStage,
+)
 from pipeline_lib.settings.evaluated_concepts import EvaluatedConcept
 from pipeline_lib.settings.evaluation import MetricsStage
 from pipeline_lib.settings.features import FeaturesStage, FetchExtractorStage
+from pipeline_lib.settings.from_scratch import ScratchConcept, ScratchStage
 from pipeline_lib.settings.labels import LabelledConcept, LabelsStage
 from pipeline_lib.settings.latents import LatentsStage
 from pipeline_lib.settings.light import EvenLight
@@ -25,16 +31,18 @@ from pipeline_lib.settings.reading import IngestStage
 from pipeline_lib.settings.real_priors import PriorImagesStage, RealPrior
 from pipeline_lib.settings.release import ReleaseStage
 from pipeline_lib.settings.report import ReportStage, StudyReportStage
-from pipeline_lib.settings.sampling import SampleStage
+from pipeline_lib.settings.sampling import SamplerSettings, SampleStage
 from pipeline_lib.settings.splitting import SourceRegion, SplitStage
 from pipeline_lib.settings.survey import SurveyStage
 from pipeline_lib.settings.templates import takes_caption, template_to_prompt, without_caption
 from pipeline_lib.settings.tiling import TilesStage
 from pipeline_lib.settings.trained_concepts import TrainedConcept
 from pipeline_lib.settings.training import FinetuneStage
-from pipeline_lib.study.parts import AUTO, Run, Study
+from pipeline_lib.study.parts import AUTO, ImageSet, Run, Study
 from pipeline_lib.study.registries import headline_extractor
 from pipeline_lib.study.runs import training_template
+
+UNGUIDED = {"guidance": 1.0, "guidance_interval": None, "negative_prompt": ""}
 
 
 def ingest_stage(study: Study, concept: str, source: str) -> IngestStage:
@@ -187,7 +195,7 @@ def compared_datasets(study: Study) -> list[tuple[str, str]]:
         (run.base, one.dataset)
         for run in study.runs.values()
         for one in run.concepts
-        if concepts[one.concept].noun_candidates
+        if concepts[one.concept].noun_candidates and not run.from_scratch
     }
     if not pairs:
         raise UserError(
@@ -225,24 +233,63 @@ def finetune_stage(study: Study, run: str) -> FinetuneStage:
     )
 
 
+def scratch_stage(study: Study, run: str) -> ScratchStage:
+    """Return the settings of one run's training from scratch."""
+    settings = study.runs[run]
+    return ScratchStage(
+        run=run,
+        base=settings.base,
+        concepts=tuple(
+            ScratchConcept(**{key: getattr(one, key) for key in ScratchConcept.model_fields})
+            for one in settings.concepts
+        ),
+        training=settings.training,
+    )
+
+
 def sample_stage(study: Study, model: str, folder: str, shard: int) -> SampleStage:
     """Return the settings of one shard of synthetic images."""
     image_set = study.image_sets[model, folder]
-    concept = study.configuration.concepts[image_set.concept]
-    sampling = study.configuration.sampling
-    first, count = shard_to_span(shard, image_set.count, sampling.images_per_shard)
+    per_shard = study.configuration.sampling.images_per_shard
+    return drawn_stage(study, image_set, *shard_to_span(shard, image_set.count, per_shard))
+
+
+def drawn_stage(study: Study, images: ImageSet, first: int, count: int) -> SampleStage:
+    """Return the settings of drawing some images of a set, from a number on."""
+    concept = study.configuration.concepts[images.concept]
     return SampleStage(
-        prompt_name=folder,
-        concept=image_set.concept,
+        prompt_name=images.folder,
+        concept=images.concept,
         noun=concept.noun,
         modality=concept.modality,
-        template=image_set.prompt.template,
-        identifier=image_set.identifier,
-        size=image_set.size,
-        sampler=sampling.sampler,
-        camera_noise=sampling.camera_noise,
+        template=images.prompt.template,
+        identifier=images.identifier,
+        size=images.size,
+        sampler=sampler_of(study, images),
+        camera_noise=camera_noise_of(study, images),
         first=first,
         count=count,
+    )
+
+
+def run_of(study: Study, images: ImageSet) -> Run | None:
+    """Return the run that an image set is drawn by, none for an untuned base."""
+    return None if images.run is None else study.runs[images.run]
+
+
+def sampler_of(study: Study, images: ImageSet) -> SamplerSettings:
+    """Return how an image set is drawn; a model that reads no prompt has no guidance."""
+    sampler, run = study.configuration.sampling.sampler, run_of(study, images)
+    if run is None or not run.from_scratch:
+        return sampler
+    return sampler.model_copy(update=UNGUIDED)
+
+
+def camera_noise_of(study: Study, images: ImageSet) -> CameraNoiseChoice:
+    """Return which camera noise an image set is given; pixels lose none that would be missing."""
+    run = run_of(study, images)
+    return (
+        "none" if run is not None and run.in_pixels else study.configuration.sampling.camera_noise
     )
 
 
@@ -254,12 +301,13 @@ def real_features_stage() -> FeaturesStage:
 def sample_features_stage(study: Study, extractor: str, model: str, folder: str) -> FeaturesStage:
     """Return the settings of extracting features of synthetic images.
 
-    Only extractors that read text are told the prompt. Without the identifier, a word that none of
-    them knows, it is the same for a tuned model and its base.
+    Only extractors that read text are told the prompt, of models that were asked by one. Without
+    the identifier, a word that none of them knows, it is the same for a tuned model and its base.
     """
-    if study.extractors[extractor].family != "clip":
-        return FeaturesStage()
     image_set = study.image_sets[model, folder]
+    run = run_of(study, image_set)
+    if study.extractors[extractor].family != "clip" or (run is not None and run.from_scratch):
+        return FeaturesStage()
     concept = study.configuration.concepts[image_set.concept]
     template = image_set.prompt.template
     return FeaturesStage(prompt=template_to_prompt(template, concept.modality, concept.noun))
@@ -311,6 +359,28 @@ def labels_stage(study: Study, run: str) -> LabelsStage:
         ),
         segmenter=study.configuration.evaluation.segmenter,
         labels=study.configuration.labels,
+    )
+
+
+def detectors_stage(study: Study, run: str, concept: str) -> DetectorsStage:
+    """Return the settings of training detectors of one run's concept."""
+    settings = study.configuration.downstream
+    shaping = {key: getattr(settings, key) for key in DetectorSettings.model_fields}
+    return DetectorsStage(
+        run=run,
+        concept=concept,
+        modality=study.configuration.concepts[concept].modality,
+        detectors=DetectorSettings(**shaping),
+    )
+
+
+def downstream_stage(study: Study, run: str, concept: str) -> DownstreamStage:
+    """Return the settings of comparing the detectors of one run's concept."""
+    return DownstreamStage(
+        run=run,
+        concept=concept,
+        threshold=study.configuration.downstream.threshold,
+        confidence=study.configuration.evaluation.confidence,
     )
 
 

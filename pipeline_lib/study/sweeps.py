@@ -39,6 +39,19 @@ def sweep_ways(configuration: Configuration) -> dict[str, SweptWay]:
     return {way_to_name(way): way for way in ways}
 
 
+def run_ways(study: Study, run: str) -> dict[str, SweptWay]:
+    """Return the ways to compare for a run: without guidance where its model reads no prompt.
+
+    None are left of such a run where the study compares guidance alone.
+    """
+    ways = sweep_ways(study.configuration)
+    if not study.runs[run].from_scratch:
+        return ways
+    alone = [SweptWay(steps=way.steps, guidance=1.0) for way in ways.values()]
+    found = {way_to_name(way): way for way in alone}
+    return found if len(found) > 1 else {}
+
+
 def check_validation(study: Study) -> None:
     """Refuse a sweep where no part of a concept's images can be validation tiles.
 
@@ -74,7 +87,7 @@ def way_to_name(way: SweptWay) -> str:
 def swept_sample_stage(study: Study, run: str, folder: str, way: str) -> SampleStage:
     """Return the settings of a run's images by one way, from the noise of the run's own images."""
     stage = sample_stage(study, run, folder, 0)
-    chosen = sweep_ways(study.configuration)[way]
+    chosen = run_ways(study, run)[way]
     sampler = stage.sampler.model_copy(update=chosen.model_dump())
     count = study.configuration.sweep.count
     return stage.model_copy(update={"sampler": sampler, "count": count})
@@ -85,7 +98,7 @@ def sweep_stage(study: Study, run: str) -> SweepStage:
     return SweepStage(
         run=run,
         concepts=tuple(one.concept for one in study.runs[run].concepts),
-        ways=tuple(sweep_ways(study.configuration).values()),
+        ways=tuple(run_ways(study, run).values()),
         count=study.configuration.sweep.count,
         extractor=headline_extractor(study.extractors),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 READ_EVERY_ON_GPU = 10
 
@@ -100,3 +101,43 @@ def step_to_share(step: int, course: Course) -> float:
     falling = course.steps * (1 - course.constant_share)
     left = (course.steps - step) / falling if falling else 1.0
     return min(1.0, warm) * (1 - math.cos(math.pi * min(1.0, left))) / 2
+
+
+class Tuning(Protocol):
+    """What settings of tuning a part of a model say of its course, in the words of `Course`."""
+
+    steps: int
+    warmup_steps: int
+    constant_share: float
+    gradient_clip: float
+    ema_decay: float
+    judge_every: int
+
+
+def tuning_to_course(settings: Tuning, device: str) -> Course:
+    """Return the course of tuning a part of a model: judged as it is saved, the best step goes on.
+
+    Parameters
+    ----------
+    settings : Tuning
+        Of the part.
+    device : str
+        Kind of device, such as ``cpu``.
+
+    Returns
+    -------
+    Course
+        With previews at the end alone.
+    """
+    return Course(
+        steps=settings.steps,
+        warmup_steps=settings.warmup_steps,
+        constant_share=settings.constant_share,
+        gradient_clip=settings.gradient_clip,
+        ema_decay=settings.ema_decay,
+        checkpoint_every=settings.judge_every,
+        keep_best=True,
+        preview_every=settings.steps,
+        read_every=read_every_on(device),
+        saves_beside=device != "cpu",
+    )

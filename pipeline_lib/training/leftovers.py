@@ -20,7 +20,7 @@ from pipeline_lib.training.checkpoints import LOCK
 from pipeline_lib.training.publishing import ORDERS
 from pipeline_lib.training.state import FINISHED
 
-STATES = ("finetune", "decoders")
+STATES = ("finetune", "from_scratch", "decoders", "upscalers")
 DELETED = ".deleted-"
 
 

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 import yaml
 
-from pipeline_lib.beginning.command import begin
+from pipeline_lib.beginning.command import begin, folder_to_name
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.sheets import SampleRow
 from pipeline_lib.sheets import read_sheet
@@ -100,6 +100,39 @@ def test_focal_stacks_ask_for_the_noun_alone(laid, tmp_path, monkeypatch):
     assert {row.group for row in listed if row.path.startswith("A03")} == {"A03"}
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("yeast", "yeast"), ("yeast/images", "yeast"), ("yeast/Raw TIFFs/all_data", "yeast")],
+)
+def test_a_project_is_called_by_the_nearest_folder_that_says_what_it_holds(folder, name):
+    assert folder_to_name(Path("/home/someone") / folder) == name
+
+
+@pytest.mark.parametrize("folder", ["/images", "/home/someone/images", "/mnt/disk/images"])
+def test_a_person_s_folder_and_a_disk_name_no_project(folder):
+    assert folder_to_name(Path(folder)) == "images"
+
+
+def test_a_name_that_is_given_names_project_and_concept(laid, tmp_path):
+    done = init(laid / "three", tmp_path, "--name", "CHO cells")
+    assert done.returncode == 0, done.stderr
+    written = yaml.safe_load((tmp_path / "config/cho-cells/config.yaml").read_text())
+    assert written["project"] == "cho-cells" and list(written["concepts"]) == ["cho-cells"]
+
+
+def test_plans_name_the_lines_that_wait_for_a_decision(laid, tmp_path):
+    assert init(laid / "three", tmp_path).returncode == 0
+    config, sheet = (tmp_path / f"config/three/{name}" for name in ("config.yaml", "samples.tsv"))
+    told = snakemake(config, tmp_path, "--dry-run", "tiles_only")
+    number = 1 + sheet.read_text().splitlines().index(
+        next(line for line in sheet.read_text().splitlines() if "# DECIDE:" in line)
+    )
+    assert f"config/three/samples.tsv:{number}: marked DECIDE" in told
+    for path in (config, sheet):
+        path.write_text(path.read_text().replace("# DECIDE: ", "# "))
+    assert "DECIDE" not in snakemake(config, tmp_path, "--dry-run", "tiles_only")
+
+
 def test_few_photographs_say_what_cannot_be_judged(laid, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = "\n".join(begin(laid / "three", None, False, ROOT))
@@ -114,10 +147,10 @@ def test_few_photographs_say_what_cannot_be_judged(laid, tmp_path, monkeypatch):
 
 def test_pictures_that_were_stretched_one_by_one_are_asked_about(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    told = "\n".join(begin(lay_photographs(tmp_path / "data", stretched=True), None, False, ROOT))
+    told = "\n".join(begin(lay_photographs(tmp_path / "photos", stretched=True), None, False, ROOT))
     assert "backgrounds differ by a factor of 2." in told
-    text = (tmp_path / "config/data/config.yaml").read_text()
-    dataset = yaml.safe_load(text)["datasets"]["data-128"]
+    text = (tmp_path / "config/photos/config.yaml").read_text()
+    dataset = yaml.safe_load(text)["datasets"]["photos-128"]
     assert dataset["intensity"] == {"method": "image_percentile"}
     assert "# DECIDE: a scale for each picture?" in text
 
@@ -133,18 +166,18 @@ def test_time_points_of_a_position_are_one_group(laid, tmp_path, monkeypatch):
 
 def test_pictures_of_one_place_with_other_names_are_joined(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lay_photographs(tmp_path / "data")
-    (tmp_path / "data/another.png").write_bytes((tmp_path / "data/cells 2.png").read_bytes())
-    told = "\n".join(begin(tmp_path / "data", None, False, ROOT))
+    lay_photographs(tmp_path / "photos")
+    (tmp_path / "photos/another.png").write_bytes((tmp_path / "photos/cells 2.png").read_bytes())
+    told = "\n".join(begin(tmp_path / "photos", None, False, ROOT))
     assert "another.png and cells 2.png (1.00)" in told
-    groups = {row.path: (row.group, row.role) for row in rows(tmp_path, "data")}
+    groups = {row.path: (row.group, row.role) for row in rows(tmp_path, "photos")}
     assert groups["another.png"] == groups["cells 2.png"] != groups["cells 1.png"]
 
 
 def test_one_place_is_cut_into_parts(tmp_path):
-    (tmp_path / "data").mkdir()
-    tifffile.imwrite(tmp_path / "data/only.tif", field(0, 320))
-    done = init(tmp_path / "data", tmp_path, "--output", "place")
+    (tmp_path / "photos").mkdir()
+    tifffile.imwrite(tmp_path / "photos/only.tif", field(0, 320))
+    done = init(tmp_path / "photos", tmp_path, "--output", "place")
     assert "One place alone" in done.stdout and "image a second place" in done.stdout
     sheet = (tmp_path / "place/samples.tsv").read_text()
     bounds = re.search(r"train\t0:320,0:(\d+)\n.*holdout\t0:320,(\d+):320\n", sheet)
@@ -154,7 +187,7 @@ def test_one_place_is_cut_into_parts(tmp_path):
 
 def test_files_that_cannot_be_read_are_named_with_reasons(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder = lay_photographs(tmp_path / "data")
+    folder = lay_photographs(tmp_path / "photos")
     (folder / "broken.tif").write_bytes(b"II*\0")
     (folder / "{x}.tif").write_bytes(b"II*\0")
     for number in range(9):
@@ -167,12 +200,12 @@ def test_files_that_cannot_be_read_are_named_with_reasons(tmp_path, monkeypatch)
     assert "5_mask.png and 3 more: its name is that of masks" in told
     assert re.search(r"flat\.tif: all pixels are 7", told)
     assert "Passed over: 1 .txt" in told
-    assert {row.path for row in rows(tmp_path, "data")} == {f"cells {k}.png" for k in (1, 2, 3)}
+    assert {row.path for row in rows(tmp_path, "photos")} == {f"cells {k}.png" for k in (1, 2, 3)}
 
 
 def test_nothing_is_overwritten_without_being_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder = lay_photographs(tmp_path / "data")
+    folder = lay_photographs(tmp_path / "photos")
     (tmp_path / "place").mkdir()
     (tmp_path / "place/runs.tsv").write_text("mine")
     with pytest.raises(UserError, match=r"holds runs\.tsv already; .*--overwrite"):
@@ -192,10 +225,10 @@ def test_nothing_is_overwritten_without_being_told(tmp_path, monkeypatch):
     ],
 )
 def test_a_folder_without_pictures_is_refused_in_words(tmp_path, names, words):
-    (tmp_path / "data").mkdir()
+    (tmp_path / "photos").mkdir()
     for name in names:
-        (tmp_path / "data" / name).touch()
-    done = init(tmp_path / "data", tmp_path)
+        (tmp_path / "photos" / name).touch()
+    done = init(tmp_path / "photos", tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert re.search(words, done.stderr)
     assert not (tmp_path / "config").exists()

@@ -8,8 +8,10 @@ from pipeline_lib.beginning.examining import (
     planes_to_brightest,
     planes_to_foreground,
     planes_to_level_ratio,
+    planes_to_refusals,
     planes_to_span,
 )
+from pipeline_lib.imaging.plane_figures import plane_to_figures
 
 
 def discs(diameter: float, side: int = 256, number: int = 9, seed: int = 0):
@@ -44,6 +46,23 @@ def test_foreground_is_the_share_around_objects():
 def test_levels_differ_by_the_factor_that_was_planted():
     assert planes_to_level_ratio([discs(24), 2.5 * discs(36)]) == pytest.approx(2.5, rel=0.02)
     assert planes_to_level_ratio([np.zeros((4, 4))]) == 1
+
+
+def test_the_scale_of_most_is_that_of_the_planes_that_pictures_stand_for():
+    counts = discs(24)
+    planes = {0: counts * 4, 3: counts * 4, 7: counts}
+    assert [*planes_to_refusals(planes, {0: 5, 3: 5, 7: 9})] == [7]
+    assert [*planes_to_refusals(planes, {0: 4, 3: 4, 7: 9})] == [0, 3]
+
+
+def test_a_level_is_that_of_the_quality_check():
+    """The median of two even halves is a value of the plane there, not the mean of both."""
+    usual = discs(24)
+    halves = (np.repeat([300, 3000], 128)[:, None] + usual % 2).astype(np.uint16)
+    level = plane_to_figures(halves).level
+    assert level < 500
+    told = planes_to_refusals({0: usual, 1: halves}, {0: 2, 1: 1})
+    assert f"its level, {level:g}, is" in told[1]
 
 
 def test_bits_in_use():

@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
+    (tmp_path / "photos").mkdir()
+    return tmp_path / "photos"
 
 
 def plan(folder: Path, overwrite: bool = False) -> tuple[Study, dict]:
@@ -59,7 +59,7 @@ def test_axes_that_no_file_says_are_asked_for_and_fit(folder):
         image = np.stack([field(key, defocus_um=float(z)) for z in range(5)])
         tifffile.imwrite(folder / f"{key}.tif", image, photometric="minisblack", metadata=None)
     _, config = plan(folder)
-    assert config["concepts"]["data"]["reading"]["axes"] == "ZYX"
+    assert config["concepts"]["photos"]["reading"]["axes"] == "ZYX"
     assert "# DECIDE: the files do not say what their axes" in Path("place/config.yaml").read_text()
 
 
@@ -68,7 +68,7 @@ def test_true_colour_is_asked_about(folder):
         grey = (field(key) / 16).astype(np.uint8)
         Image.fromarray(np.stack([grey, grey // 2, grey], -1)).save(folder / f"{key}.png")
     _, config = plan(folder)
-    assert config["concepts"]["data"]["reading"] == {"colour": "luminance"}
+    assert config["concepts"]["photos"]["reading"] == {"colour": "luminance"}
 
 
 def test_positions_of_one_file_are_rows_and_groups_of_their_own(folder):
@@ -76,8 +76,8 @@ def test_positions_of_one_file_are_rows_and_groups_of_their_own(folder):
         for key in range(4):
             tiff.write(field(key), photometric="minisblack", metadata={"Name": f"place {key}"})
     study, _ = plan(folder)
-    assert len(study.sources["data"]) == 4
-    assert len({region.group for region in study.regions["data"]}) == 4
+    assert len(study.sources["photos"]) == 4
+    assert len({region.group for region in study.regions["photos"]}) == 4
 
 
 def test_a_blank_position_of_a_file_is_left_out_alone(folder):
@@ -89,7 +89,7 @@ def test_a_blank_position_of_a_file_is_left_out_alone(folder):
     assert "Left out: 1 picture, or" in told
     assert "  all.ome.tif position place 2: all pixels are 7" in told
     study, _ = plan(folder, overwrite=True)
-    listed = {source.reading.position for source in study.sources["data"].values()}
+    listed = {source.reading.position for source in study.sources["photos"].values()}
     assert listed == {f"place {key}" for key in (0, 1, 3)}
 
 
@@ -102,7 +102,7 @@ def test_long_series_of_micro_manager_are_listed_once(folder, positions):
             image = planes(number, 1, 2, 1, 1)
             micro_manager_stack(path, image, summary, position=number, time=2 * part)
     study, _ = plan(folder)
-    listed = sorted(source.path.name for source in study.sources["data"].values())
+    listed = sorted(source.path.name for source in study.sources["photos"].values())
     assert listed == [f"a_MMStack_Pos{number}.ome.tif" for number in range(positions)]
 
 
@@ -123,9 +123,9 @@ def test_kinds_in_folders_are_concepts_with_a_run_each(folder):
 def test_a_time_lapse_in_one_file_is_one_place_with_all_its_frames(folder):
     save_stack(folder / "movie.ome.tif", planes(0, 6), "TYX")
     study, _ = plan(folder)
-    regions = study.regions["data"]
+    regions = study.regions["photos"]
     assert sorted(region.role for region in regions) == ["holdout", "train"]
-    assert study.sources["data"][regions[0].source].reading.t == "all"
+    assert study.sources["photos"][regions[0].source].reading.t == "all"
 
 
 def test_small_fields_get_small_tiles_and_class_images(folder):
@@ -143,4 +143,28 @@ def test_names_with_special_letters_come_through_the_sheet(folder, name):
     for key, other in enumerate((name, "other.tif", "third.tif")):
         tifffile.imwrite(folder / other, field(key))
     study, _ = plan(folder)
-    assert {source.path.name for source in study.sources["data"].values()} >= {name}
+    assert {source.path.name for source in study.sources["photos"].values()} >= {name}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda image: image * 16, "all values are multiples of 16, where the concept has"),
+        (lambda image: (image // 16).astype(np.uint8), "uint8 pixels of level"),
+        (lambda image: image // 6, "its level, "),
+    ],
+)
+def test_pictures_of_another_scale_are_told_as_the_quality_check_will_refuse_them(
+    folder, change, reason
+):
+    for key in range(6):
+        image = field(key)
+        tifffile.imwrite(folder / f"{key}.tif", change(image) if key in (1, 4) else image)
+    told = "\n".join(begin(folder, Path("place"), False, ROOT))
+    assert "2 of 6 pictures will be refused by the quality check" in told
+    assert f"    1.tif: {reason}" in told and f"    4.tif: {reason}" in told
+    assert "2.tif" not in told and "intensity" not in told
+    _, config = plan(folder, overwrite=True)
+    assert "intensity" not in config["datasets"]["photos-128"]
+    sheet = Path("place/samples.tsv").read_text()
+    assert "# DECIDE: what of 1.tif, 4.tif? The quality check will refuse them, for" in sheet

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import tifffile
 from pipeline_lib.beginning.finding import Picture, folder_to_found
 from pipeline_lib.beginning.looking import doubt_focus, pictures_to_readings, read_planes
 from pipeline_lib.beginning.proposing import pictures_to_proposal
+from pipeline_lib.beginning.telling import proposal_to_lines
 from pipeline_lib.imaging.reading import read_field
 from pipeline_lib.settings.base import UserError
 from tests.beginning.folders import save_stack
@@ -25,6 +27,19 @@ def lay(folder: Path, *curves: tuple[int, ...], word: str = "") -> list[Picture]
         planes = np.stack([2000 + contrast * pattern for contrast in curve])
         save_stack(folder / f"{word}{number:02d}.ome.tif", planes.astype(np.uint16), "ZYX")
     return list(folder_to_found(folder).pictures)
+
+
+def test_memory_does_not_grow_with_the_pictures(tmp_path):
+    for number in range(30):
+        image = np.random.default_rng(number).integers(0, 4000, (256, 256)).astype(np.uint16)
+        tifffile.imwrite(tmp_path / f"{number}.tif", image, photometric="minisblack")
+    pictures = folder_to_found(tmp_path).pictures
+    tracemalloc.start()
+    planes, refused = read_planes(tmp_path, pictures, [{}] * 30)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(planes) == 30 and not refused
+    assert peak < 15 * image.nbytes
 
 
 @pytest.mark.parametrize(
@@ -109,6 +124,32 @@ def test_of_many_pictures_the_next_of_a_group_is_read_where_the_first_is_blank(t
     proposal, refused = pictures_to_proposal("a", pictures, tmp_path, 128)
     assert [one.path for one in refused] == [f"pos{p}_t00{t}.tif" for p in (0, 1) for t in (0, 1)]
     assert proposal is not None and len(proposal.pictures) == 60
+
+
+def lay_scales(folder: Path, lengths: dict[str, int], factors: dict[str, int]) -> None:
+    """Lay time points of positions, each position on its own scale."""
+    for position, length in lengths.items():
+        for time in range(length):
+            noise = np.random.default_rng((ord(position[-1]), time)).normal(1000, 10, (64, 64))
+            counts = noise.astype(np.uint16) * factors[position]
+            tifffile.imwrite(folder / f"{position}_t{time:03d}.tif", counts)
+
+
+def test_of_many_pictures_the_scale_of_most_is_that_of_pictures_not_of_groups(tmp_path):
+    lay_scales(tmp_path, {"pos0": 10, "pos1": 10, "pos2": 50}, {"pos0": 16, "pos1": 16, "pos2": 1})
+    proposal, _ = pictures_to_proposal("a", folder_to_found(tmp_path).pictures, tmp_path, 128)
+    assert proposal is not None and [*proposal.apart] == ["pos0_t000.tif", "pos1_t000.tif"]
+    told = "\n".join(proposal_to_lines(proposal))
+    assert "2 of the 3 pictures that were looked at will be refused by the quality check" in told
+
+
+def test_a_scale_counts_once_for_each_time_point_of_a_file(tmp_path):
+    draw = np.random.default_rng(0)
+    for number, (length, factor) in enumerate([(1, 16), (1, 16), (5, 1)]):
+        planes = draw.normal(1000, 10, (length, 64, 64)).astype(np.uint16) * factor
+        save_stack(tmp_path / f"pos{number}.ome.tif", planes, "TYX")
+    proposal, _ = pictures_to_proposal("a", folder_to_found(tmp_path).pictures, tmp_path, 128)
+    assert proposal is not None and [*proposal.apart] == ["pos0.ome.tif", "pos1.ome.tif"]
 
 
 def test_many_pictures_of_which_all_are_blank_are_all_refused(tmp_path):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -24,6 +22,7 @@ from pipeline_lib.settings.base import UserError
 from pipeline_lib.training import stopping
 from tests.decoder.planted import DecoderBench
 from tests.dreambooth.workbench import load_script
+from tests.separate_processes import finish, kill, seconds_to_finish, start
 
 Benches = Callable[[str], DecoderBench]
 LEARNING = {
@@ -182,34 +181,19 @@ def test_a_killed_tuning_ends_as_an_unbroken_one(
 ) -> None:
     bench = decoder_benches("tiny")
     unbroken, cut = (bench.paths(tmp_path / name) for name in ("unbroken", "cut"))
-    started = time.monotonic()
-    assert os.WIFEXITED(ended(in_fork(bench, unbroken)))
-    seconds = time.monotonic() - started
+    seconds = seconds_to_finish(tune_and_judge_at_each_step, unbroken, threads=1)
+    cut_short = []
     for share in (0.3 + 0.15 * number, 0.3 + 0.1 * number):
-        child = in_fork(bench, cut)
+        tuning = start(tune_and_judge_at_each_step, cut, threads=1)
         time.sleep(share * seconds)
-        os.kill(child, signal.SIGKILL)
-        ended(child)
-    assert ended(in_fork(bench, cut)) == 0
+        cut_short.append(kill(tuning))
+    assert cut_short[0]
+    finish(tune_and_judge_at_each_step, cut, threads=1)
     assert outcome(cut) == outcome(unbroken)
 
 
-def in_fork(bench: DecoderBench, paths: Namespace) -> int:
-    """Start a tuning of some steps that is judged at each, and return its process."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        torch.set_num_threads(1)
-        tune(bench, paths, steps=8, judge_every=1)
-    except BaseException:
-        os._exit(1)
-    os._exit(0)
-
-
-def ended(child: int) -> int:
-    """Wait for a process and return its status."""
-    return os.waitpid(child, 0)[1]
+def tune_and_judge_at_each_step(paths: Namespace) -> None:
+    load_script("tune_decoder").tune_decoder(DecoderBench.stage(steps=8, judge_every=1), paths)
 
 
 def outcome(paths: Namespace) -> tuple[Any, ...]:

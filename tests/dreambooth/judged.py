@@ -11,7 +11,7 @@ import torch
 
 from pipeline_lib.evaluation.extractors.contract import Extractor
 from pipeline_lib.imaging.stacks import read_stack, write_planes
-from tests.dreambooth.workbench import SIZE, Workbench
+from tests.dreambooth.workbench import Workbench
 
 SIDE = 8
 PLACES = {
@@ -48,15 +48,17 @@ def _as_is(images: torch.Tensor) -> torch.Tensor:
     return images
 
 
-def judging_paths(bench: Workbench, folder: Path, concepts: int = 1) -> dict[str, Any]:
-    """Write what judges a training, and return its paths."""
+def judging_paths(bench: Workbench | Path, folder: Path, concepts: int = 1) -> dict[str, Any]:
+    """Write what judges a training on a bench's tiles, or a folder's, and return its paths."""
+    tiles = bench if isinstance(bench, Path) else bench.folder
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("train.tif", "validation.tif", "train-roundtrip.tif"):
-        shutil.copy(bench.folder / name, folder / name)
+        shutil.copy(tiles / name, folder / name)
     trained = read_stack(folder / "train.tif")
+    side = trained.shape[1]
     write_planes(folder / "train-regions.tif", list(trained))
     split = "source\tplane\ty0\ty1\tx0\tx1\tgroup\trole\tcaption\n"
-    split += "".join(f"t{k}\t0\t0\t{SIZE}\t0\t{SIZE}\tt{k}\ttrain\t\n" for k in range(len(trained)))
+    split += "".join(f"t{k}\t0\t0\t{side}\t0\t{side}\tt{k}\ttrain\t\n" for k in range(len(trained)))
     (folder / "split.tsv").write_text(split)
     for role in ("train", "validation"):
         count = len(read_stack(folder / f"{role}.tif"))

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,36 +13,21 @@ from diffusers import DiffusionPipeline
 
 from pipeline_lib.files import read_json
 from pipeline_lib.models.loading import BaseModel, load_model
+from tests.dreambooth.killing import kill_and_compare
 from tests.dreambooth.workbench import SIZE, Workbench
 
-ROOT = Path(__file__).parents[2]
 PICTURE = {"num_inference_steps": 3, "guidance_scale": 3.0, "height": SIZE, "width": SIZE}
 LORA = {"method": "lora", "lora_rank": 2, "lora_targets": "all"}
 
 
-def kill_and_compare(bench: Workbench, out: Path, rounds: int, **training: Any) -> None:
-    """Let trainings be killed twice each and compare their ends with that of an unbroken one."""
-    given = (bench.folder, out, str(rounds), json.dumps(training))
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.dreambooth.killing", *given],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "2"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert finished.stdout.count("equal") == rounds
-
-
-@pytest.mark.parametrize("rounds", [2, pytest.param(12, marks=pytest.mark.long)])
-def test_the_embedded_model_ends_the_same_after_kills(
-    workbenches: Callable[[str], Workbench], tmp_path: Path, rounds: int
-) -> None:
-    kill_and_compare(workbenches("embedded"), tmp_path, rounds)
-
-
 LONG = pytest.mark.long
+
+
+@LONG
+def test_the_embedded_model_ends_the_same_after_kills(
+    workbenches: Callable[[str], Workbench], tmp_path: Path
+) -> None:
+    kill_and_compare(workbenches("embedded"), tmp_path, rounds=12)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +36,7 @@ LONG = pytest.mark.long
         pytest.param("sd15", {}, id="sd15-full", marks=LONG),
         pytest.param("sd21", {}, id="sd21-full", marks=LONG),
         pytest.param("sdxl", {}, id="sdxl-full"),
-        pytest.param("sd15", LORA, id="sd15-lora"),
+        pytest.param("sd15", LORA, id="sd15-lora", marks=LONG),
         pytest.param("sd21", LORA, id="sd21-lora", marks=LONG),
         pytest.param("sdxl", LORA, id="sdxl-lora", marks=LONG),
     ],

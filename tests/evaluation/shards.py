@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from pipeline_lib.imaging.digests import pixels_to_sha256
 from pipeline_lib.imaging.stacks import write_stack
 from pipeline_lib.imaging.writing import image_to_tiff
 from pipeline_lib.sampling import shard_files
-from pipeline_lib.sampling.manifests import ManifestRow, pixels_to_sha256
+from pipeline_lib.sampling.manifests import ManifestRow
 
 Images = npt.NDArray[np.uint8]
 

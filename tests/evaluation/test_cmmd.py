@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.evaluation.cmmd import (
@@ -77,7 +77,6 @@ def test_one_distribution_has_a_cmmd_of_zero_and_a_published_one_above():
     assert published.mean() == pytest.approx(1000 * 0.01 * 2 / 15, rel=0.1)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.floats(0.01, 100))
 def test_lengths_do_not_count(seed, scale):
     x, y = np.random.default_rng(seed).normal(size=(2, 5, 3))

@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from pipeline_lib.evaluation.concept_copies import Searched, search_copies
-from pipeline_lib.evaluation.image_sets import Described, ImageSet, Regions
+from pipeline_lib.evaluation.image_sets import Described, ImageSet, MappedRegions
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.imaging.views import modality_to_views
 from pipeline_lib.settings.evaluation import EvaluationSettings
@@ -31,7 +31,7 @@ def searched():
     rows = tuple(SplitRow(f"f{k}", 0, 0, 64, 0, 64, "g", "train", "") for k in range(4))
     return Searched(
         train=described(9, train),
-        regions=Regions(tuple(train), rows),
+        regions=MappedRegions(tuple(train), rows),
         remembered=train,
         decoded=ndimage.gaussian_filter(train, (0, 0.7, 0.7)),
         sets={name: described(k, one) for k, (name, one) in enumerate(images.items())},

@@ -15,7 +15,7 @@ from pipeline_lib.evaluation.concept_metrics import (
     shared_origins,
 )
 from pipeline_lib.evaluation.embedding_rows import ExtractorFacts
-from pipeline_lib.evaluation.image_sets import Described, ImageSet, Regions
+from pipeline_lib.evaluation.image_sets import Described, ImageSet, MappedRegions
 from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.settings.evaluation import EvaluationSettings
@@ -52,7 +52,7 @@ def sets():
         roundtrip=described(1, ndimage.gaussian_filter(holdout, (0, 0.7, 0.7)), shift=0.1),
         tuned=described(2, tuned, shift=0.2),
         untuned=described(3, draw_fields(3, 6, 64), shift=2.0),
-        regions=Regions(tuple(train), rows),
+        regions=MappedRegions(tuple(train), rows),
         decoded=ndimage.gaussian_filter(train[::2], (0, 0.7, 0.7)),
         decoded_numbers=np.arange(0, 8, 2),
         pixel_size_um=0.5,

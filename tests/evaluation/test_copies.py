@@ -90,7 +90,15 @@ PLANTS = {
 }
 
 
-@pytest.mark.parametrize("plant", PLANTS)
+# Those that differ little from others: they wait for the tests that take minutes.
+ALIKE = {"gain", "offset", "autoencoder", "autoencoder and noise", "view 1", "view 4"}
+ALIKE |= {f"moved by {shift:g}" for shift in (1, 2, 3.3, 5)}
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [pytest.param(name, marks=pytest.mark.long if name in ALIKE else ()) for name in PLANTS],
+)
 def test_planted_copies_are_found(world, plant):
     fields, prepared, threshold, _ = world
     found = images_to_matches(PLANTS[plant](fields), prepared, VIEWS)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.evaluation.dreambooth_scores import (
@@ -77,7 +77,6 @@ def test_one_image_again_and_again_has_no_diversity():
     assert embeddings_to_diversity(opposite, ["x", "x"]) == pytest.approx(2)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 6), st.integers(1, 6), st.floats(0.01, 100))
 def test_similarities_are_bounded_symmetric_and_blind_to_length(seed, first, second, scale):
     generator = np.random.default_rng(seed)

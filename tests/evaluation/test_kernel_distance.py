@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.evaluation.intervals import images_to_blocks, jackknife_estimate
@@ -81,7 +81,6 @@ def test_a_faithful_round_trip_looks_too_near_unless_its_pairs_are_left_out():
     assert abs(np.mean(left_out)) < 0.01 * abs(np.mean(kept))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(2, 6), st.integers(2, 6))
 def test_is_symmetric_and_blind_to_order(seed, first, second):
     generator = np.random.default_rng(seed)
@@ -150,7 +149,6 @@ def test_one_unit_alone_leaves_out_each_image_with_itself():
     assert found(np.ones(1, bool), np.ones(9, bool)) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 7), st.integers(1, 7), st.integers(1, 4))
 def test_sums_and_counts_are_those_of_single_pairs(seed, first, second, origins):
     """Units and origins cross: some pairs of two units are left out and others are not."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.evaluation.intervals import images_to_blocks, jackknife_estimate
@@ -176,7 +176,6 @@ def test_a_unit_left_out_equals_its_images_left_out():
         assert found == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(6, 12), st.integers(6, 12), st.floats(0.1, 10))
 def test_are_blind_to_order_place_turn_and_scale(seed, first, second, scale):
     generator = np.random.default_rng(seed)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from scipy.stats import mannwhitneyu
@@ -57,7 +57,6 @@ def test_copies_alone_are_at_the_ends_of_both_ranges():
     assert found.nearer_share(*everything(found)) == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1), st.lists(st.integers(0, 5), min_size=1))
 def test_the_share_is_that_of_mann_and_whitney(unseen, own):
     """One training tile at 0 on a line; ties count half."""

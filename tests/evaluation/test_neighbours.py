@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
@@ -34,7 +34,6 @@ def test_centring_saves_the_digits_of_features_far_from_zero():
     assert found == pytest.approx(cdist(x, y, "sqeuclidean"), rel=1e-7)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
 def test_the_nearest_of_each_unit_are_those_of_a_sorted_list(seed, first, second, neighbours):
     generator = np.random.default_rng(seed)
@@ -72,7 +71,6 @@ def test_identical_features_have_no_distance():
     assert expanded.max() > 0.1
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 9), st.integers(0, 9))
 def test_the_nearest_is_that_of_all_pairs_of_other_origins(seed, first, second):
     generator = np.random.default_rng(seed)

@@ -29,7 +29,7 @@ def split(values, counts):
     return by_image
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(few_values, few_values)
 def test_the_effect_counts_the_pairs(reference, sample):
     pairs = np.sign(np.subtract.outer(np.array(sample), np.array(reference)))

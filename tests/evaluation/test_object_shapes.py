@@ -29,7 +29,7 @@ def disc(side, centre, radius):
     return labels
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(masks)
 def test_shapes_are_those_of_a_slow_reference(mask):
     labels = label(mask)
@@ -84,7 +84,7 @@ def test_objects_at_each_side_are_at_the_rim(corner, at_rim):
     assert boxes_to_rim(boxes, labels.shape).tolist() == [False, at_rim]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 12), st.integers(0, 2**32 - 1))
 def test_nearest_neighbours_are_those_of_all_pairs(count, seed):
     points = np.random.default_rng(seed).integers(0, 9, (count, 2)).astype(float)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
@@ -98,7 +98,6 @@ def test_a_field_alone_has_no_folds():
     assert np.isnan([found.accuracy, found.area]).all() and found.folds == 0
 
 
-@settings(deadline=None)
 @given(st.data(), st.integers(2, 25), st.integers(2, 25))
 def test_folds_tear_no_origin_and_hold_both_sets(data, first, second):
     """Origins may be on both sides, as those of a round trip and of shared fields are."""

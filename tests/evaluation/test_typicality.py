@@ -16,7 +16,7 @@ def slow(features, tiles, neighbours):
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     arrays(float, (6, 3), elements=st.floats(-9, 9, width=32)),
     arrays(float, (7, 3), elements=st.floats(-9, 9, width=32)),

@@ -9,13 +9,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from pipeline_lib.imaging.class_images import fields_to_class_images
 from pipeline_lib.imaging.intensity import IntensityMap, fit_intensity, intensity_to_losses
 from pipeline_lib.imaging.quality import fields_to_quality
 from pipeline_lib.imaging.quality_pictures import verdicts_to_picture
+from pipeline_lib.imaging.regions import planes_to_mean
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.imaging.tiling import regions_to_tiles
 from pipeline_lib.settings.intensity import IntensitySettings
 from pipeline_lib.settings.quality import QualitySettings
+from pipeline_lib.settings.real_priors import RealPrior
 from pipeline_lib.settings.tiling import TilingSettings
 
 COUNT, SIDE, AT_ONCE = 12, 96, 2
@@ -59,8 +62,17 @@ def cut(planes):
     regions_to_tiles(rows, planes, {"a": None}, IntensityMap(900, 1100), TilingSettings(size=32))
 
 
-@pytest.mark.parametrize("stage", [judge, map_to_8_bits, cut])
+def cut_class_images(planes):
+    prior = RealPrior(class_prompt="cells", size=32, count=20)
+    assert len(fields_to_class_images({"a": planes}, prior)) == 20
+
+
+@pytest.mark.parametrize("stage", [judge, map_to_8_bits, cut, cut_class_images, planes_to_mean])
 def test_a_stage_goes_by_plane(stage):
     planes = Watched()
-    stage(planes)
+    gc.freeze()  # what others made is not looked through at every plane
+    try:
+        stage(planes)
+    finally:
+        gc.unfreeze()
     assert 0 < planes.most <= AT_ONCE

@@ -251,7 +251,7 @@ def pairs_of_stacks(draw: st.DrawFn) -> tuple[Stack, Stack]:
     return real, to_bytes(ndimage.gaussian_filter(real.astype(float), (0, 1, 1)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs_of_stacks(), st.integers(0, 2**64 - 1))
 def test_any_stacks_give_finite_noise(stacks: tuple[Stack, Stack], key: int) -> None:
     real, decoded = stacks

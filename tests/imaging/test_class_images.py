@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.imaging.class_images import fields_to_class_images
+from pipeline_lib.imaging.field_files import FieldFile
 from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.reading import ReadingSettings
 from pipeline_lib.settings.real_priors import RealPrior
 
 FIXED = {"method": "fixed", "low": 0, "high": 255}
@@ -84,3 +88,12 @@ def test_files_of_several_types_have_each_its_own_map() -> None:
     told = prior(intensity={"method": "image_percentile"}, count=8)
     images = fields_to_class_images(fields, told)
     assert sorted(set(images[:, 0, 0].tolist())) == [0, 255]
+
+
+def test_files_and_arrays_give_equal_images(tmp_path: Path) -> None:
+    counts = np.random.default_rng(0).integers(0, 4000, (3, 40, 70)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", counts, photometric="minisblack")
+    file = FieldFile(tmp_path / "a.tif", ReadingSettings(axes="TYX"))
+    told = prior(count=6, intensity={})
+    whole, by_plane = (fields_to_class_images({"a": one}, told) for one in (counts, file))
+    assert np.array_equal(whole, by_plane)

@@ -134,7 +134,7 @@ def test_a_width_of_a_pixel_that_is_no_number_is_unknown(tmp_path, width):
     assert field.pixel_size_um is None and "pixel size is unknown" in field.warnings[0]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(["ome.tif", "tif", "png", "jpg"]), st.integers(0, 2**32), st.integers(1, 12))
 def test_damaged_files_are_refused_or_read_but_never_crash(kind, seed, number):
     random = np.random.default_rng(seed)
@@ -188,6 +188,6 @@ def test_two_thousand_known_headers_take_well_under_a_second(tmp_path):
         path.hardlink_to(first)
     cache = tmp_path / "headers.json"
     HeaderCache(cache).headers(paths)
-    begun = time.monotonic()
+    begun = time.process_time()
     assert len(HeaderCache(cache).headers(paths)) == 2000
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1

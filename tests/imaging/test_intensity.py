@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -41,7 +41,6 @@ def percentiles(draw):
     return {"low_percentile": low, "high_percentile": draw(st.floats(low + 1, 100))}
 
 
-@settings(deadline=None)
 @given(pictures(), percentiles())
 def test_the_map_is_monotone_and_undone_within_half_a_grey_level(picture, chosen):
     low, high = images_to_percentiles([picture], tuple(chosen.values()))
@@ -65,7 +64,6 @@ def test_every_grey_level_survives_the_way_to_counts_and_back(low, span):
     np.testing.assert_array_equal(intensity.apply(intensity.inverse(grey)), grey)
 
 
-@settings(deadline=None)
 @given(st.lists(pictures(), min_size=1, max_size=3), percentiles())
 def test_percentiles_are_those_of_all_pixels_together(found, chosen):
     images = [image for image in found if image.dtype == found[0].dtype]

@@ -115,6 +115,6 @@ def test_a_hundred_fields_take_seconds():
     smooth = ndimage.gaussian_filter(draw.standard_normal((1200, 1200)).astype(np.float32), 2)
     places = draw.integers(0, 600, (100, 2))
     planes = [smooth[y : y + 512, x : x + 512] for y, x in places]
-    start = time.perf_counter()
+    start = time.process_time()
     assert planes_to_near_duplicates(planes)
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30

@@ -57,9 +57,9 @@ def test_planes_that_were_not_compared_show_the_place_of_their_field(planes):
 
 def test_many_planes_and_pairs_take_well_under_a_second():
     rows = [row(source, "train", plane=plane) for source in "ab" for plane in range(300)]
-    begun = time.monotonic()
+    begun = time.process_time()
     refuse_same_places(rows, [pair()] * 300)
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_pairs_are_read_as_they_were_written():

@@ -22,9 +22,7 @@ from pipeline_lib.settings.base import UserError
 TYPES = [np.uint8, np.uint16, np.int16, np.uint32, np.float16, np.float32, np.float64]
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_stack_comes_back(tmp_path, data):
     dtype = data.draw(st.sampled_from(TYPES))

@@ -10,9 +10,7 @@ from pipeline_lib.imaging.tiling import Tile
 words = st.text(st.characters(exclude_categories=["C"]), max_size=20)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.builds(SplitRow, source=words, group=words, role=words, caption=words)))
 def test_a_split_comes_back(tmp_path, rows):
     table = split_to_table(Split(tuple(rows), False, ()))

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import resource
+import time
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,7 +63,7 @@ def test_tiles_cover_a_picture(height, width, stride):
     assert seen.all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.integers(0, 30), st.integers(0, 30), st.integers(40, 70), st.integers(40, 70),
     st.sampled_from([1.0, 0.9, 1.37, 2.0]), st.integers(5, 40),
@@ -158,6 +162,14 @@ def test_the_quota_of_empty_tiles(shares, minimum, quota):
     assert not could_add or (empty + 1) > quota * (len(kept) + 1) - 1e-6
 
 
+def test_a_hundred_thousand_tiles_take_seconds():
+    tiles = shares_to_tiles([(number % 3) / 2 for number in range(100_000)])
+    begun = time.process_time()
+    kept = tiles_to_kept(tiles, TilingSettings(size=32, minimum_foreground=0.4))
+    assert len(kept) == 74_073  # two thirds, and a tenth of all that stay
+    assert time.process_time() - begun < 10
+
+
 def test_empty_tiles_are_left_out_and_full_ones_stay():
     """A textured square on quiet noise: only tiles that touch it have foreground."""
     draw = np.random.default_rng(0)
@@ -203,7 +215,7 @@ def test_fields_of_different_magnification_are_brought_to_the_largest_pixels_if_
 # --- random tiles --------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 5), st.integers(32, 60), st.integers(32, 60), st.integers(1, 9))
 def test_random_tiles_stay_inside_their_region_and_are_the_same_again(seed, height, width, count):
     chosen = TilingSettings(size=32, random_tiles=count, seed=seed)
@@ -232,6 +244,38 @@ def test_seed_and_plane_move_random_tiles():
     moved = TilingSettings(size=32, random_tiles=6, seed=1)
     other = [(tile.y, tile.x) for tile in cut(rows, {"a": field}, {"a": None}, WIDE, moved).tiles]
     assert len(set(places)) == 12 and not set(places) & set(other)
+
+
+def test_memory_grows_neither_with_regions_nor_with_tiles(tmp_path):
+    """Counts that repeat each other, in a folder for what is cut, which is empty afterwards."""
+    field = np.broadcast_to(noise(128, 128), (60, 128, 128))
+    rows = [row(plane=plane, box=(0, 128, 0, 128)) for plane in range(60)]
+    settings = TilingSettings(size=64)
+    tracemalloc.start()
+    tiles = cut(rows, {"a": field}, {"a": None}, WIDE, settings, tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert tiles.images.shape == (60 * 4, 64, 64)
+    assert peak < 100 * 128 * 128  # regions and tiles are 60 such each
+    assert list(tmp_path.iterdir()) == []
+    in_memory = cut(rows[:2], {"a": field}, {"a": None}, WIDE, settings)
+    np.testing.assert_array_equal(tiles.images[:8], in_memory.images)
+    np.testing.assert_array_equal(tiles.regions[1], in_memory.regions[1])
+    none = cut([], {"a": field}, {"a": None}, WIDE, settings, tmp_path)
+    assert none.images.shape == (0, 64, 64)
+
+
+def test_the_number_of_regions_is_not_bound_by_that_of_open_files(tmp_path):
+    fields = {"a": np.broadcast_to(noise(40, 40), (120, 40, 40))}
+    rows = [row(plane=plane, box=(0, 40, 0, 33 + plane % 8)) for plane in range(120)]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
+    try:
+        tiles = cut(rows, fields, {"a": None}, WIDE, TilingSettings(size=32), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    for region, one in zip(tiles.regions, rows, strict=True):
+        np.testing.assert_array_equal(region, WIDE.apply(fields["a"][0][:, : one.x1]))
 
 
 def test_cutting_keeps_type_and_order():

@@ -65,3 +65,10 @@ def test_regions_are_evened_out_as_they_are_read(tmp_path):
     (tmp_path / "none.tif").write_text("no image")
     with pytest.raises(UserError, match=r"the blank field .*none\.tif"):
         read_blank(tmp_path / "none.tif", ReadingSettings())
+
+
+def test_several_planes_of_a_blank_field_are_averaged(tmp_path):
+    planes = np.rint(np.stack([0.8 * LAMP, 1.1 * LAMP, LAMP])).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "blank.tif", planes, ome=True, metadata={"axes": "TYX"})
+    blank = read_blank(tmp_path / "blank.tif", ReadingSettings())
+    np.testing.assert_allclose(blank, planes.mean(axis=0))

@@ -40,9 +40,7 @@ def test_image_scale_and_provenance_survive(tmp_path, dtype, size):
     assert read_provenance(tmp_path / "a.ome.tif") == origin
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.text(), values, max_size=4), st.booleans())
 @pytest.mark.parametrize("write", [write_image, write_plain_image])
 def test_any_provenance_comes_back(tmp_path, write, origin, synthetic):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import types
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 
 from pipeline_lib.models import devices
 from pipeline_lib.models.devices import default_device, take_gpu
+from tests.separate_processes import CONTEXT
 
 NAMES = ["uuid-a", "uuid-b"]
 
@@ -56,9 +56,8 @@ def test_a_single_gpu_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_jobs_side_by_side_take_different_gpus_and_give_them_back(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    taken, done = context.Queue(), context.Event()
-    other = context.Process(target=hold_first, args=(tmp_path, taken, done))
+    taken, done = CONTEXT.Queue(), CONTEXT.Event()
+    other = CONTEXT.Process(target=hold_first, args=(tmp_path, taken, done))
     other.start()
     assert taken.get(timeout=60) == 0
     assert take_gpu(NAMES, tmp_path) == 1

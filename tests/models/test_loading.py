@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipeline_lib.models.decoders import load_autoencoder
 from pipeline_lib.models.loading import load_model, precision_to_dtype
 from pipeline_lib.settings.base import UserError
 
@@ -28,6 +29,25 @@ def test_a_trained_folder_is_loaded_by_its_card(toy_card, tmp_path):
     loaded = load_model(card)
     assert loaded.folder == tmp_path / "model"
     assert loaded.card["name"] == "run"
+
+
+def test_what_is_written_again_does_not_tell_where_it_was_read(toy_card, tmp_path):
+    said = []
+    for name in ("one", "another"):
+        folder = tmp_path / name
+        shutil.copytree(toy_card("sd15").with_name("model"), folder)
+        (tmp_path / f"{name}.json").write_text(json.dumps({"folder": str(folder)}))
+        loaded = load_model(tmp_path / f"{name}.json")
+        for part in (
+            loaded.unet,
+            loaded.vae,
+            *loaded.text_encoders,
+            load_autoencoder(folder, "cpu"),
+        ):
+            part.save_pretrained(folder / "again")
+            said.append((folder / "again" / "config.json").read_text())
+    assert said[:4] == said[4:]
+    assert str(tmp_path) not in "".join(said)
 
 
 def test_half_precision_spares_the_autoencoder(toy_card):

@@ -64,7 +64,7 @@ def pairs(folder):
     return list(zip(readers, theirs, strict=True))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=TEXTS)
 def test_texts_are_split_and_counted_as_by_transformers(pairs, text):
     for ours, theirs in pairs:

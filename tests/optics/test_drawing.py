@@ -11,7 +11,7 @@ from pipeline_lib.optics.placement import DENSITIES
 from pipeline_lib.settings.base import UserError
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(st.integers(0, 2**63), st.integers(0, 2**31)), st.sampled_from([None, *KINDS]))
 def test_settings_are_plausible_and_a_function_of_their_key(key, kind):
     scene = draw_scene_settings(key, kind)

@@ -150,6 +150,12 @@ def test_the_data_card_is_the_hubs(release):
     assert "unused" not in card.text and "/home" not in card.text
 
 
+def test_a_file_that_two_concepts_use_is_counted_once(release):
+    """The fixture's sources have one hash: they are one file by two names."""
+    assert "Trained on parts of 1 file:" in (release / "README.md").read_text()
+    assert "It has seen parts of 1 file;" in (release / "model_card.md").read_text()
+
+
 def test_a_release_without_a_licence_says_so(inputs):
     card = DatasetCard((inputs.give_out("unlicensed") / "README.md").read_text())
     assert card.data.license is None

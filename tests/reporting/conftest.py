@@ -298,7 +298,10 @@ def write_run(folder, concepts=("cells",), title="Report"):
         "name": "demo",
         "base": "brightfield-tiny",
         "licence": "MIT",
-        "concepts": {name: {"identifier": "zqx", "noun": name, "tiles": 12} for name in concepts},
+        "concepts": {
+            name: {"identifier": "zqx", "noun": name, "tiles": 12, "dataset": name}
+            for name in concepts
+        },
         "settings": {"training": {"steps": 60, "learning_rate": 5e-6, "seed": 0}},
         "provenance": {
             "stage": "finetune",
@@ -352,6 +355,7 @@ def study_paths(folder, runs, tiles, seconds):
     """Write what the study's page needs of some runs that differ in tiles and minutes."""
     folder.mkdir(exist_ok=True)
     paths = {"metrics": [], "histories": [], "models": [], "page": folder / "index.html"}
+    paths["holdout_tiles"] = runs[0].paths["holdout_tiles"]
     for place, run in enumerate(runs):
         card = json.loads((run.paths["model"] / TRAINED_CARD).read_text())
         for concept in card["concepts"].values():

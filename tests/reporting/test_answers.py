@@ -225,7 +225,7 @@ evidences = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(evidences)
 def test_no_evidence_gives_contradictory_answers(evidence):
     answers = evidence_to_answers(evidence)
@@ -252,7 +252,7 @@ def test_no_evidence_gives_contradictory_answers(evidence):
         assert text.endswith(".") and "  " not in text and "nan" not in text
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.sampled_from(range(len(good_rows()))), max_size=12, unique=True),
     st.lists(st.sampled_from(range(len(good_rows()))), max_size=12, unique=True),

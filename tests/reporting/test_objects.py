@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.reporting.object_figures import panels_to_png
@@ -80,7 +80,6 @@ def test_properties_and_sets_without_objects_are_left_out(objects):
     assert len(panels_to_png(objects_to_panels(real, "cells"))) > 1000
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 50), min_size=1, max_size=60), st.integers(1, 9))
 def test_bins_are_equal_and_shares_are_those_of_all_objects(numbers, count):
     values = np.array(numbers)

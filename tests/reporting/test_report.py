@@ -25,7 +25,7 @@ from pipeline_lib.evaluation.concept_metrics import (
 from pipeline_lib.evaluation.embedding_rows import ExtractorFacts
 from pipeline_lib.evaluation.image_sets import (
     Described,
-    Regions,
+    MappedRegions,
     read_manifests,
     read_tiles,
     rows_to_images,
@@ -35,6 +35,7 @@ from pipeline_lib.frames import read_frame
 from pipeline_lib.imaging.splitting import SplitRow
 from pipeline_lib.imaging.stacks import read_planes, read_stack, write_planes, write_stack
 from pipeline_lib.models.cards import TRAINED_CARD
+from pipeline_lib.reporting.figures import COLOURS
 from pipeline_lib.reporting.inputs import read_samples
 from pipeline_lib.reporting.methods import card_to_licences
 from pipeline_lib.reporting.nearest import Pair, copies_to_pairs
@@ -458,6 +459,26 @@ def test_program_imports_no_torch(made):
     assert not {"torch", "diffusers", "transformers"} & made.imported
 
 
+def test_the_page_of_a_model_from_scratch_says_so(run_on_disk, tmp_path):
+    card = json.loads((run_on_disk.paths["model"] / TRAINED_CARD).read_text())
+    told = {"method": "from_scratch", "space": "pixels", "steps": 9, "batch_size": 4, "seed": 0}
+    card |= {"method": "from_scratch", "pixels": {"mean": 1.0, "scale": 1.0, "patch": 4}}
+    card["settings"]["training"] = told
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / TRAINED_CARD).write_text(json.dumps(card))
+    changed = {"model": model, "cameras": [], "page": tmp_path / "index.html"}
+    changed |= {"sheet": tmp_path / "sheet.png", "verdict": tmp_path / "verdict.txt"}
+    call_script("report", run_on_disk.settings, run_on_disk.paths | changed)
+    text = read_page(changed["page"]).text
+    assert "A diffusion model of pixels without prompts (Ho et al. 2020) was trained" in text
+    assert "This model was trained from scratch" in text
+    assert "The model draws pixels" in text and "sampling.camera_noise: none" not in text
+    assert "fine-tuned by DreamBooth" not in text
+    verdict = " ".join(changed["verdict"].read_text().split())
+    assert "Training from scratch" in verdict and "Fine-tuning" not in verdict
+
+
 def test_study_compares_runs(made, run_on_disk, tmp_path):
     paths = study_paths(tmp_path, [made, run_on_disk], tiles=[12, 12], seconds=[1800, 1800])
     for rate, model in zip((1e-5, 2e-5), paths["models"], strict=True):
@@ -524,6 +545,45 @@ def test_study_tells_repeats_from_other_settings(run_on_disk, tmp_path):
     assert any(alt.startswith("Mean kernel distance") for alt in alts)
 
 
+def from_scratch(paths, places, space="pixels"):
+    """Make some of a study's models ones from scratch."""
+    for place in places:
+        path = paths["models"][place] / TRAINED_CARD
+        card = json.loads(path.read_text())
+        told = {"method": "from_scratch", "space": space, "steps": 9, "seed": 0}
+        card["settings"]["training"] = told
+        path.write_text(json.dumps(card))
+
+
+def test_study_sets_methods_side_by_side(run_on_disk, tmp_path):
+    paths = study_paths(tmp_path, [run_on_disk] * 4, [5, 10, 5, 10], [60, 60, 120, 120])
+    from_scratch(paths, [2, 3])
+    names = ["tuned-5", "tuned-10", "pixels-5", "pixels-10"]
+    call_script("study", {"report": {}, "runs": names}, paths)
+    study = read_page(paths["page"])
+    assert "Concept cells, 5 training tiles: mean kernel distance" in study.text
+    told = study.text.partition("Concept cells, 5 training tiles")[2]
+    assert re.search(r"DreamBooth [^;]*1\.0 minutes[^;]*; from scratch, pixels [^;]*2\.0 min", told)
+    alts = [image["alt"] for image in study.all("img")]
+    assert (
+        sum(alt.startswith("Quality, copies and diversity of concept cells") for alt in alts) == 1
+    )
+    table = study.text.partition("Click a heading")[2].partition("How to read")[0]
+    assert table.count("from scratch, pixels") == 2 and "method" in table
+    assert "learning_rate" not in table  # they differ in the method, which has others
+    colours = {circle["fill"] for circle in study.all("circle")}
+    assert colours == {COLOURS["tuned"], COLOURS["pixels"]}
+
+
+def test_study_of_one_method_has_no_chart_of_methods(run_on_disk, tmp_path):
+    paths = study_paths(tmp_path, [run_on_disk] * 2, [5, 10], [60, 60])
+    from_scratch(paths, [0, 1])
+    call_script("study", {"report": {}, "runs": ["one", "two"]}, paths)
+    study = read_page(paths["page"])
+    assert not [one for one in study.all("img") if one["alt"].startswith("Quality")]
+    assert study.all("circle") == []
+
+
 def test_study_counts_fields_where_they_differ(run_on_disk, tmp_path):
     paths = study_paths(tmp_path, [run_on_disk] * 2, [5, 10], [60, 60])
     metrics = pd.read_csv(paths["metrics"][1])
@@ -532,6 +592,29 @@ def test_study_counts_fields_where_they_differ(run_on_disk, tmp_path):
     call_script("study", {"report": {}, "runs": ["first", "second"]}, paths)
     alts = [image["alt"] for image in read_page(paths["page"]).all("img")]
     assert len(alts) == 2 and "against training images (independent fields" in alts[1]
+
+
+@pytest.mark.parametrize(("grey", "chosen"), [(0, True), (1, False)])
+def test_study_names_a_run_among_those_with_equal_held_out_pixels(
+    run_on_disk, tmp_path, grey, chosen
+):
+    """Two datasets of more and fewer fields to train on, whose files say so."""
+    paths = study_paths(tmp_path, [run_on_disk] * 2, [5, 10], [60, 60])
+    card = json.loads((paths["models"][1] / TRAINED_CARD).read_text())
+    card["concepts"]["cells"]["dataset"] = "more"
+    (paths["models"][1] / TRAINED_CARD).write_text(json.dumps(card))
+    tiles = read_stack(paths["holdout_tiles"][0])
+    tiles[-1, -1, -1] ^= grey
+    (tmp_path / "more").mkdir()
+    write_stack(tmp_path / "more/holdout.tif", tiles, {"fields": 10})
+    names = {"report": {}, "runs": ["fewer", "more"]}
+    with pytest.raises(UserError, match="--holdout-tiles lacks those of the datasets more, found"):
+        call_script("study", names, paths)
+    paths["holdout_tiles"] = [*paths["holdout_tiles"], tmp_path / "more/holdout.tif"]
+    call_script("study", names, paths)
+    text = read_page(paths["page"]).text
+    assert ("Concept cells: run fewer has the smallest" in text) == chosen
+    assert ("the runs have other held-out tiles" in text) != chosen
 
 
 @pytest.mark.parametrize("kind", ["metrics", "histories", "models"])
@@ -582,7 +665,7 @@ def measure(run):
         roundtrip=described(read_tiles(paths["roundtrips"], paths["holdout_tables"])),
         tuned=described(rows_to_images(manifests["tuned"])),
         untuned=described(rows_to_images(manifests["untuned"])),
-        regions=Regions(tuple(train.images), tuple(regions)),
+        regions=MappedRegions(tuple(train.images), tuple(regions)),
         decoded=ndimage.gaussian_filter(train.images, (0, 0.8, 0.8)),
         decoded_numbers=np.arange(len(train)),
         pixel_size_um=0.619,

@@ -1,6 +1,6 @@
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.evaluation.image_sets import read_manifests
@@ -22,7 +22,6 @@ def test_nearest_middle_and_farthest_are_chosen():
     }
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 9) | st.just(np.nan), max_size=30), st.integers(1, 5))
 def test_no_image_twice_and_none_without_a_distance(values, shown):
     distances = np.array(values)

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pytest
 
-from pipeline_lib.sampling.manifests import judge_picture, pixels_to_sha256
+from pipeline_lib.sampling.manifests import judge_picture
 
 
 def picture(spread: float) -> np.ndarray:
@@ -34,9 +32,3 @@ def test_one_bad_pixel_is_enough(value):
     bad = picture(0.1)
     bad[3, 4, 1] = value
     assert judge_picture(bad) == ("not finite", "1 pixels are not finite")
-
-
-def test_hash_is_of_the_pixels_in_rows():
-    image = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    assert pixels_to_sha256(image) == hashlib.sha256(bytes(range(12))).hexdigest()
-    assert pixels_to_sha256(image.T) != pixels_to_sha256(image)

@@ -145,10 +145,13 @@ def run_script(card):
 
 def test_the_script_writes_a_whole_shard(run_script, stage_of, tmp_path):
     (tmp_path / ".0a1b2c3d-shard.zip").write_bytes(b"of a job that was killed")
-    process = run_script(stage_of(first=2, count=3), tmp_path / "shard.zip")
+    camera = tmp_path / "camera.json"
+    write_json(camera, {**camera_noise_to_record(NOISE), "tiles": 5})
+    stage = stage_of(first=2, count=3, camera_noise="measured")
+    process = run_script(stage, tmp_path / "shard.zip", camera, **{"batch-size": "2"})
     assert process.returncode == 0, process.stderr
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["shard.json", "shard.log", "shard.zip"]
+    assert left == ["camera.json", "shard.json", "shard.log", "shard.zip"]
     manifest = read_shard(tmp_path / "shard.zip")
     assert list(manifest.file) == ["000002.tif", "000003.tif", "000004.tif"]
     origin = all_origins(tmp_path / "shard.zip")[0]
@@ -161,13 +164,8 @@ def test_the_script_writes_a_whole_shard(run_script, stage_of, tmp_path):
     assert took["precision"] == origin["precision"] == used
     assert took["device"] == origin["device"] == str(device)
     assert "3 ok" in (tmp_path / "shard.log").read_text()
-    assert "camera" not in origin["inputs"]
-
-
-def test_the_script_draws_as_many_at_once_as_it_is_told(run_script, stage_of, tmp_path):
-    process = run_script(stage_of(count=3), tmp_path / "shard.zip", **{"batch-size": "2"})
-    assert process.returncode == 0, process.stderr
-    assert len(read_shard(tmp_path / "shard.zip")) == 3
+    assert origin["inputs"]["camera"] == file_to_sha256(camera)
+    assert origin["camera_noise"] == "measured"
 
 
 def test_the_number_drawn_at_once_can_be_overruled(model, stage_of, tmp_path, monkeypatch):
@@ -200,17 +198,6 @@ def test_a_fault_while_writing_ends_the_drawing_and_leaves_no_shard(
         draw_shard(model, stage_of(count=8, batch_size=1), beside, {}, on_step=steps.append)
     assert list(tmp_path.iterdir()) == []
     assert len(steps) == 3 * 3  # the picture that was being drawn is the last
-
-
-def test_the_script_gives_back_what_the_camera_file_says(run_script, stage_of, tmp_path):
-    camera = tmp_path / "camera.json"
-    write_json(camera, {**camera_noise_to_record(NOISE), "tiles": 5})
-    stage = stage_of(count=1, camera_noise="measured")
-    process = run_script(stage, tmp_path / "shard.zip", camera)
-    assert process.returncode == 0, process.stderr
-    origin = all_origins(tmp_path / "shard.zip")[0]
-    assert origin["inputs"]["camera"] == file_to_sha256(camera)
-    assert origin["camera_noise"] == "measured"
 
 
 def test_the_script_refuses_noise_without_its_file(run_script, stage_of, tmp_path):

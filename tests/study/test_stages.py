@@ -256,3 +256,13 @@ def test_labels_are_told_what_objects_are_and_who_finds_them(folder: Folder) -> 
         ("long", "long-64", "rods"),
     }
     assert (told.segmenter, told.labels.format) == ("cellpose", "tiff")
+
+
+def test_what_is_read_off_detectors_does_not_train_them_anew(folder: Folder) -> None:
+    told = []
+    for threshold in (0.3, 0.6):
+        folder.config["downstream"] = {"threshold": threshold, "steps": 7}
+        study = folder.load()
+        told.append(stages.detectors_stage(study, "first", "round"))
+        assert stages.downstream_stage(study, "first", "round").threshold == threshold
+    assert told[0] == told[1] and told[0].detectors.steps == 7

@@ -4,7 +4,7 @@ import codecs
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.settings.base import UserError
@@ -37,7 +37,6 @@ def refused(content, said):
     assert "a.csv" in str(caught.value)
 
 
-@settings(deadline=None)
 @given(
     rater=st.sampled_from(["Anna", "Zoë M. Müller-2", "r_1"]),
     encoding=st.sampled_from(sorted(ENCODINGS)),
@@ -70,21 +69,18 @@ def test_empty_columns_at_the_right_are_a_spreadsheets():
     assert len(read(text.encode())) == 4
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=300))
 def test_any_bytes_are_refused_in_words(content):
     with pytest.raises(UserError, match=r"a\.csv"):
         read(content)
 
 
-@settings(deadline=None)
 @given(text=st.text(max_size=200), head=st.sampled_from(["", ",".join(COLUMNS) + "\n", '"survey']))
 def test_any_text_is_refused_in_words(text, head):
     with pytest.raises(UserError, match=r"a\.csv"):
         read((head + text).encode("utf-8", "surrogatepass"))
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_a_changed_cell_is_refused(data):
     cells = rows()

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -15,14 +15,12 @@ from pipeline_lib.survey.detection import (
 )
 
 
-@settings(deadline=None)
 @given(d_prime=st.floats(-6, 6))
 def test_two_alternatives_in_closed_form(d_prime):
     expected = norm.cdf(d_prime / math.sqrt(2))
     assert d_prime_to_accuracy(d_prime, 2) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(d_prime=st.floats(-6, 6))
 def test_four_alternatives_by_a_slow_sum(d_prime):
     x = np.linspace(-16, 16, 4001)
@@ -44,7 +42,6 @@ def test_guessing_has_no_sensitivity(alternatives):
     assert accuracy_to_d_prime(1 / alternatives, alternatives) == pytest.approx(0, abs=1e-7)
 
 
-@settings(deadline=None)
 @given(accuracy=st.floats(1e-6, 1 - 1e-6), alternatives=st.sampled_from([2, 4]))
 def test_there_and_back(accuracy, alternatives):
     d_prime = accuracy_to_d_prime(accuracy, alternatives)

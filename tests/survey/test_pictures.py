@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -23,7 +23,6 @@ def chunks(png: bytes) -> list[bytes]:
     return names
 
 
-@settings(deadline=None)
 @given(height=st.integers(1, 300), width=st.integers(1, 300), seed=st.integers(0, 99))
 def test_only_pixels_differ(height, width, seed):
     grainy = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -16,7 +16,6 @@ from pipeline_lib.survey.precision import (
 )
 
 
-@settings(deadline=None)
 @given(answered=st.integers(1, 400), data=st.data())
 def test_an_end_of_the_interval_leaves_a_tail_of_a_fortieth(answered, data):
     correct = data.draw(st.integers(0, answered))
@@ -27,14 +26,12 @@ def test_an_end_of_the_interval_leaves_a_tail_of_a_fortieth(answered, data):
         assert binom.cdf(correct, answered, high) == pytest.approx(0.025, rel=1e-4)
 
 
-@settings(deadline=None)
 @given(answered=st.integers(1, 1000))
 def test_all_right_in_closed_form(answered):
     assert exact_interval(answered, answered) == pytest.approx((0.025 ** (1 / answered), 1))
     assert exact_interval(0, answered) == pytest.approx((0, 1 - 0.025 ** (1 / answered)))
 
 
-@settings(deadline=None)
 @given(answered=st.integers(1, 60), data=st.data(), chance=st.sampled_from([0.5, 0.25]))
 def test_the_p_value_is_the_share_of_outcomes_no_likelier(answered, data, chance):
     correct = data.draw(st.integers(0, answered))
@@ -53,7 +50,6 @@ def test_who_guesses_is_told_from_chance_once_in_twenty_at_most(answered, chance
     assert binom.pmf(told, answered, chance).sum() <= 0.05
 
 
-@settings(deadline=None)
 @given(answered=st.integers(1, 300), data=st.data())
 def test_half_the_length_of_the_exact_interval(answered, data):
     correct = data.draw(st.integers(0, answered))

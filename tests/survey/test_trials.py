@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.settings.base import UserError
@@ -24,7 +24,6 @@ from tests.survey.small_survey import noise, places_of
 secrets = st.integers(0, 2**64).map(lambda number: f"{number:064x}")
 
 
-@settings(deadline=None)
 @given(
     secret=secrets,
     alternatives=st.sampled_from([2, 4]),
@@ -95,7 +94,6 @@ def test_common_ground_in_closed_form(shift, share, scale):
     assert overlap_shares(places, 0, [1]) == pytest.approx([share])
 
 
-@settings(deadline=None)
 @given(secret=st.integers(0, 1000))
 def test_tiles_without_common_ground_come_first(secret):
     # Four places far apart, each cut three times with a small shift.

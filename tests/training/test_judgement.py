@@ -121,7 +121,7 @@ def test_the_last_step_is_taken_where_it_is_best_or_was_not_judged() -> None:
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_error_of_a_mean_is_the_textbooks(values: list[float]) -> None:
     textbook = np.std(values, ddof=1) / np.sqrt(len(values))
     assert score_to_error(values_to_score(values)) == pytest.approx(textbook, abs=1e-9)

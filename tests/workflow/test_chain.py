@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from pipeline_lib.evaluation.image_sets import read_manifests
 from pipeline_lib.files import file_to_sha256
 from pipeline_lib.sampling.shard_files import read_pictures, read_shard
-from tests.workflow.workspace import Workspace
+from tests.workflow.workspace import Workspace, write_raw
 
 SHARED = (
     "base_models/toy.json",
     "extractors/efficientnet-lite0.json",
-    "extractors/toy.json",
     "prior/toy/class/shard-0000.tif",
     "prior/toy/class/shard-0000.safetensors",
     "prior/toy/class/shard-0000.png",
@@ -46,7 +48,7 @@ OF_RUN = (
     "samples/{0}/{1}-subject/shard-0001.json",
     "samples/{0}/{1}-class/shard-0000.zip",
     "features/efficientnet-lite0/samples/{0}/{1}-subject.npz",
-    "features/toy/samples/{0}/{1}-class.npz",
+    "features/efficientnet-lite0/samples/{0}/{1}-class.npz",
     "metrics/{0}.csv",
     "metrics/{0}.copies.tsv",
     "release/{0}/manifest.parquet",
@@ -112,11 +114,7 @@ def test_every_set_is_measured_for_every_run(finished: Workspace) -> None:
     for run in ("first", "second"):
         metrics = pd.read_csv(finished.path(f"metrics/{run}.csv"))
         kernel = metrics[metrics["metric"] == "kernel_distance"]
-        for extractor, own in kernel.groupby("extractor"):
-            assert extractor in ("efficientnet-lite0", "toy")
-            assert set(own["set"]) == {"tuned", "untuned", "floor", "vae", "class"}
-        # A DINOv2 is among them, and stands first.
-        assert kernel["extractor"].iloc[0] == "toy"
+        assert set(kernel["set"]) == {"tuned", "untuned", "floor", "vae", "class"}
         assert "FID" not in finished.path(f"report/{run}/verdict.txt").read_text()
 
 
@@ -135,6 +133,25 @@ def test_only_training_data_reach_the_training(fresh: Workspace) -> None:
     assert not any("holdout" in line or "roundtrip" in line for line in told)
 
 
+@pytest.mark.long
+def test_held_out_pixels_reach_no_model(workspace: Workspace) -> None:
+    def weights() -> dict[str, str]:
+        folder = workspace.path("runs/first/model")
+        return {path.parent.name: file_to_sha256(path) for path in folder.rglob("*.safetensors")}
+
+    def tiles(role: str) -> np.ndarray:
+        return tifffile.imread(workspace.path(f"datasets/round/{role}.tif"))
+
+    before, held_out, train = weights(), tiles("holdout"), tiles("train")
+    for path in workspace.folder.glob("work/finetune/*"):
+        shutil.rmtree(path)  # else an equal training would be taken from there
+    write_raw(workspace.folder / "raw/round-holdout.tif", seed=77)
+    workspace.run("--forcerun", "finetune", "--until", "finetune")
+    assert not np.array_equal(tiles("holdout"), held_out)
+    np.testing.assert_array_equal(tiles("train"), train)
+    assert weights() == before
+
+
 def test_logs_are_kept_by_project(finished: Workspace) -> None:
     assert (finished.folder / "logs/trial/finetune/first.log").stat().st_size > 0
 
@@ -144,6 +161,7 @@ def test_nothing_is_left_beside_the_outputs(finished: Workspace) -> None:
     assert hidden == []
 
 
+@pytest.mark.long
 def test_the_verdict_is_printed_with_the_page(workspace: Workspace) -> None:
     workspace.config["report"]["title"] = "Another title"
     said = workspace.run()

@@ -119,12 +119,42 @@ def test_an_example_without_its_images_says_what_to_give(tmp_path: Path) -> None
     assert "there is no folder data/ecoli" in said and "--config data_folder=FOLDER" in said
 
 
-def test_ecoli_takes_its_folder_by_config(tmp_path: Path) -> None:
-    names = [f"{number:05d}.tif" for number in range(1, 11)]
-    fields = write_fields(tmp_path / "ds1", names, 512)
-    configfile = str(EXAMPLES / "ecoli/config.yaml")
-    found = planned(tmp_path, "--configfile", configfile, "--config", f"data_folder={fields}")
-    assert found["ingest"] == 10 and found["finetune"] == 1
+@pytest.mark.parametrize(
+    ("names", "trainings"),
+    [
+        (["ecoli/config"], 1),
+        (["ecoli/config", "ecoli/grid"], 8),
+        (["image-count/config"], 9),
+        (["image-count/config", "seed-study/small"], 4),
+        (["leave-one-out/config"], 10),
+        (["from-scratch/config"], 2),
+    ],
+)
+def test_ecoli_takes_its_folder_by_config(tmp_path: Path, names: list[str], trainings: int) -> None:
+    fields = write_fields(tmp_path / "ds1", [f"{k:05d}.tif" for k in range(1, 11)], 512)
+    files = [str(EXAMPLES / f"{name}.yaml") for name in names]
+    found = planned(tmp_path, "--configfile", *files, "--config", f"data_folder={fields}")
+    assert found["ingest"] == 10 and found["finetune"] == trainings
+
+
+def test_detectors_of_ecoli_and_of_the_demo_are_planned(tmp_path: Path) -> None:
+    names = [f"{k:05d}.tif" for k in range(1, 11)]
+    fields = write_fields(tmp_path / "images", names, 512)
+    write_fields(tmp_path / "masks", names, 512)
+    for example, data in (("ecoli", ["--config", f"data_folder={fields}"]), ("demo", [])):
+        beside = {"ecoli": "ecoli", "demo": "monolayer"}[example]
+        files = [EXAMPLES / example / "config.yaml", EXAMPLES / f"downstream/{beside}.yaml"]
+        found = planned(tmp_path, "downstream", "--configfile", *map(str, files), *data)
+        assert found["cut_masks"] == found["downstream"] == 1, found
+
+
+def test_the_embedded_upscaler_suits_the_example(tmp_path: Path) -> None:
+    fields = write_fields(tmp_path / "ds1", [f"{k:05d}.tif" for k in range(1, 11)], 512)
+    files = [EXAMPLES / "ecoli/config.yaml", EXAMPLES / "superresolution/ecoli.yaml"]
+    told = ["--configfile", *map(str, files), "--config", f"data_folder={fields}"]
+    found = planned(tmp_path, "superresolution", *told)
+    assert found["tune_upscaler"] == 2 and found["compare_upscalers"] == found["upsample"] == 1
+    assert found["finetune"] == 1 and "report" not in found
 
 
 def test_stable_diffusion_is_planned_without_a_download(tmp_path: Path, cells: Path) -> None:
@@ -153,6 +183,13 @@ def test_contexts_are_added_to_the_prompts_of_a_configuration(tmp_path: Path) ->
     assert merged == alone
 
 
+def test_words_are_compared_for_every_model_of_the_example(tmp_path: Path) -> None:
+    example = str(EXAMPLES / "contexts/config.yaml")
+    found = planned(tmp_path, "contexts", "--configfile", example, str(CONTEXTS))
+    assert found["finetune"] == 3 and found["prior"] == 2
+    assert found["context_images"] == found["context_values"] == 3 + 2  # a base for each noun
+
+
 @pytest.fixture(scope="module")
 def cho(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of pictures as the published study has them, a folder a concept."""
@@ -166,6 +203,7 @@ def cho(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ours", [False, True])
 def test_the_published_study_is_planned_whole(tmp_path: Path, cho: Path, ours: bool) -> None:
     study = EXAMPLES / "seed-study"

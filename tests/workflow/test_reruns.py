@@ -36,8 +36,21 @@ def test_a_learning_rate_reruns_training_and_what_follows(workspace: Workspace) 
 
 
 def test_another_extractor_of_the_evaluation_trains_nothing_anew(workspace: Workspace) -> None:
-    workspace.config["evaluation"]["extractors"] = ["toy"]
-    assert {"finetune", "sample", "fetch_extractor"}.isdisjoint(workspace.planned())
+    workspace.config["evaluation"]["extractors"].append("toy")
+    planned = workspace.planned()
+    assert {"finetune", "sample"}.isdisjoint(planned) and planned["fetch_extractor"] == 1
+
+
+@pytest.mark.long
+def test_a_second_extractor_is_added_to_the_page(workspace: Workspace) -> None:
+    workspace.config["evaluation"]["extractors"].append("toy")
+    workspace.run()
+    metrics = pd.read_csv(workspace.path("metrics/first.csv"))
+    kernel = metrics[metrics["metric"] == "kernel_distance"]
+    sets = kernel.groupby("extractor", sort=False)["set"].agg(set)
+    assert sets.index.tolist() == ["toy", "efficientnet-lite0"]  # a DINOv2 stands first
+    assert sets["toy"] == sets["efficientnet-lite0"] >= {"tuned", "untuned", "floor", "vae"}
+    assert "toy" in workspace.path("report/first/index.html").read_text()
 
 
 def test_without_camera_noise_no_camera_is_measured(workspace: Workspace, fresh: Workspace) -> None:
@@ -45,8 +58,8 @@ def test_without_camera_noise_no_camera_is_measured(workspace: Workspace, fresh:
     workspace.config["sampling"]["camera_noise"] = "none"
     planned = workspace.planned()
     assert {"camera", "latents", "finetune"}.isdisjoint(planned)
-    # Every shard is made anew, and both extractors look at the plain round trips.
-    assert (planned["sample"], planned["features_of_roundtrip"]) == (10, 4)
+    # Every shard is made anew, and the plain round trips are looked at.
+    assert (planned["sample"], planned["features_of_roundtrip"]) == (10, 2)
 
 
 def test_another_order_of_runs_and_concepts_trains_nothing_anew(workspace: Workspace) -> None:
@@ -88,6 +101,7 @@ def test_an_image_in_several_files_is_read_anew_when_any_of_them_is_replaced(
     fresh: Workspace, tmp_path: Path
 ) -> None:
     workspace = fresh.copied_to(tmp_path / "work")
+    workspace.config["datasets"]["long"]["tiles"]["scale"] = 4  # the planes are small
     _, parts = write_set(workspace.folder / "raw")
     samples = workspace.folder / "samples.tsv"
     samples.write_text(samples.read_text() + "long\tz*.ome.tif\ttrain\n")
@@ -103,6 +117,7 @@ def test_an_image_in_several_files_is_read_anew_when_any_of_them_is_replaced(
     assert workspace.planned(target) == {"ingest": 1}
 
 
+@pytest.mark.long
 def test_a_larger_total_only_adds_shards(workspace: Workspace) -> None:
     first = workspace.path("samples/first/round-subject/shard-0000.zip")
     before = first.stat().st_mtime_ns
@@ -133,6 +148,7 @@ def test_a_changed_tile_size_reruns_what_depends_on_it(workspace: Workspace) -> 
     assert planned["finetune"] == 1
 
 
+@pytest.mark.long
 def test_real_class_images_are_made_anew_when_one_of_them_is_replaced(
     fresh: Workspace, tmp_path: Path
 ) -> None:
@@ -177,6 +193,7 @@ def test_only_a_result_version_makes_changed_code_rerun(
     assert only(workspace.planned(), ["metrics", "release", "report", "study"])
 
 
+@pytest.mark.long
 def test_an_interrupted_training_continues(workspace: Workspace) -> None:
     workspace.config["training"] |= {"steps": 400, "checkpoint_every": 5, "preview_every": 400}
     target = "results/trial/runs/first/model"

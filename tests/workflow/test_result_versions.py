@@ -106,6 +106,7 @@ IMAGES = {"QualitySettings", "SplitSettings", "TilingSettings", "IntensitySettin
 MODELS = {"BaseModelEntry", "Denoising", "Prior", "DecoderSettings"}
 AFTER_MODELS = {"TrainingSettings", "SamplingSettings", "EvaluationSettings"}
 AT_THE_END = {"ReleaseSettings", "ReportSettings", "SurveySettings", "LabelsSettings"}
+AT_THE_END |= {"DetectorSettings", "UpscalerTuning"}
 WHOLE = {"Configuration", "SampleRow", "RunRow", "Study"}
 NOT_ITS_OWN = {  # settings whose change must ask nothing of these stages
     ("ingest",): IMAGES - {"TilingSettings"} | MODELS | AFTER_MODELS | AT_THE_END,
@@ -116,7 +117,11 @@ NOT_ITS_OWN = {  # settings whose change must ask nothing of these stages
     ("latents", "camera"): IMAGES | MODELS | AFTER_MODELS | AT_THE_END,
     ("tune_decoder", "decoder_roundtrip"): IMAGES | AFTER_MODELS | AT_THE_END,
     ("finetune",): {"Prior", "DecoderSettings"} | AT_THE_END,
-    ("sample",): IMAGES | {"Prior", "TrainingSettings", "EvaluationSettings"} | AT_THE_END,
+    ("train_from_scratch",): {"Prior", "DecoderSettings"} | AT_THE_END,
+    ("sample", "context_images"): IMAGES
+    | {"Prior", "TrainingSettings", "EvaluationSettings"}
+    | AT_THE_END,
+    ("context_values", "contexts"): MODELS | AFTER_MODELS | AT_THE_END,
     ("features",): MODELS | AFTER_MODELS | AT_THE_END,
     ("metrics",): MODELS | AFTER_MODELS - {"EvaluationSettings"} | AT_THE_END,
     ("release",): MODELS | AFTER_MODELS | AT_THE_END - {"ReleaseSettings"},
@@ -124,6 +129,10 @@ NOT_ITS_OWN = {  # settings whose change must ask nothing of these stages
     ("survey",): MODELS | AFTER_MODELS | AT_THE_END - {"SurveySettings"},
     ("sweep",): MODELS | AFTER_MODELS | AT_THE_END,
     ("labels",): MODELS | AFTER_MODELS | AT_THE_END - {"LabelsSettings"},
+    ("masks",): {"QualitySettings"} | MODELS | AFTER_MODELS | AT_THE_END,
+    ("tune_upscaler", "upsample"): IMAGES | AFTER_MODELS | AT_THE_END - {"UpscalerTuning"},
+    ("superresolution",): {"QualitySettings"} | AFTER_MODELS | AT_THE_END - {"UpscalerTuning"},
+    ("detectors", "downstream"): AFTER_MODELS | AT_THE_END - {"DetectorSettings"},
 }
 
 

@@ -92,6 +92,14 @@ def test_networks_run_on_a_gpu_and_nothing_else_does(rule: Rule) -> None:
     assert ("gpu=1" in rule.section("resources")) == networks
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_job_that_failed_is_given_more_memory(rule: Rule) -> None:
+    """As docs/cluster.md says; what runs beside Snakemake asks for none."""
+    asked = re.findall(r"(?m)^        mem_mb=(.*),$", rule.section("resources"))
+    assert all(told.startswith("doubled_at_retries(") for told in asked)
+    assert asked or rule.name in {"fetch", "fetch_extractor", "plan"}
+
+
 def test_jobs_get_signals_themselves() -> None:
     text = (ROOT / "rules/common.smk").read_text()
     assert 'exec python "$BRIGHTBOOTH"' in text

@@ -75,7 +75,7 @@ def recipe_to_autoencoder(
         norm_num_groups=recipe.norm_groups,
         mid_block_add_attention=False,
         sample_size=size,
-        scaling_factor=1.0,
+        scaling_factor=recipe.scaling_factor,
         force_upcast=False,
     )
     construct_encoder(autoencoder, scale, recipe.constant)
@@ -84,7 +84,8 @@ def recipe_to_autoencoder(
 
 def pictures_to_scale(recipe: AutoencoderRecipe, images: ByteStack) -> LatentScale:
     """Choose the latents' scale by the first of the training's pictures."""
-    coefficients = pictures_to_coefficients(bytes_to_grey(images[:SCALED_BY]))
+    grey = bytes_to_grey(images[:SCALED_BY])
+    coefficients = pictures_to_coefficients(grey, recipe.mean_side)
     return coefficients_to_scale(coefficients, recipe.scale_power)
 
 
@@ -205,11 +206,11 @@ def draw_crops(
     Returns
     -------
     Crops
-        Grey values from -1 to 1 and what the encoder makes of them.
+        Grey values from -1 to 1 and the latents that a pipeline makes of them.
     """
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([recipe.seed, step])))
     grey = bytes_to_grey(pictures_to_crops(images, recipe.batch, recipe.crop, generator))
-    latents = torch.from_numpy(pictures_to_latents(grey, scale))
+    latents = torch.from_numpy(pictures_to_latents(grey, scale, recipe.mean_side))
     return Crops(torch.from_numpy(grey)[:, None], latents)
 
 

@@ -1,4 +1,4 @@
-"""Latents in closed form: cosine coefficients of blocks of the half-size picture."""
+"""Latents in closed form: cosine coefficients of blocks of a picture, or of its means."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pipeline_lib.models.recipe.settings import BLOCK, LATENT_CHANNELS
 
 FloatStack = npt.NDArray[np.floating]
 
-HALF = 2
-CELL = HALF * BLOCK  # side in pixels of what one latent pixel holds
+HALF = 2  # side of the squares whose means the embedded base model transforms
 # Rows and columns of the coefficients, those of lowest frequency first.
 ORDER = sorted(
     ((row, column) for row in range(BLOCK) for column in range(BLOCK)),
@@ -35,28 +34,31 @@ class LatentScale:
     scale: npt.NDArray[np.float64]
 
 
-def pictures_to_coefficients(pictures: FloatStack) -> FloatStack:
-    """Return the block cosine transform of the half-size pictures.
+def pictures_to_coefficients(pictures: FloatStack, mean_side: int = HALF) -> FloatStack:
+    """Return the block cosine transform of pictures that means have made smaller.
 
     Parameters
     ----------
     pictures : ndarray of float, (pictures, rows, columns)
-        Any values; sides are multiples of 8.
+        Any values; sides are multiples of 4 `mean_side`.
+    mean_side : int
+        Side of the squares of pixels whose means are transformed; 1 keeps every pixel.
 
     Returns
     -------
-    ndarray of float, (pictures, 16, rows / 8, columns / 8)
-        Orthonormal DCT-II of 4 x 4 blocks of the means of 2 x 2 pixels.
+    ndarray of float, (pictures, 16, rows / (4 mean_side), columns / (4 mean_side))
+        Orthonormal DCT-II of 4 x 4 blocks of the means.
     """
     number, rows, columns = pictures.shape
-    halves = pictures.reshape(number, rows // HALF, HALF, columns // HALF, HALF).mean((2, 4))
-    blocks = halves.reshape(number, rows // CELL, BLOCK, columns // CELL, BLOCK)
+    rows, columns = rows // mean_side, columns // mean_side
+    means = pictures.reshape(number, rows, mean_side, columns, mean_side).mean((2, 4))
+    blocks = means.reshape(number, rows // BLOCK, BLOCK, columns // BLOCK, BLOCK)
     transformed = fft.dctn(blocks, axes=(2, 4), norm="ortho")
     return np.stack([transformed[:, :, row, :, column] for row, column in ORDER], axis=1)
 
 
-def coefficients_to_half_size(coefficients: FloatStack) -> FloatStack:
-    """Return the half-size pictures of coefficients: the inverse of `pictures_to_coefficients`.
+def coefficients_to_means(coefficients: FloatStack) -> FloatStack:
+    """Return what was transformed: the inverse of `pictures_to_coefficients`, but for its means.
 
     Parameters
     ----------
@@ -66,14 +68,14 @@ def coefficients_to_half_size(coefficients: FloatStack) -> FloatStack:
     Returns
     -------
     ndarray of float, (pictures, 4 rows, 4 columns)
-        Means of 2 x 2 pixels.
+        Means of pixels, or the pixels themselves.
     """
     number, _, rows, columns = coefficients.shape
     blocks = np.empty((number, rows, BLOCK, columns, BLOCK), coefficients.dtype)
     for channel, (row, column) in enumerate(ORDER):
         blocks[:, :, row, :, column] = coefficients[:, channel]
-    halves = fft.idctn(blocks, axes=(2, 4), norm="ortho")
-    return halves.reshape(number, rows * BLOCK, columns * BLOCK)
+    means = fft.idctn(blocks, axes=(2, 4), norm="ortho")
+    return means.reshape(number, rows * BLOCK, columns * BLOCK)
 
 
 def coefficients_to_scale(coefficients: FloatStack, power: float) -> LatentScale:
@@ -98,7 +100,9 @@ def coefficients_to_scale(coefficients: FloatStack, power: float) -> LatentScale
     return LatentScale(mean, scale * np.sqrt(np.square(latents).mean()))
 
 
-def pictures_to_latents(pictures: FloatStack, scale: LatentScale) -> FloatStack:
+def pictures_to_latents(
+    pictures: FloatStack, scale: LatentScale, mean_side: int = HALF
+) -> FloatStack:
     """Return the latents that the constructed encoder gives, but for its rounding.
 
     Parameters
@@ -107,12 +111,14 @@ def pictures_to_latents(pictures: FloatStack, scale: LatentScale) -> FloatStack:
         Grey values from -1 to 1.
     scale : LatentScale
         The encoder's.
+    mean_side : int
+        Of `pictures_to_coefficients`.
 
     Returns
     -------
-    ndarray of float32, (pictures, 16, rows / 8, columns / 8)
-        Latents.
+    ndarray of float32, (pictures, 16, rows / (4 mean_side), columns / (4 mean_side))
+        Latents, with a mean square of 1: as pipelines see them.
     """
-    coefficients = pictures_to_coefficients(pictures)
+    coefficients = pictures_to_coefficients(pictures, mean_side)
     latents = (coefficients - scale.mean[:, None, None]) / scale.scale[:, None, None]
     return latents.astype(np.float32)

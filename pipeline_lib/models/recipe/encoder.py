@@ -1,9 +1,9 @@
 """The encoder by construction: weights with which AutoencoderKL computes a block cosine transform.
 
-Nothing of it is trained. Its residual branches are zero, so that a block is its shortcut. Strided
-convolutions, which diffusers pads on the right and below, take the mean of 2 x 2 pixels and then
-spread blocks of 4 x 4 over 16 channels. Behind them stand group normalisation and SiLU, which are
-no linear functions; two identities pass through them all the same:
+Nothing of it is trained. Its residual branches are zero, so that a block is its shortcut. The last
+two strided convolutions, which diffusers pads on the right and below, spread blocks of 4 x 4 over
+16 channels; one before them takes the mean of 2 x 2 pixels. Behind them stand group normalisation
+and SiLU, which are no linear functions; two identities pass through them all the same:
 
 - silu(x) - silu(-x) = x, so each value goes as a pair;
 - beside constants A and -A, many times larger than the values, a group's mean is 0 and its
@@ -37,10 +37,12 @@ def construct_encoder(autoencoder: AutoencoderKL, scale: LatentScale, constant: 
     Parameters
     ----------
     autoencoder : AutoencoderKL
-        Of four resolutions and 16 latent channels; changed in place. Its decoder stays as it is,
-        both quantising convolutions become the identity.
+        Of at least three resolutions and 16 latent channels; changed in place. What it encodes is
+        as much larger as its `scaling_factor` is smaller than 1. Its decoder stays as it is and is
+        given what pipelines call latents: the quantising convolution before it multiplies by that
+        factor, the one behind the encoder becomes the identity.
     scale : LatentScale
-        Mean and scale of the latents.
+        Mean and scale of the latents that pipelines see.
     constant : float
         The constant A beside the values, which lie between -1 and 1.
     """
@@ -51,28 +53,33 @@ def construct_encoder(autoencoder: AutoencoderKL, scale: LatentScale, constant: 
     places = [_channel_to_pixel(channel) for channel in range(LATENT_CHANNELS)]
     encoder.conv_in.weight[0, :, 1, 1] = torch.tensor(GREY)
     _split(encoder)
-    pairs = _pair(encoder.down_blocks[3].resnets[0].conv_shortcut, encoder.conv_norm_out, constant)
+    pairs = _pair(encoder.down_blocks[-1].resnets[0].conv_shortcut, encoder.conv_norm_out, constant)
     deviation = _group_deviation(encoder.conv_norm_out, constant)
-    matrix = torch.from_numpy(_pixels_to_latents(places, scale) * deviation).float()
+    factor = autoencoder.config.scaling_factor
+    matrix = torch.from_numpy(_pixels_to_latents(places, scale) * deviation / factor).float()
     for channel, (plus, minus) in enumerate(pairs):
         encoder.conv_out.weight[:LATENT_CHANNELS, plus, 1, 1] = matrix[:, channel]
         encoder.conv_out.weight[:LATENT_CHANNELS, minus, 1, 1] = -matrix[:, channel]
-    encoder.conv_out.bias[:LATENT_CHANNELS] = torch.from_numpy(-scale.mean / scale.scale).float()
+    encoder.conv_out.bias[:LATENT_CHANNELS] = torch.from_numpy(
+        -scale.mean / scale.scale / factor
+    ).float()
     encoder.conv_out.bias[LATENT_CHANNELS:] = LOG_VARIANCE
     for convolution in (autoencoder.quant_conv, autoencoder.post_quant_conv):
         nn.init.dirac_(convolution.weight)
         convolution.bias.zero_()
+    autoencoder.post_quant_conv.weight.mul_(factor)
 
 
 def _split(encoder: nn.Module) -> None:
-    """Set the shortcuts and strides: one mean of 2 x 2, then every pixel a channel of its own."""
-    first, second, third = (block.downsamplers[0].conv for block in encoder.down_blocks[:3])
-    first.weight[0, 0, :2, :2] = 0.25
+    """Set shortcuts and strides: means of 2 x 2, and twice every pixel a channel of its own."""
+    *means, coarse, fine = (block.downsamplers[0].conv for block in encoder.down_blocks[:-1])
+    for convolution in means:
+        convolution.weight[0, 0, :2, :2] = 0.25
     for number, (row, column) in enumerate(PIXELS):
-        second.weight[number, 0, row, column] = 1
+        coarse.weight[number, 0, row, column] = 1
         for kept in range(len(PIXELS)):
-            third.weight[len(PIXELS) * number + kept, kept, row, column] = 1
-    for block in encoder.down_blocks[1:3]:
+            fine.weight[len(PIXELS) * number + kept, kept, row, column] = 1
+    for block in encoder.down_blocks[1:-1]:
         shortcut = block.resnets[0].conv_shortcut
         if shortcut is not None:
             nn.init.dirac_(shortcut.weight)

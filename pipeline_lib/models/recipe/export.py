@@ -1,4 +1,4 @@
-"""From trained parts to a folder that an unmodified StableDiffusionPipeline loads."""
+"""From trained parts to a folder that an unmodified pipeline of diffusers loads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -22,19 +21,16 @@ from pipeline_lib.models.recipe.autoencoder import (
     recipe_to_autoencoder,
 )
 from pipeline_lib.models.recipe.card import recipe_to_card
-from pipeline_lib.models.recipe.denoiser import (
-    recipe_to_scheduler,
-    recipe_to_text_encoder,
-    recipe_to_unet,
-)
+from pipeline_lib.models.recipe.networks import recipe_to_text_encoder, recipe_to_unet
 from pipeline_lib.models.recipe.pictures import ByteStack
+from pipeline_lib.models.recipe.pipelines import parts_to_pipeline
 from pipeline_lib.models.recipe.settings import Recipe
+from pipeline_lib.models.recipe.storage import read_text_encoder
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.training.checkpoints import newest_checkpoint
 from pipeline_lib.training.state import CHECKPOINTS, HISTORY
 from pipeline_lib.training.trainer import AVERAGES
 
-NAME = "brightfield-tiny"
 TRAININGS = ("decoder", "denoiser")
 COURSE_STEPS = 50
 
@@ -67,18 +63,22 @@ def export_build(recipe: Recipe, build: Path, folder: Path) -> None:
     recipe : Recipe
         All settings.
     build : Path
-        Holds ``vae/``, ``tokenizer/`` and both states; the denoiser may still be in training.
+        Holds ``vae/``, ``tokenizer/`` and both states, an upscaler's ``text_encoder/``, too; the
+        denoiser may still be in training.
     folder : Path
         The model; appears whole or not at all.
     """
     autoencoder = AutoencoderKL.from_pretrained(build / "vae")
     tokenizer = CLIPTokenizer.from_pretrained(build / "tokenizer")
-    unet = recipe_to_unet(recipe.denoiser, recipe.pictures.size)
-    text_encoder = recipe_to_text_encoder(recipe.denoiser, tokenizer)
-    steps = state_to_averages(build / "denoiser", {"unet": unet, "text_encoder": text_encoder})
-    scheduler = recipe_to_scheduler(recipe.denoiser)
+    text_encoder = read_text_encoder(recipe, build)
+    unet = recipe_to_unet(recipe)
+    trained: dict[str, nn.Module] = {"unet": unet}
+    if text_encoder is None:
+        text_encoder = recipe_to_text_encoder(recipe.denoiser, tokenizer)
+        trained["text_encoder"] = text_encoder
+    steps = state_to_averages(build / "denoiser", trained)
     with atomic_path(folder) as beside:
-        export_model(beside, autoencoder, unet, text_encoder, tokenizer, scheduler)
+        export_model(beside, recipe, autoencoder, unet, text_encoder, tokenizer)
         write_text(beside / "README.md", recipe_to_card(recipe, steps))
         write_json(beside / "recipe.json", recipe.model_dump(mode="json"))
         courses = [_course(build, name) for name in TRAININGS]
@@ -87,51 +87,42 @@ def export_build(recipe: Recipe, build: Path, folder: Path) -> None:
 
 def export_model(
     folder: Path,
+    recipe: Recipe,
     autoencoder: AutoencoderKL,
     unet: UNet2DConditionModel,
     text_encoder: CLIPTextModel,
     tokenizer: CLIPTokenizer,
-    scheduler: DDIMScheduler,
 ) -> None:
-    """Write a Stable Diffusion pipeline, small and loadable without any option.
+    """Write a pipeline of diffusers, small and loadable without any option.
 
     Parameters
     ----------
     folder : Path
         Where to.
-    autoencoder, unet, text_encoder, tokenizer, scheduler
-        The parts. UNet and autoencoder are stored in half precision and come back in single; a
-        text encoder stored in half would come back in half and clash with the UNet.
+    recipe : Recipe
+        Says which pipeline.
+    autoencoder, unet, text_encoder, tokenizer
+        The parts. UNet and autoencoder are stored in half precision and come back in single. A text
+        encoder comes back in what its configuration says, and in half would clash with the UNet:
+        an upscaler's is stored in half, too, and its configuration says single.
     """
-    autoencoder.register_to_config(_name_or_path=NAME)  # else the path it was read from
+    autoencoder.register_to_config(_name_or_path=recipe.name)  # else the path it was read from
     pipeline = parts_to_pipeline(
+        recipe,
         copy.deepcopy(autoencoder).half(),
         copy.deepcopy(unet).half(),
         copy.deepcopy(text_encoder).float(),
         tokenizer,
-        scheduler,
     )
     pipeline.save_pretrained(folder)
+    if recipe.low_resolution is not None:
+        _halve(folder / "text_encoder" / "model.safetensors")
 
 
-def parts_to_pipeline(
-    autoencoder: AutoencoderKL,
-    unet: UNet2DConditionModel,
-    text_encoder: CLIPTextModel,
-    tokenizer: CLIPTokenizer,
-    scheduler: DDIMScheduler,
-) -> StableDiffusionPipeline:
-    """Join the parts to a pipeline without safety checker, which knows no cells."""
-    return StableDiffusionPipeline(
-        vae=autoencoder,
-        text_encoder=text_encoder,
-        tokenizer=tokenizer,
-        unet=unet,
-        scheduler=scheduler,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+def _halve(path: Path) -> None:
+    """Store a file of weights in half precision."""
+    weights = {name: weight.half() for name, weight in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt"})
 
 
 def state_to_averages(folder: Path, modules: Mapping[str, nn.Module]) -> int:

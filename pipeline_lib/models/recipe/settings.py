@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from pipeline_lib.settings.base import Fraction, Settings
+from pipeline_lib.settings.resolutions import FACTOR, channels_to_factor
 
-BLOCK = 4  # side of the blocks of half-size pixels whose cosine coefficients are a latent
+BLOCK = 4  # side of the blocks whose cosine coefficients are a latent
 LATENT_CHANNELS = BLOCK**2
 
 
@@ -41,8 +42,12 @@ class TokenizerRecipe(Settings):
 class AutoencoderRecipe(Settings):
     """Architecture of the autoencoder, its constructed encoder, and the decoder's training."""
 
-    channels: tuple[int, int, int, int] = Field(
-        (24, 40, 64, 96), description="Channels at full, half, quarter and eighth resolution."
+    channels: tuple[int, ...] = Field(
+        (24, 40, 64, 96),
+        min_length=3,
+        max_length=4,
+        description="Channels at full, half, quarter and eighth resolution; without the last, "
+        "latents are a quarter of a picture's side instead of an eighth.",
     )
     blocks: int = Field(1, gt=0, description="Residual blocks per resolution of the encoder.")
     norm_groups: int = Field(8, gt=0, le=16, description="Groups of the group normalisation.")
@@ -55,6 +60,9 @@ class AutoencoderRecipe(Settings):
     scale_power: Fraction = Field(
         0.25, description="A latent channel's scale is its deviation to this power."
     )
+    scaling_factor: float = Field(
+        1.0, gt=0, description="What pipelines multiply by to give latents a mean square of 1."
+    )
     steps: int = Field(4000, gt=0, description="Optimizer steps.")
     batch: int = Field(12, gt=0, description="Crops in a step.")
     crop: int = Field(96, ge=32, multiple_of=8, description="Side of a crop in pixels.")
@@ -66,10 +74,20 @@ class AutoencoderRecipe(Settings):
     )
     seed: int = Field(1, ge=0, description="Seed of weights and crops.")
 
+    @property
+    def factor(self) -> int:
+        """By how much the side of a picture shrinks."""
+        return channels_to_factor(self.channels)
+
+    @property
+    def mean_side(self) -> int:
+        """Side of the squares of pixels whose means are transformed: 1 keeps every pixel."""
+        return self.factor // BLOCK
+
     @model_validator(mode="after")
     def _room_for_the_encoder(self) -> AutoencoderRecipe:
         """Refuse channels in which the constructed encoder's values find no place."""
-        _, second, third, last = self.channels
+        *_, second, third, last = self.channels
         each, values = last // self.norm_groups, LATENT_CHANNELS // self.norm_groups
         if LATENT_CHANNELS % self.norm_groups or any(c % self.norm_groups for c in self.channels):
             raise ValueError(f"norm_groups must divide {LATENT_CHANNELS} and all channels")
@@ -124,13 +142,35 @@ class DenoiserRecipe(Settings):
     seed: int = Field(2, ge=0, description="Seed of weights, order, noise and timesteps.")
 
 
+class LowResolutionRecipe(Settings):
+    """What an upscaler is given of the picture that it enlarges: a small one under noise.
+
+    The schedule is that of Stable Diffusion's own upscaler.
+    """
+
+    max_noise_level: int = Field(
+        350, ge=0, lt=1000, description="The highest level of the small picture's noise."
+    )
+    beta_start: float = Field(1e-4, gt=0, lt=1, description="First variance of its schedule.")
+    beta_end: float = Field(0.02, gt=0, lt=1, description="Last, of `train_timesteps` levels.")
+    beta_schedule: Literal["linear", "scaled_linear"] = Field(
+        "scaled_linear", description="How variances rise between the two, as diffusers names it."
+    )
+    level_power: float = Field(
+        2.0, ge=1, description="Levels are drawn as a uniform number to this power: low ones more."
+    )
+
+
 class Recipe(Settings):
-    """The whole recipe."""
+    """The whole recipe, of a text-to-image model or, with `low_resolution`, of an upscaler."""
 
     pictures: PictureRecipe = Field(PictureRecipe(), description="Simulated pictures.")
     tokenizer: TokenizerRecipe = Field(TokenizerRecipe(), description="Vocabulary.")
     autoencoder: AutoencoderRecipe = Field(AutoencoderRecipe(), description="Autoencoder.")
     denoiser: DenoiserRecipe = Field(DenoiserRecipe(), description="UNet and text encoder.")
+    low_resolution: LowResolutionRecipe | None = Field(
+        None, description="Makes an upscaler, which reads another model's words."
+    )
     device: str = Field("cpu", description="Torch device that trains: cpu, cuda, cuda:1 ...")
     precision: Literal["float32", "bfloat16"] = Field(
         "bfloat16", description="Precision of the matrix products while training."
@@ -146,3 +186,71 @@ class Recipe(Settings):
     )
     checkpoint_every: int = Field(200, gt=0, description="Steps between checkpoints.")
     workers: int = Field(2, gt=0, description="Processes that simulate pictures.")
+
+    @model_validator(mode="after")
+    def _an_upscaler_fits_together(self) -> Recipe:
+        """Refuse an upscaler of another factor, and levels of noise beyond its schedule."""
+        low, factor = self.low_resolution, self.autoencoder.factor
+        if low is None:
+            return self
+        if factor != FACTOR:
+            raise ValueError(
+                f"low_resolution makes an upscaler, whose latents are {FACTOR} times smaller than "
+                f"pictures; the {len(self.autoencoder.channels)} autoencoder.channels make them "
+                f"{factor} times smaller: give three, as --kind upscaler does"
+            )
+        if low.max_noise_level >= self.denoiser.train_timesteps:
+            raise ValueError(
+                f"low_resolution.max_noise_level is {low.max_noise_level} and must be below "
+                f"denoiser.train_timesteps, which is {self.denoiser.train_timesteps}: lower the "
+                "one or raise the other"
+            )
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the model is called, in its files and as a folder."""
+        return "brightfield-tiny" if self.low_resolution is None else "brightfield-tiny-x4"
+
+
+UPSCALER = Recipe(
+    autoencoder=AutoencoderRecipe(
+        channels=(24, 48, 80), constant=128, scale_power=0.5, scaling_factor=0.08333, steps=1600
+    ),
+    denoiser=DenoiserRecipe(
+        channels=(64, 96, 96),
+        attention=(False, False, True),
+        norm_groups=16,
+        steps=2000,
+        batch=24,
+    ),
+    low_resolution=LowResolutionRecipe(),
+)
+KINDS = {"base": Recipe(), "upscaler": UPSCALER}
+
+
+def change_recipe(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    """Return a recipe with some of its settings changed.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of `KINDS`.
+    changes : dict
+        What differs, JSON-able, a dictionary within for each part.
+
+    Returns
+    -------
+    Recipe
+        Checked.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a change is none that the recipe knows, or a value is not allowed.
+    """
+    whole = recipe.model_dump(mode="json")
+    for name, value in changes.items():
+        within = isinstance(value, dict) and isinstance(whole.get(name), dict)
+        whole[name] = whole[name] | value if within else value
+    return Recipe.model_validate(whole)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from pipeline_lib.models.recipe.autoencoder import decoder_trainer
 from pipeline_lib.models.recipe.denoiser import denoiser_trainer
+from pipeline_lib.models.recipe.networks import recipe_to_text_encoder
 from pipeline_lib.models.recipe.pictures import CaptionedPictures
 from pipeline_lib.models.recipe.settings import Recipe
 from pipeline_lib.models.recipe.tokenizer import train_tokenizer
@@ -32,11 +34,12 @@ def minutes_to_recipe(recipe: Recipe, minutes: float) -> Recipe:
     Recipe
         With steps that take about so long.
     """
-    blank = _blank(recipe)
+    noise = _noise(recipe)
     tokenizer = train_tokenizer(["cells"], recipe.tokenizer)
+    words = _finished_words(recipe, tokenizer)
     seconds = {
-        "autoencoder": _seconds(decoder_trainer(recipe, blank.images)),
-        "denoiser": _seconds(denoiser_trainer(recipe, blank, tokenizer)),
+        "autoencoder": _seconds(decoder_trainer(recipe, noise.images)),
+        "denoiser": _seconds(denoiser_trainer(recipe, noise, tokenizer, text_encoder=words)),
     }
     changed = recipe.model_dump()
     for part, share in SHARES.items():
@@ -44,11 +47,17 @@ def minutes_to_recipe(recipe: Recipe, minutes: float) -> Recipe:
     return Recipe.model_validate(changed)
 
 
-def _blank(recipe: Recipe) -> CaptionedPictures:
-    """Return a picture without structure, but for a seam that gives the latents a scale."""
+def _finished_words(recipe: Recipe, tokenizer: CLIPTokenizer) -> CLIPTextModel | None:
+    """Return a text encoder for an upscaler, which has it finished; any weights take as long."""
+    if recipe.low_resolution is None:
+        return None
+    return recipe_to_text_encoder(recipe.denoiser, tokenizer)
+
+
+def _noise(recipe: Recipe) -> CaptionedPictures:
+    """Return a picture of noise, which gives every channel of the latents a scale."""
     side = recipe.pictures.size
-    images = np.zeros((1, side, side), np.uint8)
-    images[:, side // 2 :] = 255
+    images = np.random.default_rng(0).integers(0, 256, (1, side, side), np.uint8)
     return CaptionedPictures(images, ["cells"], ["beads"], np.zeros(1, np.float32))
 
 

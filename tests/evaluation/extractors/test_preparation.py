@@ -72,7 +72,7 @@ def test_dinov2_s_own_crop_would_lose_a_quarter_of_a_tile():
 
 
 @given(st.integers(0, 255), st.integers(8, 60), st.integers(8, 60))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_flat_images_keep_their_grey_level(grey, height, width):
     flat = torch.full((1, height, width), grey, dtype=torch.uint8)
     expected = (grey / 255 - np.array(CLIP_MEAN)) / np.array(CLIP_DEVIATION)
@@ -118,7 +118,7 @@ def slow_resize(image, size):
 
 
 @given(st.integers(1, 24), st.integers(1, 24), st.integers(1, 24), st.integers(0, 2**16))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_tensorflow_s_resize_equals_the_definition(height, width, size, seed):
     image = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.float32)
     fast = resize_like_tensorflow(torch.from_numpy(image), size).numpy()

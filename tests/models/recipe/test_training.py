@@ -10,14 +10,11 @@ from pipeline_lib.models.recipe.autoencoder import (
     pictures_to_scale,
     recipe_to_autoencoder,
 )
-from pipeline_lib.models.recipe.checking import PROGRESS_PICTURES, PROMPTS
-from pipeline_lib.models.recipe.denoiser import (
-    denoiser_trainer,
-    draw_timesteps,
-    recipe_to_scheduler,
-    recipe_to_text_encoder,
-)
+from pipeline_lib.models.recipe.batches import draw_timesteps
+from pipeline_lib.models.recipe.checking import PROMPTS
+from pipeline_lib.models.recipe.denoiser import PROGRESS_PICTURES, denoiser_trainer
 from pipeline_lib.models.recipe.export import state_to_averages
+from pipeline_lib.models.recipe.networks import recipe_to_scheduler, recipe_to_text_encoder
 from pipeline_lib.models.recipe.settings import DenoiserRecipe
 from pipeline_lib.models.recipe.tokenizer import train_tokenizer
 from pipeline_lib.training.objective import group_weights

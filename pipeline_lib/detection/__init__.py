@@ -1,0 +1,1 @@
+"""Detectors trained on real and synthetic images, and whether the synthetic ones help them."""

@@ -1,0 +1,1 @@
+"""Unconditional diffusion models trained from scratch, to compare DreamBooth with."""
