@@ -13,10 +13,10 @@ from tests.slurm.workspace import (
     MODEL,
     SlurmWorkspace,
     ended,
-    has_pending,
     model_sha256,
     training_processes,
     wait_until,
+    was_sent,
 )
 
 pytestmark = pytest.mark.slurm
@@ -69,13 +69,16 @@ def test_a_training_longer_than_the_time_limit_saves_itself_and_goes_on(
     workspace.profile["set-resources"]["finetune"]["runtime"] = 2
     workspace.profile["default-resources"]["slurm_extra"] = "'--signal=TERM@30'"
     process = begin(workspace)
-    (training,) = training_processes(workspace.folder)
-    os.kill(training, signal.SIGSTOP)  # as if a step took until SLURM warns the job
-    wait_until(lambda: has_pending(training, signal.SIGTERM), 130)
-    os.kill(training, signal.SIGCONT)
+    # As if a step took until SLURM warns the job. It may do so 30 seconds after the start, which a
+    # busy machine needs for the first steps: then the training has ended by itself.
+    for training in training_processes(workspace.folder):
+        with suppress(ProcessLookupError):
+            os.kill(training, signal.SIGSTOP)
+            wait_until(lambda warned=training: was_sent(signal.SIGTERM, warned), 130)
+            os.kill(training, signal.SIGCONT)
     ended(process)
     (job,) = workspace.jobs_of("finetune")
-    assert (job["TimeLimit"], job["Restarts"]) == ("00:02:00", "1")
+    assert (job["TimeLimit"], int(job["Restarts"]) > 0) == ("00:02:00", True)
     assert is_whole(workspace, unbroken)
 
 

@@ -106,9 +106,12 @@ def training_processes(folder: Path) -> list[int]:
     return found
 
 
-def has_pending(process: int, number: signal.Signals) -> bool:
-    """Say whether a signal waits for a process that is stopped."""
-    status = Path(f"/proc/{process}/status").read_text().splitlines()
+def was_sent(number: signal.Signals, process: int) -> bool:
+    """Say whether a signal waits for a process that is stopped, or has ended one before."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return True
     masks = [int(line.split()[1], 16) for line in status if line.startswith(("ShdPnd", "SigPnd"))]
     return any(mask >> (number - 1) & 1 for mask in masks)
 
