@@ -18,9 +18,8 @@ from pipeline_lib.versions import RESULT_VERSION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline_lib.detection.instances import Found
+    from pipeline_lib.detection.instances import Finder, Found
     from pipeline_lib.detection.mixtures import Mixture
-    from pipeline_lib.detection.network import Detector
     from pipeline_lib.detection.objective import LabelledImages
     from pipeline_lib.detection.trials import HeldOutTiles
 
@@ -147,19 +146,18 @@ def seed_to_found(
 ) -> list[tuple[dict[str, Any], list[Found]]]:
     """Train a detector on each set from one seed, and return what each finds."""
     from pipeline_lib.detection.mixtures import REAL, RELABELLED, SYNTHETIC, shares_to_mixtures
-    from pipeline_lib.detection.objective import find_objects
-    from pipeline_lib.detection.trials import detector_to_labelled
+    from pipeline_lib.detection.trials import finder_to_labelled
 
     settings, pools = stage.detectors, dict(pools)
     made = []
     for mixture in shares_to_mixtures(settings.shares, RELABELLED in pools):
         given, numbers = mix(mixture, pools, seed)
-        network = train(stage, paths, given, seed, f"{mixture.name} {mixture.share:g}, {seed}")
+        find = train(stage, paths, given, seed, f"{mixture.name} {mixture.share:g}, {seed}")
         if mixture.name == REAL and settings.labeller == "detector":
             images = pools[SYNTHETIC].images
-            pools[SYNTHETIC] = detector_to_labelled(network, images, settings.minimum_confidence)
+            pools[SYNTHETIC] = finder_to_labelled(find, images, settings.minimum_confidence)
         row = trial_row(mixture.name, mixture.share, seed, *numbers)
-        made.append((row, find_objects(network, test.images)))
+        made.append((row, find(test.images)))
     return made
 
 
@@ -178,13 +176,14 @@ def mix(
 
 def train(
     stage: DetectorsStage, paths: argparse.Namespace, given: LabelledImages, seed: int, name: str
-) -> Detector:
-    """Return the detector of a trial."""
-    from pipeline_lib.detection.trials import Trial, trained_detector
+) -> Finder:
+    """Return what finds objects by the trained detector of a trial."""
+    from pipeline_lib.detection.trials import Trial, model_to_finder, trained_model
     from pipeline_lib.imaging.views import modality_to_views
 
     trial = Trial(given, stage.detectors, modality_to_views(stage.modality), seed)
-    return trained_detector(trial, paths.state, RESULT_VERSION["detectors"], name)
+    model = trained_model(trial, paths.state, RESULT_VERSION["detectors"], name)
+    return model_to_finder(model, stage.detectors)
 
 
 def write_picture(

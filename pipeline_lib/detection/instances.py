@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,9 @@ class Found:
 
     labels: IntArray
     scores: FloatArray
+
+
+Finder = Callable[[npt.NDArray[np.uint8]], list[Found]]  # images (N, Y, X) to what is found in each
 
 
 def labels_to_targets(labels: IntArray) -> npt.NDArray[np.float32]:
@@ -106,3 +110,29 @@ def drop_small(labels: IntArray) -> IntArray:
     kept = areas >= SMALLEST
     kept[0] = False
     return relabel_sequential(np.where(kept[labels], labels, 0))[0]
+
+
+def masks_to_found(masks: npt.NDArray[np.bool_], scores: FloatArray) -> Found:
+    """Return objects whose masks may overlap as objects that do not.
+
+    Parameters
+    ----------
+    masks : ndarray of bool
+        (K, Y, X).
+    scores : ndarray
+        (K,).
+
+    Returns
+    -------
+    Found
+        The surest first; each keeps what surer ones have left of it, and goes if that is less than
+        half of it, or too small.
+    """
+    labels = np.zeros(masks.shape[1:], np.int32)
+    kept: list[float] = []
+    for place in np.argsort(-scores, kind="stable"):
+        free = masks[place] & (labels == 0)
+        if free.sum() >= max(SMALLEST, masks[place].sum() / 2):
+            kept.append(float(scores[place]))
+            labels[free] = len(kept)
+    return Found(labels, np.array(kept))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.torch import load_file, save_file
 
-from pipeline_lib.detection.instances import Found, drop_small
+from pipeline_lib.detection.instances import Finder, Found, drop_small
 from pipeline_lib.detection.network import Detector, fresh_detector
 from pipeline_lib.detection.objective import (
     LabelledImages,
@@ -20,6 +22,7 @@ from pipeline_lib.detection.objective import (
     settings_to_course,
 )
 from pipeline_lib.detection.scores import matched_objects
+from pipeline_lib.detection.ultralytics_detector import read_yolo, train_yolo
 from pipeline_lib.files import atomic_path
 from pipeline_lib.imaging.digests import stack_to_sha256
 from pipeline_lib.imaging.views import View
@@ -39,7 +42,6 @@ from pipeline_lib.training.state import (
 from pipeline_lib.training.trainer import Trainer
 
 WEIGHTS = "detector.safetensors"
-SHAPING = {"steps", "batch_size", "learning_rate"}  # settings that shape a detector's weights
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,21 @@ class Trial:
     def key(self, version: int) -> str:
         """Return the name of its state folder: a hash of all that shapes the weights."""
         told = {
-            "settings": self.settings.model_dump(mode="json", include=SHAPING),
+            "settings": self.settings.model_dump(mode="json", include=self._shaping()),
             "views": [vars(view) for view in self.views],
             "seed": self.seed,
             "given": [stack_to_sha256(array) for array in vars(self.given).values()],
         }
         return training_key(told, version)
 
+    def _shaping(self) -> set[str]:
+        """Return the names of the settings that shape this detector's weights."""
+        if self.settings.detector == "ultralytics":
+            return {"steps", "batch_size", "detector", "ultralytics_model"}
+        return {"steps", "batch_size", "learning_rate"}
 
-def trained_detector(trial: Trial, states: Path, version: int, name: str) -> Detector:
+
+def trained_model(trial: Trial, states: Path, version: int, name: str) -> Path:
     """Train a detector, or go on, or take what an equal trial left.
 
     Parameters
@@ -78,26 +86,42 @@ def trained_detector(trial: Trial, states: Path, version: int, name: str) -> Det
 
     Returns
     -------
-    Detector
-        With its averaged weights.
+    Path
+        Folder of the trained model.
     """
-    folder, device = states / trial.key(version), default_device()
-    network = fresh_detector(key_of("detector start", trial.seed) >> 1).to(device)
+    folder = states / trial.key(version)
+    train = {"unet": _train_unet, "ultralytics": _train_yolo}[trial.settings.detector]
     with exclusive(folder):
         if is_finished(folder):
             clear(folder)
         else:
-            _train(trial, network, folder, name)
-        network.load_state_dict(load_file(folder / MODEL / WEIGHTS, device=str(device)))
+            train(trial, folder, name)
+            mark_finished(folder)
+    return folder / MODEL
+
+
+def model_to_finder(model: Path, settings: DetectorSettings) -> Finder:
+    """Return what finds objects by a trained model."""
+    if settings.detector == "ultralytics":
+        return read_yolo(model)
+    return partial(find_objects, read_unet(model))
+
+
+def read_unet(model: Path) -> Detector:
+    """Return a trained U-Net with its averaged weights."""
+    device = default_device()
+    network = fresh_detector(0).to(device)
+    network.load_state_dict(load_file(model / WEIGHTS, device=str(device)))
     return network
 
 
-def _train(trial: Trial, network: Detector, folder: Path, name: str) -> None:
+def _train_unet(trial: Trial, folder: Path, name: str) -> None:
     """Train to the end in a state folder, and leave the averaged weights there."""
     # Its libraries take seconds, and a finished trial needs none of them.
     from pipeline_lib.models.loading import precision_to_dtype
 
-    device = next(network.parameters()).device
+    device = default_device()
+    network = fresh_detector(key_of("detector start", trial.seed) >> 1).to(device)
     objective = TrainedDetector(network, trial.given, trial.settings, trial.views, trial.seed)
     course = settings_to_course(trial.settings, device)
     dtype = begun_with(folder, precision_to_dtype("auto", device))
@@ -107,7 +131,12 @@ def _train(trial: Trial, network: Detector, folder: Path, name: str) -> None:
     with atomic_path(folder / MODEL) as beside:
         beside.mkdir()
         save_file(weights, beside / WEIGHTS)
-    mark_finished(folder)
+
+
+def _train_yolo(trial: Trial, folder: Path, name: str) -> None:
+    """Train a detector of ultralytics, from its start: a cut one does not go on."""
+    logging.info("%s: ultralytics trains", name)
+    train_yolo(trial.given, trial.settings, trial.views, trial.seed, folder)
 
 
 @dataclass(frozen=True)
@@ -152,11 +181,11 @@ def found_to_rows(found: Sequence[Found], test: HeldOutTiles) -> list[dict[str, 
     ]
 
 
-def detector_to_labelled(
-    network: Detector, images: npt.NDArray[np.uint8], minimum_confidence: float
+def finder_to_labelled(
+    find: Finder, images: npt.NDArray[np.uint8], minimum_confidence: float
 ) -> LabelledImages:
     """Return images with the objects that a detector finds; unsure ones are not known to be any."""
-    found = find_objects(network, images)
+    found = find(images)
     doubted = [np.append(False, one.scores < minimum_confidence)[one.labels] for one in found]
     labels = [np.where(unsure, 0, one.labels) for one, unsure in zip(found, doubted, strict=True)]
     return LabelledImages(images, np.stack(labels), np.stack(doubted))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline_lib.settings.base import Fraction, Modality, Settings, Slug
 
@@ -18,12 +18,24 @@ class DetectorSettings(Settings):
         description="Shares of the real training tiles that synthetic images replace, and that are "
         "added to them; 0.1 is 10 %.",
     )
+    detector: Literal["unet", "ultralytics"] = Field(
+        "unet",
+        description="A small U-Net of this package, or one of ultralytics, if that is installed "
+        "(AGPL-3.0).",
+    )
+    ultralytics_model: str = Field(
+        "yolo11n-seg.yaml",
+        description="For `detector: ultralytics`: one of its architectures for segmentation, which "
+        "starts from random weights, or a file of weights.",
+    )
     seeds: int = Field(
         3, ge=3, description="Detectors of each set of images, each from its own start and order."
     )
     steps: int = Field(150, gt=0, description="Optimizer steps, the same for every set.")
     batch_size: int = Field(6, gt=0, description="Images of a step.")
-    learning_rate: float = Field(5e-3, gt=0, description="Full learning rate.")
+    learning_rate: float = Field(
+        5e-3, gt=0, description="Full learning rate of the U-Net; ultralytics chooses its own."
+    )
     real_tiles: int | None = Field(
         None, gt=1, description="Train on this many real tiles, spread evenly; empty means all."
     )
@@ -35,8 +47,17 @@ class DetectorSettings(Settings):
     minimum_confidence: Fraction = Field(
         0.0,
         description="Objects that who labels is less sure of are taught neither as objects nor as "
-        "background.",
+        "background. For `detector: unet` only.",
     )
+
+    @model_validator(mode="after")
+    def _confidence_is_understood(self) -> DetectorSettings:
+        if self.detector == "ultralytics" and self.minimum_confidence > 0:
+            raise ValueError(
+                f"minimum_confidence: found {self.minimum_confidence:g} beside `detector: "
+                "ultralytics`, which takes all that is no object for background; set it to 0"
+            )
+        return self
 
     @field_validator("shares")
     @classmethod

@@ -13,6 +13,7 @@ from pipeline_lib.detection.instances import (
     drop_small,
     labels_to_targets,
     maps_to_found,
+    masks_to_found,
 )
 from pipeline_lib.detection.scores import matched_objects
 from tests.labels.scenes import draw_scenes
@@ -93,3 +94,22 @@ def test_slivers_are_no_objects():
     labels[4:8, 2:5] = 7
     assert np.unique(drop_small(labels)).tolist() == [0, 1]
     assert (drop_small(labels) == 1).sum() == SMALLEST
+
+
+def test_surer_masks_keep_what_they_share_with_others():
+    sure, under, beside, hidden = (
+        discs(place) > 0 for place in [(20, 20), (20, 28), (50, 50), (20, 22)]
+    )
+    found = masks_to_found(np.stack([under, hidden, beside, sure]), np.array([0.5, 0.6, 0.2, 0.9]))
+    np.testing.assert_array_equal(found.scores, [0.9, 0.5, 0.2])
+    np.testing.assert_array_equal(found.labels == 1, sure)
+    np.testing.assert_array_equal(found.labels == 2, under & ~sure)
+    np.testing.assert_array_equal(found.labels == 3, beside)
+
+
+def test_no_masks_and_small_ones_are_no_objects():
+    small = np.zeros((2, 16, 16), bool)
+    small[:, :3, :3] = True
+    for masks in (small[:0], small):
+        found = masks_to_found(masks, np.ones(len(masks)))
+        assert not found.labels.any() and found.labels.shape == (16, 16) and len(found.scores) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -16,10 +18,11 @@ from pipeline_lib.detection.objective import (
 from pipeline_lib.detection.scores import detections_to_scores
 from pipeline_lib.detection.trials import (
     Trial,
-    detector_to_labelled,
+    finder_to_labelled,
     found_to_rows,
     masks_to_test,
-    trained_detector,
+    read_unet,
+    trained_model,
 )
 from pipeline_lib.imaging.views import View, apply_view, modality_to_views
 from pipeline_lib.settings.detection import DetectorSettings
@@ -40,9 +43,13 @@ def trial(given=None, seed=0, **settings):
     return Trial(given or labelled(), told, BRIGHT, seed)
 
 
-def average_precision(network, held):
+def trained_detector(*told):
+    return read_unet(trained_model(*told))
+
+
+def average_precision(find, held):
     test = masks_to_test(held.images, held.labels)
-    rows = found_to_rows(find_objects(network, held.images), test)
+    rows = found_to_rows(find(held.images), test)
     scores = np.array([row["score"] for row in rows])
     matched = np.array([row["matched"] for row in rows], bool)
     return detections_to_scores(scores, matched, sum(test.objects), 0.5).average_precision
@@ -55,14 +62,16 @@ def trained(tmp_path_factory):
 
 def test_it_learns_beads_in_seconds(trained):
     held = labelled(first=TRAINED, last=24, side=128)
-    assert average_precision(fresh_detector(0), held) < 0.1
-    assert average_precision(trained, held) > 0.7  # measured from three seeds: 0.88 to 0.95
+    assert average_precision(partial(find_objects, fresh_detector(0)), held) < 0.1
+    assert (
+        average_precision(partial(find_objects, trained), held) > 0.7
+    )  # measured from three seeds: 0.88 to 0.95
 
 
 def test_a_finished_trial_is_taken_from_its_folder(tmp_path, monkeypatch):
     short = trial(steps=2)
     first = trained_detector(short, tmp_path, 1, "a")
-    monkeypatch.setattr("pipeline_lib.detection.trials._train", None)
+    monkeypatch.setattr("pipeline_lib.detection.trials._train_unet", None)
     again = trained_detector(short, tmp_path, 1, "b")
     for one, other in zip(first.parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
@@ -156,8 +165,8 @@ def test_labels_of_unsure_pixels_do_not_matter():
 
 def test_a_detector_may_label_for_others(trained):
     held = labelled(first=TRAINED, last=20, side=128)
-    given = detector_to_labelled(trained, held.images, 0.0)
+    given = finder_to_labelled(partial(find_objects, trained), held.images, 0.0)
     assert given.labels.max() > 2 and not given.unsure.any()
-    doubted = detector_to_labelled(trained, held.images, 1.0)
+    doubted = finder_to_labelled(partial(find_objects, trained), held.images, 1.0)
     assert not doubted.labels.any()
     np.testing.assert_array_equal(doubted.unsure, given.labels > 0)
