@@ -7,6 +7,8 @@ DEMO := config/examples/demo/config.yaml
 GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c .)
 # Without a GPU the jobs that would use one are limited by the processor's cores alone.
 AT_ONCE := $(if $(filter 0,$(GPUS)),$(CORES),$(GPUS))
+# Which tests: those that take minutes are left to .ci/run.
+TESTS ?= not (long or slurm or deployment)
 PROFILE := $(HOME)/.config/snakemake/slurm
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
@@ -46,7 +48,7 @@ demo: install
 
 # A process a core: more threads in each would be in each other's way.
 test: install
-	OMP_NUM_THREADS=1 pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 pytest -n auto --dist loadfile -m "$(TESTS)"
 
 lint: install
 	ruff check .
