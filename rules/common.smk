@@ -156,7 +156,9 @@ def refuse_unfit_superresolution():
 try:
     for path in workflow.configfiles:
         read_mapping(Path(path))  # Snakemake takes the last of two equal keys, and says nothing
-    STUDY = load_study(config, Path(), WORKFLOW_FOLDER, HEADERS.first_files, HEADERS.places)
+    STUDY = load_study(
+        config, Path(), WORKFLOW_FOLDER, HEADERS.first_files, HEADERS.places, HASHES.file
+    )
     refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()
     refuse_unfit_superresolution()
