@@ -187,7 +187,7 @@ def test_ways_of_sampling_have_no_guidance_to_compare(mixed: Folder) -> None:
 
 
 def test_a_plan_knows_what_draws(mixed: Folder) -> None:
-    plan = plan_stage(mixed.load(), lambda base: Path(base), [])
+    plan = plan_stage(mixed.load(), Path, Path, [])
     assert [one.training.method for one in plan.trainings] == ["full", *["from_scratch"] * 2]
     drawn = {one.what: one for one in plan.drawings}
     assert drawn["pixels round-64-subject"].scratch.run == "pixels"
