@@ -73,6 +73,7 @@ from pipeline_lib.study.masks import known_masks, masks_stage, concepts_of_detec
 from pipeline_lib.study.parts import image_folder
 from pipeline_lib.study.plans import plan_stage
 from pipeline_lib.study.registries import headline_extractor
+from pipeline_lib.study.scratch_runs import refuse_unfit_latents
 from pipeline_lib.study.superresolution import (
     LESS,
     WAYS as WAYS_OF_TUNING,
@@ -162,6 +163,7 @@ try:
     refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()
     refuse_unfit_superresolution()
+    refuse_unfit_latents(STUDY, base_folder)
     WAYS = sweep_ways(STUDY.configuration)
     if WAYS:
         check_validation(STUDY)
