@@ -20,14 +20,9 @@ from pipeline_lib.imaging.plane_figures import (
     plane_to_figures,
     plane_to_levels,
 )
-from pipeline_lib.imaging.quality_findings import (
-    Scale,
-    figures_to_findings,
-    figures_to_usual,
-    scale_to_findings,
-    scales_to_usual,
-)
+from pipeline_lib.imaging.quality_findings import figures_to_findings, scale_to_findings
 from pipeline_lib.imaging.spans import plane_to_span
+from pipeline_lib.imaging.usual_figures import Scale, figures_to_usual, scales_to_usual
 from pipeline_lib.settings.quality import QualitySettings
 
 SPAN_FIELDS = 12
