@@ -116,7 +116,7 @@ def concepts_of_detectors(study: Study) -> list[tuple[str, str]]:
 def trains_on_known(study: Study, run: str, concept: str) -> bool:
     """Say whether some file that a run trains a concept on has known masks."""
     known = known_masks(study, concept)
-    (trained,) = (one for one in study.runs[run].concepts if one.concept == concept)
+    trained = study.runs[run].trained(concept)
     return any(name in known for name in _sources_of(study, trained, TRAIN))
 
 
