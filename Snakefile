@@ -9,6 +9,16 @@ if "concepts" not in config:  # `--config` alone adds to the file, and does not 
 
 
 include: "rules/common.smk"
+include: "rules/lookups/images.smk"
+include: "rules/lookups/base_models.smk"
+include: "rules/lookups/training.smk"
+include: "rules/lookups/evaluation.smk"
+include: "rules/lookups/reporting.smk"
+include: "rules/lookups/downstream.smk"
+include: "rules/lookups/superresolution.smk"
+include: "rules/lookups/sweep.smk"
+include: "rules/lookups/contexts.smk"
+include: "rules/lookups/planning.smk"
 include: "rules/images.smk"
 include: "rules/base_models.smk"
 include: "rules/training.smk"
@@ -53,7 +63,7 @@ rule tiles_only:
     input:
         [
             results(f"datasets/{name}/contact_sheet.png")
-            for name in dict.fromkeys([*used_datasets(), *upscaled_datasets(STUDY)])
+            for name in dict.fromkeys([*STUDY.used_datasets, *upscaled_datasets(STUDY)])
         ],
 
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pipeline_lib.hash_cache import HashCache
 from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.study.loading import load_study
@@ -49,8 +50,10 @@ def clean(configfile: Path, work: Path, workflow_folder: Path, delete: bool) -> 
     if not configfile.is_file():
         raise UserError(f"--configfile {configfile}: there is no such file")
     headers = HeaderCache(work / "headers.json", kept=False)
+    hashes = HashCache(work / "hashes.json", kept=False)
     config = read_mapping(configfile)
-    study = load_study(config, Path(), workflow_folder, headers.first_files, headers.places)
+    known = (headers.first_files, headers.places, hashes.file)
+    study = load_study(config, Path(), workflow_folder, *known)
     is_wanted = wanted_outputs(study)
     found = list(find_leftovers(work, is_wanted))
     for leftover in found:

@@ -39,7 +39,7 @@ RESULT_VERSION = {
     "labels": 2,
     "context_images": 1,
     "context_values": 1,
-    "contexts": 1,
+    "contexts": 2,
     "masks": 2,
     "detectors": 2,
     "downstream": 2,

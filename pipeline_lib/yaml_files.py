@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     Parameters
     ----------
     path : Path
-        The file, in UTF-8.
+        The file, in UTF-8; the mark of an encoding at its start may be there.
 
     Returns
     -------
@@ -52,11 +53,7 @@ def read_mapping(path: Path) -> dict[Any, Any]:
         If it is no YAML, no text, no mapping, or names a key twice: with the line.
     """
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from None
+        value = yaml.load(_read_text(path), _OnceLoader)
     except yaml.YAMLError as error:
         told = " ".join(str(error).split())
         raise UserError(f"{path}: this is no YAML: {told}") from None
@@ -65,3 +62,21 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{path}: found {type(value).__name__}, needed names with their values")
     return value
+
+
+def _read_text(path: Path) -> str:
+    """Return a file's text; refuse what Snakemake cannot read either."""
+    content = path.read_bytes()
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise UserError(
+            f"{path}: this is UTF-16, as Windows saves `Unicode` and `UTF-16 LE`; needed is UTF-8: "
+            "save the file again with the encoding `UTF-8`"
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{path}: byte {error.start}, in line {line}, is not UTF-8; save the file again with "
+            "the encoding `UTF-8`"
+        ) from None

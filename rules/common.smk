@@ -56,23 +56,13 @@ from pipeline_lib.models.fetching import expected_folder
 from pipeline_lib.models.tokenization import folder_to_readers
 from pipeline_lib.prompts import doubtful_class_prompts, study_to_prompts
 from pipeline_lib.settings.base import UserError
-from pipeline_lib.settings.planning import PlannedJob
 from pipeline_lib.settings.splitting import ROLES
 from pipeline_lib.study import stages
-from pipeline_lib.study.contexts import (
-    context_bases,
-    context_files,
-    context_images_stage,
-    context_prompts,
-    context_values_stage,
-    contexts_stage,
-)
-from pipeline_lib.study.image_sets import CLASS_IMAGES
+from pipeline_lib.study.image_sets import compared_sets
 from pipeline_lib.study.loading import load_study
-from pipeline_lib.study.masks import known_masks, masks_stage, concepts_of_detectors
 from pipeline_lib.study.parts import image_folder
-from pipeline_lib.study.plans import plan_stage
 from pipeline_lib.study.registries import headline_extractor
+from pipeline_lib.study.scratch_runs import refuse_unfit_latents
 from pipeline_lib.study.superresolution import (
     LESS,
     WAYS as WAYS_OF_TUNING,
@@ -96,7 +86,6 @@ from pipeline_lib.versions import RESULT_VERSION
 from pipeline_lib.yaml_files import read_mapping
 
 LONG_LIST = 20
-HERE = {"fetch", "fetch_extractor", "plan"}  # local rules, which no cluster is asked for
 LONG_JSON = 60_000
 # Of jobs that use several; Snakemake gives them fewer where --cores says so.
 THREADS = 8
@@ -156,10 +145,13 @@ def refuse_unfit_superresolution():
 try:
     for path in workflow.configfiles:
         read_mapping(Path(path))  # Snakemake takes the last of two equal keys, and says nothing
-    STUDY = load_study(config, Path(), WORKFLOW_FOLDER, HEADERS.first_files, HEADERS.places)
+    STUDY = load_study(
+        config, Path(), WORKFLOW_FOLDER, HEADERS.first_files, HEADERS.places, HASHES.file
+    )
     refuse_unfit_files(STUDY, HEADERS)
     refuse_unreadable_prompts()
     refuse_unfit_superresolution()
+    refuse_unfit_latents(STUDY, base_folder)
     WAYS = sweep_ways(STUDY.configuration)
     if WAYS:
         check_validation(STUDY)
@@ -294,18 +286,7 @@ def run_files(pattern):
     return [results(pattern.format(run=run)) for run in STUDY.runs]
 
 
-def used_datasets():
-    """Return the datasets that the runs train on, in the order of the configuration."""
-    used = {trained.dataset for run in STUDY.runs.values() for trained in run.concepts}
-    return [name for name in CONFIGURATION.datasets if name in used]
-
-
 # --- images --------------------------------------------------------------------------------------
-
-
-def raw_file(concept, source):
-    """Return the path of a raw file."""
-    return str(STUDY.sources[concept][source].path)
 
 
 def image_sha256(path):
@@ -329,47 +310,12 @@ def dataset_fields(suffix):
     return lambda wildcards: field_files(dataset_concept(wildcards.dataset), suffix)
 
 
-def concept_table(name):
-    """Return an input function: a table of the quality check of a dataset's concept."""
-    return lambda wildcards: results(f"fields/{dataset_concept(wildcards.dataset)}/{name}.tsv")
-
-
-def blank_field(wildcards):
-    """Return the raw file of an empty field that a dataset's light is divided by, if it has one."""
-    path = STUDY.blanks.get(wildcards.dataset)
-    return [] if path is None else ancient(str(path))
-
-
-def blank_sha256(wildcards):
-    """Return the content of the blank field, if there is one."""
-    path = STUDY.blanks.get(wildcards.dataset)
-    return None if path is None else image_sha256(str(path))
-
-
-def run_sidecars(run):
-    """Return the sidecars of the fields of a run's concepts."""
-    files = [field_files(one.concept, ".json") for one in STUDY.runs[run].concepts]
-    return sum(files, [])
-
-
 # --- base models, priors and runs ----------------------------------------------------------------
 
 
 def entry_content(entry):
     """Return what tells one model of a registry from another: its content or pinned revision."""
     return entry.revision if entry.path is None else HASHES.folder(WORKFLOW_FOLDER / entry.path)
-
-
-def prompts_file(wildcards):
-    """Write what a base model is given to read, and return the file's path.
-
-    It is handed over as a resource: other prompts are no reason to fetch again.
-    """
-    path = Path("work/prompts") / CONFIGURATION.project / f"{wildcards.base}.json"
-    told = study_to_prompts(STUDY, wildcards.base).model_dump_json()
-    if not (PLANS_ONLY or (path.exists() and path.read_text() == told)):
-        write_text(path, told)
-    return str(path)
 
 
 def base_file(base):
@@ -380,25 +326,6 @@ def base_file(base):
 def of_base(pattern):
     """Return an input function: a file of the base model of the run."""
     return lambda wildcards: results(pattern.format(base=STUDY.runs[wildcards.run].base))
-
-
-def run_identifiers(wildcards):
-    """Return the rankings that a run's identifiers are taken from, concept by concept."""
-    run = STUDY.runs[wildcards.run]
-    return [results(f"identifiers/{run.base}/{name}.json") for name in stages.run_rankings(run)]
-
-
-def features_of_datasets(name):
-    """Return an input function: features of each dataset of the run, extractor by extractor."""
-    return lambda wildcards: [
-        results(
-            feature_path(name).format(
-                extractor=extractor, dataset=one.dataset, base=STUDY.runs[wildcards.run].base
-            )
-        )
-        for extractor in STUDY.extractors
-        for one in STUDY.runs[wildcards.run].concepts
-    ]
 
 
 def of_datasets(pattern):
@@ -445,75 +372,17 @@ def compared_round_trip(base, dataset):
     return round_trip(base, dataset, "roundtrip")
 
 
-def round_trip_of_dataset(name):
-    """Return an input function: the round trip of the rule's base and dataset."""
-    return lambda wildcards: round_trip(wildcards.base, wildcards.dataset, name)
-
-
 def compared_round_trips(wildcards):
     """Return the round trip to compare of each dataset of the run, concept by concept."""
     run = STUDY.runs[wildcards.run]
     return [compared_round_trip(run.base, one.dataset) for one in run.concepts]
 
 
-def train_round_trips(wildcards):
-    """Return the training tiles' round trip of each dataset of the run, concept by concept."""
-    run = STUDY.runs[wildcards.run]
-    return [round_trip(run.base, one.dataset, "train-roundtrip") for one in run.concepts]
-
-
-def captioned_tables(wildcards):
-    """Return the tables of the tiles whose own words stand in their prompts, concept by concept."""
-    concepts = STUDY.runs[wildcards.run].concepts
-    return [results(f"datasets/{one.dataset}/train.tsv") for one in concepts if one.captioned]
-
-
-def named_runs(from_scratch):
-    """Return a pattern of the names of runs that are trained from scratch, or of the others."""
-    names = [name for name, run in STUDY.runs.items() if run.from_scratch == from_scratch]
-    return "|".join(names) or "no-run"
-
-
-def of_pixel_runs(pattern):
-    """Return an input function: one file for each dataset of the run if it is trained on pixels."""
-    return lambda wildcards: (
-        of_datasets(pattern)(wildcards) if STUDY.runs[wildcards.run].in_pixels else []
-    )
-
-
-def of_latent_runs(pattern):
-    """Return an input function: one file for each dataset of the run if it is trained on latents."""
-    return lambda wildcards: (
-        [] if STUDY.runs[wildcards.run].in_pixels else of_datasets(pattern)(wildcards)
-    )
-
-
-def judge_of_run(wildcards):
-    """Return the description of the extractor that judges a run's training, none without one."""
-    name = STUDY.runs[wildcards.run].training.judge_by
-    return [results(f"extractors/{name}.json")] if name else []
-
-
-def of_judged(pattern):
-    """Return an input function: one file for each dataset of the run if pictures are judged."""
-    return lambda wildcards: of_datasets(pattern)(wildcards) if judge_of_run(wildcards) else []
-
-
-def trained(wildcards):
-    """Return what a run trains of one concept."""
-    concepts = STUDY.runs[wildcards.run].concepts
-    return next(one for one in concepts if one.concept == wildcards.concept)
-
-
 def of_surveyed(pattern):
     """Return an input function: a file of the dataset that a run trains of one concept."""
-    return lambda wildcards: results(pattern.format(dataset=trained(wildcards).dataset))
-
-
-def surveyed_shards(wildcards):
-    """Return the shards of a run's synthetic images of one concept."""
-    wanted = CONFIGURATION.evaluation.prompt
-    return sample_shards(wildcards.run, image_folder(trained(wildcards).dataset, wanted))
+    return lambda wildcards: results(
+        pattern.format(dataset=STUDY.runs[wildcards.run].trained(wildcards.concept).dataset)
+    )
 
 
 def all_surveys():
@@ -525,42 +394,10 @@ def all_surveys():
     ]
 
 
-def mask_files(dataset):
-    """Return the files with the known objects of a dataset's fields, in the order of the sheet."""
-    return [str(one.path) for one in known_masks(STUDY, dataset_concept(dataset)).values()]
-
-
-def all_downstream(wildcards):
-    """Return the pages of all detectors; input of a target, so that only asking for it refuses."""
-    try:
-        tested = concepts_of_detectors(STUDY)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-    return [results(f"downstream/{run}/{concept}/downstream.html") for run, concept in tested]
-
-
-def of_concepts(pattern):
-    """Return an input function: one file for each concept of the run."""
-    return lambda wildcards: [
-        results(pattern.format(concept=one.concept)) for one in STUDY.runs[wildcards.run].concepts
-    ]
-
-
 def prior_shards(base, prior, suffix):
     """Return the shards of one prior."""
     shards = stages.prior_shard_count(CONFIGURATION.priors[prior])
     return [results(f"prior/{base}/{prior}/shard-{i:04d}{suffix}") for i in range(shards)]
-
-
-def named_priors(real):
-    """Return a pattern of the names of priors: of real images, or of drawn ones."""
-    names = [name for name, prior in CONFIGURATION.priors.items() if bool(prior.images) == real]
-    return "|".join(names) or "no-prior"
-
-
-def prior_files(prior):
-    """Return the files of a prior of real images."""
-    return [str(path) for path in STUDY.prior_files[prior]]
 
 
 def run_priors(run, suffix):
@@ -582,140 +419,6 @@ def compared_nouns(wildcards):
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return [results(f"nouns/{base}/{dataset}.tsv") for base, dataset in pairs]
-
-
-# --- ways of sampling ----------------------------------------------------------------------------
-
-
-def swept(pattern):
-    """Return an input function: a file for each way of each concept of the run, concept by concept."""
-    return lambda wildcards: [
-        results(pattern.format(extractor=HEADLINE, model=model, prompt=folder, way=way))
-        for model, folder in compared_sets(wildcards.run, "tuned")
-        for way in run_ways(STUDY, wildcards.run)
-    ]
-
-
-def headline_features(name):
-    """Return an input function: features of each dataset of the run by the extractor that judges."""
-    return lambda wildcards: [
-        results(feature_path(name).format(extractor=HEADLINE, dataset=one.dataset))
-        for one in STUDY.runs[wildcards.run].concepts
-    ]
-
-
-def all_sweeps(wildcards):
-    """Return all tables of ways of sampling; input of a target, so that only asking for it refuses."""
-    if not WAYS:
-        raise WorkflowError(
-            "no ways of sampling to compare: name some `steps` or scales of `guidance` in `sweep` of"
-            " the configuration"
-        )
-    swept_runs = [run for run in STUDY.runs if run_ways(STUDY, run)]
-    return [results(f"sweep/{run}.csv") for run in swept_runs]
-
-
-def sweep_of_run(wildcards):
-    """Return the table of the ways of sampling a run, none where none are compared."""
-    return [results(f"sweep/{wildcards.run}.csv")] if run_ways(STUDY, wildcards.run) else []
-
-
-# --- superresolution -----------------------------------------------------------------------------
-
-
-def upscaler_argument():
-    """Return the upscaler's folder for a shell command, one of the workflow's own by a variable."""
-    model = CONFIGURATION.superresolution.model or ""
-    own = "" if Path(model).is_absolute() else '"$BRIGHTBOOTH"/'
-    return own + shlex.quote(model)
-
-
-def upscaler_sha256(wildcards):
-    """Return the upscaler's content."""
-    return HASHES.folder(upscaler_folder())
-
-
-def tuned_upscaler(dataset, way):
-    """Return the folder of a tuned upscaler."""
-    return results(f"upscalers/{dataset}/{way}/model")
-
-
-def upscaler_of_images(wildcards):
-    """Return the upscaler that an image set is enlarged by: of its dataset, or of a finer one."""
-    dataset = STUDY.image_sets[wildcards.model, wildcards.prompt].dataset
-    return tuned_upscaler(dataset_to_upscaled(CONFIGURATION, dataset), LESS)
-
-
-def enlarged_files():
-    """Return the tables of upscalers and the enlarged shards; none where there is no upscaler."""
-    tables = [results(f"superresolution/{name}/table.csv") for name in upscaled_datasets(STUDY)]
-    shards = [
-        path
-        for one in enlarged_sets(STUDY)
-        for path in sample_shards(one.model, one.folder, "upsampled")
-    ]
-    return tables + shards
-
-
-def all_enlarged(wildcards):
-    """Return the same; input of a target, so that only asking for it refuses."""
-    if not upscaled_datasets(STUDY):
-        raise WorkflowError(
-            "no upscaler to tune: name its folder in `superresolution: model` of the configuration"
-        )
-    return enlarged_files()
-
-
-# --- contexts -----------------------------------------------------------------------------------
-
-
-def of_context(pattern):
-    """Return an input function: a file of the dataset of a model's contexts."""
-    return lambda wildcards: results(
-        pattern.format(dataset=STUDY.image_sets[wildcards.model, wildcards.prompt].dataset)
-    )
-
-
-def context_tables(suffix):
-    """Return an input function: what was measured of each model and dataset, or its pictures."""
-    neutral = CONFIGURATION.evaluation.prompt
-    return lambda wildcards: [
-        results(f"contexts/{model}/{image_folder(dataset, neutral)}{suffix}")
-        for model, dataset in context_files(STUDY)
-    ]
-
-
-def all_contexts(wildcards):
-    """Return the page of contexts; input of a target, so that only asking for it refuses."""
-    try:
-        context_prompts(STUDY)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-    return [results("contexts/index.html")]
-
-
-# --- plans ---------------------------------------------------------------------------------------
-
-
-def sent_jobs():
-    """Return what the profile asks of a cluster for the jobs of each rule; nothing without one."""
-    asked = {one.name: one.resources for one in workflow.rules if one.shellcmd}
-    return [
-        PlannedJob(
-            name=name,
-            partition=str(resources["slurm_partition"].raw),
-            gpu="gpu" in resources,
-            minutes=resources_to_minutes(resources),
-        )
-        for name, resources in asked.items()
-        if "slurm_partition" in resources and name not in HERE
-    ]
-
-
-def resources_to_minutes(resources):
-    """Return the time that a rule's jobs ask for, if it is one for all."""
-    runtime = resources["runtime"].raw if "runtime" in resources else None
-    return runtime if isinstance(runtime, int) else None
 
 
 # --- synthetic images ----------------------------------------------------------------------------
@@ -749,13 +452,6 @@ def decoder_of_images(wildcards):
     return [tuned_decoder(one.base, one.dataset)] if is_tuned(one.dataset) and not in_pixels else []
 
 
-def cameras_of_run(wildcards):
-    """Return the camera noise that a run's images were given, concept by concept; none of pixels."""
-    if not CAMERA_NOISE or STUDY.runs[wildcards.run].in_pixels:
-        return []
-    return of_datasets("camera/{base}/{dataset}.json")(wildcards)
-
-
 def sample_shards(model, prompt, kind="samples"):
     """Return the shards of one model and prompt, or the same ``upsampled``."""
     count = STUDY.image_sets[model, prompt].count
@@ -768,33 +464,12 @@ def all_sample_shards():
     return [path for model, prompt in STUDY.image_sets for path in sample_shards(model, prompt)]
 
 
-def compared_sets(run, kind):
-    """Return model and folder of image sets that a run is judged by, concept by concept.
-
-    The kinds are ``tuned``, ``untuned``, and ``class``, which there may be none of.
-    """
-    settings = STUDY.runs[run]
-    model = f"base-{settings.base}" if kind == "untuned" else run
-    name = CLASS_IMAGES if kind == "class" else CONFIGURATION.evaluation.prompt
-    sets = [(model, image_folder(one.dataset, name)) for one in settings.concepts]
-    return [one for one in sets if one in STUDY.image_sets]
-
-
 def compared_shards(kind):
     """Return an input function: the shards that the run is judged by."""
     return lambda wildcards: [
         path
-        for model, folder in compared_sets(wildcards.run, kind)
+        for model, folder in compared_sets(STUDY, wildcards.run, kind)
         for path in sample_shards(model, folder)
-    ]
-
-
-def compared_features(kind):
-    """Return an input function: the features that the run is judged by, as above."""
-    return lambda wildcards: [
-        results(feature_path(f"samples/{model}/{folder}").format(extractor=extractor))
-        for extractor in STUDY.extractors
-        for model, folder in compared_sets(wildcards.run, kind)
     ]
 
 

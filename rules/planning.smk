@@ -12,6 +12,8 @@ rule plan:
         "../envs/diffusion.yaml"
     params:
         paths=paths_as_options,
-        settings=lambda wildcards: as_json(plan_stage(STUDY, base_folder, sent_jobs())),
+        settings=lambda wildcards: as_json(
+            plan_stage(STUDY, base_folder, upscaler_folder, sent_jobs())
+        ),
     shell:
         command("plan")

@@ -85,7 +85,7 @@ rule study:
         metrics=run_files("metrics/{run}.csv"),
         histories=run_files("runs/{run}/training.csv"),
         models=run_files("runs/{run}/model"),
-        holdout_tiles=[results(f"datasets/{name}/holdout.tif") for name in used_datasets()],
+        holdout_tiles=[results(f"datasets/{name}/holdout.tif") for name in STUDY.used_datasets],
     output:
         page=report(
             results("report/study/index.html"),

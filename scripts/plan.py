@@ -20,15 +20,22 @@ if TYPE_CHECKING:
 
 def main(settings: PlanStage, paths: argparse.Namespace) -> None:
     """Print the plan."""
+    from pipeline_lib.planning.detectors import detectors_to_cost
     from pipeline_lib.planning.partitions import read_partitions, unfit_jobs
     from pipeline_lib.planning.table import Part, parts_to_lines
+    from pipeline_lib.planning.upscalers import upscaler_to_cost
 
     with tempfile.TemporaryDirectory() as folder:
         bases, assumed = find_shapes(settings, Path(folder))
         trainings, drawings = study_to_costs(settings, bases)
     parts = [Part("trainings", trainings), Part("pictures", drawings)]
+    further = {
+        "detectors": {one.what: detectors_to_cost(one) for one in settings.detectors},
+        "upscalers": {one.what: upscaler_to_cost(one) for one in settings.upscalers},
+    }
+    parts += [Part(title, costs) for title, costs in further.items() if costs]
     lines = [f"Plan of `{settings.project}`", "", *parts_to_lines(parts, settings.teraflops)]
-    lines += assumed
+    lines += assumed + [f"Not counted: {reason}" for reason in settings.uncounted]
     partitions = read_partitions() if settings.jobs else None
     if partitions is not None:
         unfit = list(unfit_jobs(settings.jobs, partitions))

@@ -78,7 +78,7 @@ def tiles_to_sheet(role: str, tiles: TileSet) -> list[tuple[str, np.ndarray]]:
     rows = []
     for source in dict.fromkeys(tiles.tiles[k].source for k in shown):
         own = [k for k in shown if tiles.tiles[k].source == source]
-        label = f"{role}: {source} ({counts[source]} of {len(tiles.images)} tiles)"
+        label = f"{role}: {source} ({len(own)} of its {counts[source]} tiles)"
         rows.append((label, images_to_small(tiles.images[own], LARGEST_SIDE)))
     return rows
 

@@ -30,7 +30,7 @@ ALLOWED = {
     ),
     "planning": (
         *(*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
-        "from_scratch",
+        *("from_scratch", "detection"),
     ),
     "sampling": (*BASE, "imaging", "optics", "training", "models", "decoder", "dreambooth"),
     "evaluation": (*BASE, "imaging", "sampling"),

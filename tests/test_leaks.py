@@ -10,6 +10,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline_lib.files import file_to_sha256
 from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.imaging.splitting import regions_to_roles
 from pipeline_lib.leaks import PlacedRegion, refuse_two_sides
@@ -48,14 +49,30 @@ def test_a_file_in_two_concepts_of_a_run_has_one_side(folder, name):
     name = name.format(data)
     rows = [("round", "r1.tif", "", "train", ""), ("long", name, "", "holdout", ""), *OTHERS]
     message = (
-        r"samples\.tsv: the file \S+\.tif is train in concept `round` \(row 2\) and holdout in "
-        r"concept `long` \(row 3\), and run `both` .*give both rows one `role`"
+        r"samples\.tsv: the file \S+\.tif is train in concept `round` \(row 2\) and holdout "
+        r"in concept `long` \(row 3\), and run `both` .*give both rows one `role`"
     )
     with pytest.raises(UserError, match=message):
         load(folder, *rows)
     load(folder, *rows, runs=RUNS + "a\ttoy\tround-64\tclass\nb\ttoy\tlong-64\tclass\n")
     rows[1] = ("long", name, "", "train", "")
     load(folder, *rows, ("long", "l1.tif", "", "holdout", ""))
+
+
+def test_a_copy_of_a_file_in_two_concepts_of_a_run_has_one_side(folder):
+    """Copies have equal bytes; files that are as long and differ are none."""
+    for name, content in {"r1": b"one", "r2": b"two", "l1": b"six", "l2": b"one"}.items():
+        (folder.root / f"data/{name}.tif").write_bytes(content)
+    rows = [("round", "r1.tif", "", "train", ""), ("long", "l2.tif", "", "holdout", "")]
+    others = [("round", "r2.tif", "", "holdout", ""), ("long", "l1.tif", "", "train", "")]
+    message = (
+        r"the file l2\.tif, a copy of r1\.tif, is train in concept `round` \(row 2\) and holdout "
+        r"in concept `long` \(row 3\), and run `both`"
+    )
+    with pytest.raises(UserError, match=message):
+        load(folder, *rows, *others)
+    (folder.root / "data/l2.tif").write_bytes(b"ten")
+    load(folder, *rows, *others)
 
 
 @pytest.mark.parametrize("link", ["link.tif", "{}/r1.tif"])
@@ -122,9 +139,9 @@ def test_nothing_passes_on_two_sides(tmp_path_factory, rows):
     )
     if wrong:
         with pytest.raises(UserError):
-            refuse_two_sides("run", placed, roles)
+            refuse_two_sides("run", placed, roles, file_to_sha256)
     else:
-        refuse_two_sides("run", placed, roles)
+        refuse_two_sides("run", placed, roles, file_to_sha256)
 
 
 # --- groups --------------------------------------------------------------------------------------

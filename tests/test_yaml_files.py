@@ -41,11 +41,24 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str, words: s
     assert str(path) in str(caught.value)
 
 
-def test_other_encodings_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("latin-1", "byte 19, in line 2, is not UTF-8; save the file again"),
+        ("utf-16", "this is UTF-16, .*save the file again with the encoding `UTF-8`"),
+    ],
+)
+def test_other_encodings_are_refused(tmp_path: Path, encoding: str, words: str) -> None:
     path = tmp_path / "a.yaml"
-    path.write_bytes("title: Zürich".encode("latin-1"))
-    with pytest.raises(UserError, match="byte 8 is not UTF-8"):
+    path.write_bytes("project: a\ntitle: Zürich".encode(encoding))
+    with pytest.raises(UserError, match=words):
         read_mapping(path)
+
+
+def test_the_mark_of_an_encoding_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("title: Zürich", encoding="utf-8-sig")
+    assert read_mapping(path) == {"title": "Zürich"}
 
 
 def test_merged_keys_may_be_overruled_and_an_empty_file_is_empty(tmp_path: Path) -> None:

@@ -1,23 +1,19 @@
-"""Pictures to concepts, groups and roles, so that nothing held out is trained on."""
+"""Pictures to concepts and groups: what shows one kind, and what is not independent."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os.path import commonpath
 from pathlib import PurePath
 
-from pipeline_lib.beginning.cutting import SMALLEST
 from pipeline_lib.beginning.finding import Picture
+from pipeline_lib.beginning.roles import ENOUGH
 from pipeline_lib.imaging.group_names import POSITION, paths_to_groups, places_to_groups
-from pipeline_lib.imaging.splitting import regions_to_roles
-from pipeline_lib.settings.splitting import SourceRegion, SplitSettings
 
 FEWEST, MOST_CLASSES = 3, 8
 SAME_PIXEL_SIZE = 1.01
-GAP = 32  # pixels that the stage may drift while a field is imaged again
-ENOUGH = 5  # independent groups on either side, for an interval
 WELL = re.compile(r"(?<![A-Za-z0-9])[A-P]\d{2}(?!\d)")
 PLACES = re.compile(
     r"(?i)^[\W_\d]*(?:(?:well|pos(?:ition)?|plate|day|date|field|fov|site|xy|series|scene|slide|dish"
@@ -153,80 +149,3 @@ def merge_groups(groups: Sequence[str], pairs: Sequence[tuple[int, int]]) -> lis
         one, other = sorted((root(groups[first]), root(groups[second])), key=order.__getitem__)
         parent[other] = one
     return [root(group) for group in groups]
-
-
-# --- roles ---------------------------------------------------------------------------------------
-
-
-def groups_to_roles(groups: Sequence[str]) -> dict[str, str]:
-    """Give every group one role.
-
-    Five independent groups on either side are what an interval needs: with ten groups or more
-    there are that many held out. With few, most are trained on.
-
-    Parameters
-    ----------
-    groups : sequence of str
-        At least two different ones; names may stand several times.
-
-    Returns
-    -------
-    dict
-        train, validation or holdout by group, drawn as the workflow draws.
-    """
-    names = list(dict.fromkeys(groups))
-    validation, holdout = _shares(len(names))
-    settings = SplitSettings(validation=validation / len(names), holdout=holdout / len(names))
-    regions = [
-        SourceRegion(source=f"s{number}", group=name, role="auto")
-        for number, name in enumerate(names)
-    ]
-    return dict(zip(names, regions_to_roles(regions, settings), strict=True))
-
-
-def _shares(total: int) -> tuple[int, int]:
-    """Return how many of all groups validate and are held out."""
-    if total < 2 * ENOUGH:
-        return (1 if total > ENOUGH else 0), max(1, round(total / 3))
-    holdout = max(ENOUGH, round(total / 4))
-    return min(round(0.15 * total), total - holdout - ENOUGH), holdout
-
-
-def field_to_strips(height: int, width: int, least: int) -> dict[str, tuple[int, int, int, int]]:
-    """Cut a field into a part to train on and one to hold out, along its longer side.
-
-    Parameters
-    ----------
-    height, width : int
-        Of the field.
-    least : int
-        Smallest side of a part, in pixels.
-
-    Returns
-    -------
-    dict
-        y0, y1, x0, x1 by role: a third is held out, more where `least` asks for it. Pixels between
-        the two are in neither, so that fields which drifted do not share any on two sides.
-    """
-    long = max(height, width)
-    start = long - min(max(least, long // 3), side_to_part(long))
-    end = start - _side_to_gap(long)
-    if width >= height:
-        return {"train": (0, height, 0, end), "holdout": (0, height, start, width)}
-    return {"train": (0, end, 0, width), "holdout": (start, height, 0, width)}
-
-
-def side_to_part(long: int) -> int:
-    """Return how long both parts of a field can be, of whose longer side some lies between."""
-    return (long - _side_to_gap(long)) // 2
-
-
-def _side_to_gap(long: int) -> int:
-    """Return how many pixels lie between the parts: less where no tile would fit beside."""
-    return min(GAP, max(0, long - 2 * SMALLEST))
-
-
-def count_roles(roles: Mapping[str, str]) -> dict[str, int]:
-    """Return how many groups have each role."""
-    listed = list(roles.values())
-    return {role: listed.count(role) for role in ("train", "validation", "holdout")}

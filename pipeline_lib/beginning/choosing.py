@@ -38,7 +38,7 @@ BEST_FOCUS = "best_focus"
 class Choice(NamedTuple):
     """A value, why it was taken, and whether a person must decide instead."""
 
-    value: str | int
+    value: str | int | float
     why: str
     decide: bool = False
 

@@ -15,9 +15,14 @@ from pipeline_lib.imaging.foreground import (
     activity_to_foreground,
     region_to_activity,
 )
-from pipeline_lib.imaging.plane_figures import plane_to_common_factor, plane_to_levels
-from pipeline_lib.imaging.quality_findings import Scale, scale_to_findings, scales_to_usual
+from pipeline_lib.imaging.plane_figures import (
+    plane_to_common_factor,
+    plane_to_figures,
+    plane_to_levels,
+)
+from pipeline_lib.imaging.quality_findings import figures_to_findings, scale_to_findings
 from pipeline_lib.imaging.spans import plane_to_span
+from pipeline_lib.imaging.usual_figures import Scale, figures_to_usual, scales_to_usual
 from pipeline_lib.settings.quality import QualitySettings
 
 SPAN_FIELDS = 12
@@ -107,6 +112,29 @@ def planes_to_refusals(
     usual = scales_to_usual([one for k, one in scales.items() for _ in range(weights[k])])
     found = {k: scale_to_findings(one, QualitySettings(), usual) for k, one in scales.items()}
     return {k: findings[0].reason for k, findings in found.items() if findings}
+
+
+def planes_to_remarks(
+    planes: Mapping[int, npt.NDArray[Any]], weights: Mapping[int, int]
+) -> dict[int, tuple[str, ...]]:
+    """Return what the quality check will say of planes by themselves, and beside the others.
+
+    Parameters
+    ----------
+    planes, weights
+        As above.
+
+    Returns
+    -------
+    dict
+        Reasons to warn or refuse by number, for each plane; often there are none.
+    """
+    figures = {number: plane_to_figures(plane) for number, plane in planes.items()}
+    usual = figures_to_usual([one for k, one in figures.items() for _ in range(weights[k])])
+    found = {
+        k: figures_to_findings(one, QualitySettings(), usual, None) for k, one in figures.items()
+    }
+    return {k: tuple(one.reason for one in findings) for k, findings in found.items()}
 
 
 def planes_to_brightest(planes: Sequence[npt.NDArray[Any]]) -> int:

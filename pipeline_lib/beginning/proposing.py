@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline_lib.beginning.arranging import (
-    field_to_strips,
-    groups_to_roles,
-    merge_groups,
-    names_tell_places,
-    pictures_to_groups,
-    side_to_part,
-)
+from pipeline_lib.beginning.arranging import names_tell_places
 from pipeline_lib.beginning.choosing import (
     BEST_FOCUS,
     Choice,
     headers_to_modality,
     names_to_noun,
 )
-from pipeline_lib.beginning.cutting import Cut, span_to_cut
+from pipeline_lib.beginning.cutting import Cut
 from pipeline_lib.beginning.examining import (
     Span,
     planes_to_bits,
     planes_to_foreground,
-    planes_to_level_ratio,
     planes_to_refusals,
+    planes_to_remarks,
     planes_to_span,
 )
 from pipeline_lib.beginning.finding import Picture
 from pipeline_lib.beginning.looking import (
-    Plane,
     doubt_focus,
     pictures_to_readings,
     planes_to_weights,
     read_planes,
 )
-from pipeline_lib.imaging.near_duplicates import planes_to_near_duplicates
-from pipeline_lib.imaging.splitting import box_to_text
+from pipeline_lib.beginning.mapping import planes_to_mapping
+from pipeline_lib.beginning.roles import strange_groups
+from pipeline_lib.beginning.sharing import Row, settle_groups, settle_roles
 
-MIXED_LEVELS = 1.4
 CELLS = ("axes", "channel", "z")  # what a row of the sheet may say for itself
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of samples.tsv."""
-
-    path: str
-    group: str
-    role: str
-    region: str = ""
-    cells: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,8 +62,8 @@ class Proposal:
         Its tiles.
     foreground : float
         Share of the fields that shows more than background.
-    intensity : Choice or None
-        Method of the map to 8 bits, where one for all fields does not fit.
+    intensity : dict of Choice
+        What the map to 8 bits needs to be told, by the key of `intensity`.
     bits : int or None
         In use.
     places : bool
@@ -93,6 +74,8 @@ class Proposal:
         Number of pictures of which pixels were read.
     apart : dict
         Why the quality check will refuse pictures for their camera scale, by name.
+    unlike : dict
+        What the quality check will say of others that are trained on, since they are unlike most.
     """
 
     name: str
@@ -106,12 +89,13 @@ class Proposal:
     span: Span | None
     cut: Cut
     foreground: float
-    intensity: Choice | None
+    intensity: dict[str, Choice]
     bits: int | None
     places: bool
     alike: tuple[str, ...]
     looked_at: int
     apart: dict[str, str]
+    unlike: dict[str, str]
 
 
 def pictures_to_proposal(
@@ -151,10 +135,13 @@ def pictures_to_proposal(
     pictures, readings = [pictures[k] for k in kept], [readings[k] for k in kept]
     weights = {kept.index(k): weights[k] for k in planes}
     planes = {kept.index(k): plane for k, plane in planes.items()}
-    groups, alike = _settle_groups(pictures, planes)
+    remarks = planes_to_remarks(planes, weights)
+    groups, alike = settle_groups(pictures, planes)
     shapes = [(one.header.length("Y"), one.header.length("X")) for one in pictures]
     span = planes_to_span(list(planes.values()))
-    rows, roles, cut = _settle_roles(pictures, groups, shapes, span, base)
+    numbers = {k: len(reasons) for k, reasons in remarks.items()}
+    strange = strange_groups(groups, numbers)
+    rows, roles, cut = settle_roles(pictures, groups, strange, shapes, span, base)
     common, cells = _share_readings(readings)
     rows = tuple(
         Row(row.path, row.group, row.role, row.region, {**cells[number], **row.cells})
@@ -176,12 +163,17 @@ def pictures_to_proposal(
         span=span,
         cut=cut,
         foreground=planes_to_foreground(list(planes.values())),
-        intensity=_doubt_scale([plane for k, plane in planes.items() if k not in apart]),
+        intensity=planes_to_mapping([plane for k, plane in planes.items() if k not in apart]),
         bits=planes_to_bits(list(planes.values())),
         places=names_tell_places(groups, pictures),
         alike=alike,
         looked_at=len(planes),
         apart={pictures[k].name: reason for k, reason in apart.items()},
+        unlike={
+            pictures[k].name: "; ".join(reasons)
+            for k, reasons in remarks.items()
+            if k not in apart and roles.get(groups[k]) == "train" and groups[k] in strange
+        },
     ), told
 
 
@@ -190,20 +182,6 @@ def _without_focus(reading: dict[str, Choice], doubt: str) -> dict[str, Choice]:
     if "z" not in reading or reading["z"].value != BEST_FOCUS:
         return reading
     return {**reading, "z": Choice("middle", doubt, True)}
-
-
-def _doubt_scale(planes: Sequence[Plane]) -> Choice | None:
-    """Return another map to 8 bits where one for all would show some fields too dark or bright."""
-    ratio = planes_to_level_ratio(planes)
-    if ratio <= MIXED_LEVELS:
-        return None
-    return Choice(
-        "image_percentile",
-        f"a scale for each picture? Their backgrounds differ by a factor of {ratio:.1f}: they were "
-        "exposed in different ways, or stretched one by one. If not, delete these lines: one map "
-        "for all pictures keeps their levels apart.",
-        True,
-    )
 
 
 def _share_readings(
@@ -222,72 +200,3 @@ def _distinct_cells(readings: Sequence[dict[str, Choice]]) -> tuple[tuple[str, C
     """Return every choice that stands in a row, once."""
     found = ((key, one[key]) for one in readings for key in CELLS if key in one)
     return tuple(dict.fromkeys(found))
-
-
-# --- groups and roles ----------------------------------------------------------------------------
-
-
-def _settle_groups(
-    pictures: Sequence[Picture], planes: Mapping[int, Plane]
-) -> tuple[list[str], tuple[str, ...]]:
-    """Return groups by name, joined where their pixels show one place, and words about these."""
-    groups, numbers = pictures_to_groups(pictures), list(planes)
-    found = planes_to_near_duplicates([planes[k] for k in numbers])
-    apart = [
-        (numbers[pair.first], numbers[pair.second], pair.correlation)
-        for pair in found
-        if groups[numbers[pair.first]] != groups[numbers[pair.second]]
-    ]
-    told = tuple(
-        f"{pictures[first].name} and {pictures[second].name} ({correlation:.2f})"
-        for first, second, correlation in apart
-    )
-    return merge_groups(groups, [(first, second) for first, second, _ in apart]), told
-
-
-def _settle_roles(
-    pictures: Sequence[Picture],
-    groups: Sequence[str],
-    shapes: Sequence[tuple[int, int]],
-    span: Span | None,
-    base: int,
-) -> tuple[list[tuple[int, Row]], dict[str, str], Cut]:
-    """Return rows with their picture's number, roles and tiles: by group, or by part of one."""
-    side = min(map(min, shapes))
-    pixels = span.pixels if span else None
-    if len(set(groups)) > 1:
-        roles = groups_to_roles(groups)
-        trained = _trained_shapes(pictures, shapes, (roles[group] == "train" for group in groups))
-        cut = span_to_cut(pixels, base, side, trained)
-        rows = [
-            Row(one.path, group, roles[group], cells=_position(one))
-            for one, group in zip(pictures, groups, strict=True)
-        ]
-        return list(enumerate(rows)), roles, cut
-    parts = [(min(shape), side_to_part(max(shape))) for shape in shapes]
-    cut = span_to_cut(
-        pixels,
-        base,
-        min(map(min, parts)),
-        _trained_shapes(pictures, parts, (True for _ in pictures)),
-    )
-    numbered = []
-    for number, (one, shape) in enumerate(zip(pictures, shapes, strict=True)):
-        for role, box in field_to_strips(*shape, cut.raw).items():
-            group = f"{groups[0]} {role}"
-            row = Row(one.path, group, role, box_to_text(box), _position(one))
-            numbered.append((number, row))
-    return numbered, {f"{groups[0]} {role}": role for role in ("train", "holdout")}, cut
-
-
-def _position(picture: Picture) -> dict[str, str]:
-    """Return the cell of a picture's position, if it has one."""
-    return {} if picture.position is None else {"position": picture.position}
-
-
-def _trained_shapes(
-    pictures: Sequence[Picture], shapes: Sequence[tuple[int, int]], trained: Iterable[bool]
-) -> list[tuple[int, int]]:
-    """Return the sides of every plane that is trained on."""
-    listed = zip(pictures, shapes, trained, strict=True)
-    return [shape for one, shape, used in listed if used for _ in range(one.header.length("T"))]

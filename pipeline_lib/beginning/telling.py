@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
-from pipeline_lib.beginning.arranging import ENOUGH, count_roles
 from pipeline_lib.beginning.finding import Found, Picture
 from pipeline_lib.beginning.proposing import Proposal
+from pipeline_lib.beginning.roles import ENOUGH, count_roles
 from pipeline_lib.beginning.writing import span_to_words
 from pipeline_lib.decisions import DECIDE
 
@@ -97,7 +97,7 @@ def proposal_to_lines(one: Proposal) -> list[str]:
     pictures = _counted(len(one.pictures), "picture")
     lines = [f"{one.name}: {pictures} in {_counted(len(one.roles), 'group')} ({told})"]
     choices = [("noun", one.noun), ("modality", one.modality), *one.reading.items(), *one.cells]
-    choices += [("intensity", one.intensity)] if one.intensity else []
+    choices += [(f"intensity.{key}", choice) for key, choice in one.intensity.items()]
     for key, choice in choices:
         mark = f"{DECIDE}: " if choice.decide else ""
         lines.append(f"  {key}: {choice.value}. {mark}{choice.why}")
@@ -110,6 +110,9 @@ def proposal_to_lines(one: Proposal) -> list[str]:
         whole = read if one.looked_at < len(one.pictures) else pictures
         lines.append(f"  {len(one.apart)} of {whole} will be refused by the quality check:")
         lines += _shortened([f"    {name}: {reason}" for name, reason in one.apart.items()])
+    if one.unlike:
+        lines.append("  Trained on and not held out, since held-out pictures decide the verdict:")
+        lines += _shortened([f"    {name}: {reason}" for name, reason in one.unlike.items()])
     return lines + [f"  {words}" for words in _limits(one, counts)]
 
 

@@ -28,6 +28,10 @@ APART = (
     "The quality check will refuse them, for their grey values are not on the scale of the others. "
     "Export all in one way, take out their rows, or make a concept for each scale."
 )
+UNLIKE = (
+    "Trained on, and not held out: the quality check has more to say of them than of most, and "
+    "held-out pictures decide the verdict. Take out their rows if they are bad."
+)
 PIXEL_SIZE = "how wide is a pixel? The files do not say; without it sizes are told in pixels."
 ONE_READING = "# reading: {pixel_size_um: 0.65}"
 FEW_CELLS, ONE_CELL = (0.005, 0.2), 0.05  # shares of fields, and of a tile that five cells span
@@ -130,11 +134,12 @@ def _dataset(one: Proposal) -> list[str]:
     ]
 
 
-def _intensity(choice: Choice | None) -> list[str]:
+def _intensity(choices: Mapping[str, Choice]) -> list[str]:
     """Return the lines of a map to 8 bits that is not the usual one."""
-    if choice is None:
+    if not choices:
         return []
-    return ["    intensity:", *_said(INDENT + "  ", "method", choice)]
+    said = (_said(INDENT + "  ", key, choice) for key, choice in choices.items())
+    return ["    intensity:", *(line for lines in said for line in lines)]
 
 
 def span_to_words(one: Proposal) -> str:
@@ -191,14 +196,22 @@ def proposals_to_samples(proposals: Sequence[Proposal]) -> str:
         notes += _comment("", f"{DECIDE}: `{key}` {choice.value}: {choice.why}")
     apart = [name for one in proposals for name in one.apart]
     if apart:
-        more = f" and {len(apart) - NAMED} more" if apart[NAMED:] else ""
-        notes += _comment("", f"{DECIDE}: what of {', '.join(apart[:NAMED])}{more}? {APART}")
+        notes += _comment("", f"{DECIDE}: what of {named(apart)}? {APART}")
+    unlike = [name for one in proposals for name in one.unlike]
+    if unlike:
+        notes += _comment("", f"{named(unlike)}: {UNLIKE}")
     cells = [
         [name, row.path, row.group, row.role, *([row.region] if regions else [])]
         + [row.cells.get(key, "") for key in keys]
         for name, row in rows
     ]
     return "\n".join(notes) + "\n" + _sheet(columns, cells)
+
+
+def named(names: Sequence[str]) -> str:
+    """Return names, the first of many."""
+    more = f" and {len(names) - NAMED} more" if names[NAMED:] else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def proposals_to_runs(proposals: Sequence[Proposal]) -> str:

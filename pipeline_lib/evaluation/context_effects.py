@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline_lib.evaluation.effect_intervals import values_to_effect_estimate
 from pipeline_lib.evaluation.entanglement import backgrounds_to_entanglement
 from pipeline_lib.evaluation.intervals import (
     MINIMUM_UNITS,
@@ -91,16 +92,7 @@ def values_to_context_effect(neutral: Array, values: Array, confidence: float) -
     kept = [one[np.isfinite(one)] for one in (neutral, values)]
     counts = (len(kept[0]), len(kept[1]))
     means = tuple(float(one.mean()) if len(one) else float("nan") for one in kept)
-    if min(counts) < MINIMUM_UNITS:
-        return Effect(Estimate(values_to_effect(*kept)), counts, (means[0], means[1]))
-    units = [images_to_blocks(count) for count in counts]
-
-    def statistic(*chosen: BoolArray) -> float:
-        sides = (one[mask[unit]] for one, mask, unit in zip(kept, chosen, units, strict=True))
-        return values_to_effect(*sides)
-
-    estimate = jackknife_estimate(statistic, [int(one.max()) + 1 for one in units], confidence)
-    return Effect(estimate, counts, (means[0], means[1]))
+    return Effect(values_to_effect_estimate(*kept, confidence), counts, (means[0], means[1]))
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from pipeline_lib.imaging.plane_figures import Figures, figures_to_field, plane_
 from pipeline_lib.imaging.quality_findings import (
     Finding,
     figures_to_findings,
-    figures_to_usual,
     near_duplicate_to_finding,
     spots_to_finding,
 )
 from pipeline_lib.imaging.same_places import SamePlace
 from pipeline_lib.imaging.stacks import PlaneSource
+from pipeline_lib.imaging.usual_figures import figures_to_usual
 from pipeline_lib.settings.quality import QualitySettings
 
 ACCEPTED, WARNED, REFUSED = "accepted", "warned", "refused"

@@ -18,7 +18,7 @@ from pipeline_lib.settings.from_scratch import ScratchSettings
 from pipeline_lib.settings.planning import PlannedDrawing, PlannedTraining
 from pipeline_lib.settings.training import TrainingSettings
 
-TWICE = 2
+TWICE, THERE_AND_BACK = 2, 3
 SECOND_ORDER = (
     *("HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"),
 )
@@ -78,18 +78,50 @@ def training_to_cost(
     """
     settings = one.training
     pictures = settings.steps * pictures_of_step(settings)
-    passes = 2 if settings.method == "lora" else 3
+    passes = 2 if settings.method == "lora" else THERE_AND_BACK
     passes += settings.gradient_checkpointing
     texts = passes if reads_texts(settings) else 0
-    trained = memory.averages
-    kept = trained if settings.method == "lora" else BYTES_OF_FLOAT * parameters
+    kept = memory.averages if settings.method == "lora" else BYTES_OF_FLOAT * parameters
     return Cost(
         jobs=1,
         operations=pictures * (passes * operations.unet + texts * operations.text),
         memory=memory.total,
         disk=kept,
-        scratch=2 * (2 * trained + memory.moments),
+        scratch=checkpoints_to_bytes(memory),
     )
+
+
+def tuning_to_cost(pictures: int, operations: float, memory: TrainingMemory, kept: int) -> Cost:
+    """Reckon a job that trains one network, or equal ones one after another.
+
+    Parameters
+    ----------
+    pictures : int
+        How often a picture is learned from.
+    operations : float
+        For one, there and back.
+    memory : TrainingMemory
+        Of one step.
+    kept : int
+        How many networks are kept.
+
+    Returns
+    -------
+    Cost
+        With two checkpoints of one of them meanwhile, as of a fine-tuning.
+    """
+    return Cost(
+        jobs=1,
+        operations=pictures * operations,
+        memory=memory.total,
+        disk=kept * memory.averages,
+        scratch=checkpoints_to_bytes(memory),
+    )
+
+
+def checkpoints_to_bytes(memory: TrainingMemory) -> int:
+    """Return the size of two checkpoints: trained weights, their averages, and the moments."""
+    return 2 * (2 * memory.averages + memory.moments)
 
 
 def pictures_of_step(settings: TrainingSettings | ScratchSettings) -> int:

@@ -12,10 +12,11 @@ HEADERS = ("", "GPU jobs", "GPU hours", "GPU memory, GB", "disk, GB", "meanwhile
 METHOD = (
     "Hours: operations of the networks, counted on their shapes, at {teraflops:g} x 10^12 a second",
     "(`planning.teraflops`; two cores of a laptop do 0.1); previews, judgement, features, metrics,",
-    "detectors of `downstream`, upscalers of `superresolution` and waiting come on top. Memory:",
-    "what a step keeps, and a tenth.",
+    "enlarging with upscalers, looking with detectors and waiting come on top. Memory: what a step",
+    "keeps, and a tenth.",
     "Disk: models, and a byte for each pixel of the pictures; meanwhile: two checkpoints of a",
-    "training, which go at its end.",
+    "training, which go at its end. A job of detectors trains one on each set of images from each",
+    "seed.",
 )
 
 

@@ -52,14 +52,18 @@ def effect_words(estimate: Estimate) -> str:
         return "not measurable"
     if math.isnan(estimate.low):
         return signed(estimate.value)
-    low, high = max(estimate.low, -1.0), min(estimate.high, 1.0)
-    return f"{signed(estimate.value)} ({signed(low)} to {signed(high)})"
+    return _with_interval(estimate)
 
 
 def difference_words(estimate: Estimate) -> str:
-    """Write a difference of two effects with its sign and interval, which may lie beyond 1."""
+    """Write a difference of two effects with its sign and interval."""
     if math.isnan(estimate.low):
         return "cannot be told" if math.isnan(estimate.value) else signed(estimate.value)
+    return _with_interval(estimate)
+
+
+def _with_interval(estimate: Estimate) -> str:
+    """Write a value with its interval."""
     return f"{signed(estimate.value)} ({signed(estimate.low)} to {signed(estimate.high)})"
 
 
@@ -100,9 +104,11 @@ def reading(confidence: float) -> list[str]:
         f"it holds 0 and ends below {SMALL:g} on the wanted side, which would still be a small "
         "effect. Cannot tell: it holds 0 and such an effect, or there are too few images.",
         "Kept: obeyed moves among those that the untuned base obeys for the same noun.",
-        f"A word that does nothing is called obeyed in {(1 - confidence) / 2:.1%} of the cases by "
-        "chance alone. A control says what the neutral prompt says, from other noise: nothing in "
-        "its row is an effect. False alarms are its intervals without 0, over all properties.",
+        f"A word that does nothing is called obeyed in about {(1 - confidence) / 2:.1%} of the "
+        "cases by chance alone. A control says what the neutral prompt says, from other noise: "
+        "nothing in its row is an effect. False alarms are its intervals without 0, over all "
+        "properties. They come in clusters, for properties go together, all controls are compared "
+        "with the same neutral images, and models of one noun share their noise.",
         "Obedience is the mean effect in the wanted direction over the prompts whose words the "
         "base was taught, where that is known, else over all; its interval is over images, not "
         "over prompts or trainings. For one noun the base and the identifiers draw from the "

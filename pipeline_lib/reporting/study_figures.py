@@ -10,7 +10,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import Bbox
 
 from pipeline_lib.reporting.figures import (
     COLOURS,
@@ -26,6 +28,8 @@ from pipeline_lib.reporting.tables import Measured, number
 
 MOST_NAMES = 8
 LOGARITHMIC_FROM = 8
+BESIDE, SPOT = 7, 4  # how far names stand from their points, and how large these are
+PLACES = [(side, height) for height in (3, -10, 14, -21) for side in (1, -1)]
 FLOOR_WORDS = "floor (real to real) of all runs"
 
 
@@ -97,22 +101,27 @@ def points_to_png(distance: str, axis_words: str, points: Sequence[Point]) -> by
         A PNG: points with intervals, a line through the median at each place, and the floors of
         all runs as a band.
     """
-    drawn = [point for point in points if "tuned" in point.sets]
     with rc_context(STYLE):
-        figure = Figure((WIDTH_INCHES, 3.4), layout="constrained")
-        axis = figure.subplots()
-        _draw_floors(axis, [point.sets["floor"] for point in drawn if "floor" in point.sets])
-        for method in dict.fromkeys(point.method for point in drawn):
-            _draw_medians(axis, [point for point in drawn if point.method == method])
-        for point in drawn:
-            _draw_point(axis, point)
-        if len(drawn) <= MOST_NAMES:
-            _draw_names(axis, drawn)
-        _set_axis(axis, drawn)
-        axis.set_xlabel(axis_words)
-        axis.set_title(f"{distance}: lower is nearer to real")
-        figure.legend(loc=LEGEND_PLACE, ncols=2)
-        return figure_to_png(figure)
+        return figure_to_png(points_to_figure(distance, axis_words, points))
+
+
+def points_to_figure(distance: str, axis_words: str, points: Sequence[Point]) -> Figure:
+    """Draw the same as a figure with one axis."""
+    drawn = [point for point in points if "tuned" in point.sets]
+    figure = Figure((WIDTH_INCHES, 3.4), layout="constrained")
+    axis = figure.subplots()
+    _draw_floors(axis, [point.sets["floor"] for point in drawn if "floor" in point.sets])
+    for method in dict.fromkeys(point.method for point in drawn):
+        _draw_medians(axis, [point for point in drawn if point.method == method])
+    for point in drawn:
+        _draw_point(axis, point)
+    _set_axis(axis, drawn)
+    axis.set_xlabel(axis_words)
+    axis.set_title(f"{distance}: lower is nearer to real")
+    figure.legend(loc=LEGEND_PLACE, ncols=2)
+    if len(drawn) <= MOST_NAMES:
+        _draw_names(axis, drawn)
+    return figure
 
 
 def _draw_floors(axis: Axes, floors: Sequence[Measured]) -> None:
@@ -143,19 +152,44 @@ def _draw_point(axis: Axes, point: Point) -> None:
 
 
 def _draw_names(axis: Axes, points: Sequence[Point]) -> None:
-    """Write the runs' names beside their points, neighbours on different sides."""
+    """Write the runs' names beside their points, where they cover neither another nor the frame."""
     order = sorted(points, key=lambda point: (point.at, point.sets["tuned"].value))
-    for place, point in enumerate(order):
-        side = 1 if place % 2 == 0 else -1
-        axis.annotate(
-            point.run,
-            (point.at, point.sets["tuned"].value),
-            (7 * side, 3),
-            textcoords="offset points",
-            ha="left" if side > 0 else "right",
-            fontsize=7.5,
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )
+    spots = [(point.at, point.sets["tuned"].value) for point in order]
+    names = [_draw_name(axis, *named) for named in zip(order, spots, strict=True)]
+    axis.get_figure().draw_without_rendering()
+    frame = axis.get_window_extent()
+    taken = [Bbox.from_bounds(*spot, 0, 0).padded(SPOT) for spot in axis.transData.transform(spots)]
+    for name in names:
+        taken.append(_place_name(name, frame, taken))
+
+
+def _draw_name(axis: Axes, point: Point, spot: tuple[float, float]) -> Annotation:
+    """Write a run's name at its point."""
+    return axis.annotate(
+        point.run,
+        spot,
+        (0, 0),
+        textcoords="offset points",
+        fontsize=7.5,
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )
+
+
+def _place_name(name: Annotation, frame: Bbox, taken: Sequence[Bbox]) -> Bbox:
+    """Put a name on the first free place beside its point, else on the first within the frame."""
+    boxes = {place: _put_name(name, *place) for place in PLACES}
+    inside = [
+        place for place in PLACES if frame.x0 < boxes[place].x0 and boxes[place].x1 < frame.x1
+    ]
+    free = [place for place in inside if not boxes[place].count_overlaps(taken)]
+    return _put_name(name, *next(iter([*free, *inside, *PLACES])))
+
+
+def _put_name(name: Annotation, side: int, height: float) -> Bbox:
+    """Put a name to the left (-1) or right (1) of its point, so many points higher."""
+    name.set_position((side * BESIDE, height))
+    name.set_horizontalalignment("left" if side > 0 else "right")
+    return name.get_window_extent()
 
 
 def _set_axis(axis: Axes, points: Sequence[Point]) -> None:

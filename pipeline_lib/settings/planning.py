@@ -8,7 +8,9 @@ from pydantic import Field
 
 from pipeline_lib.settings.base import Settings, Slug
 from pipeline_lib.settings.denoising import Denoising
+from pipeline_lib.settings.detection import DetectorSettings
 from pipeline_lib.settings.from_scratch import ScratchSettings
+from pipeline_lib.settings.superresolution import UpscalerTuning
 from pipeline_lib.settings.training import TrainingSettings
 
 
@@ -55,6 +57,24 @@ class PlannedDrawing(Settings):
     sampler: Denoising = Field(..., description="How they are drawn.")
 
 
+class PlannedDetectors(Settings):
+    """Detectors to train on one run's images of a concept."""
+
+    what: str = Field(..., description="The run and its concept.")
+    size: int = Field(..., description="Side of the images in pixels.")
+    known: bool = Field(..., description="Whether objects of real training tiles are known.")
+    detectors: DetectorSettings = Field(..., description="How they are trained.")
+
+
+class PlannedUpscaler(Settings):
+    """An upscaler to tune to a dataset in one way."""
+
+    what: str = Field(..., description="The dataset and the way.")
+    folder: Path = Field(..., description="Where the upscaler lies.")
+    size: int = Field(..., description="Side of the dataset's tiles in pixels.")
+    tuning: UpscalerTuning = Field(..., description="How it is tuned.")
+
+
 class PlannedJob(Settings):
     """A kind of job, and what it asks of a queue."""
 
@@ -72,4 +92,9 @@ class PlanStage(Settings):
     bases: dict[Slug, PlannedBase] = Field(..., description="Base models by name.")
     trainings: tuple[PlannedTraining, ...] = Field(..., description="Trainings.")
     drawings: tuple[PlannedDrawing, ...] = Field(..., description="Pictures to draw.")
+    detectors: tuple[PlannedDetectors, ...] = Field((), description="Detectors to train.")
+    upscalers: tuple[PlannedUpscaler, ...] = Field((), description="Upscalers to tune.")
+    uncounted: tuple[str, ...] = Field(
+        (), description="Why targets of which the configuration speaks would be refused."
+    )
     jobs: tuple[PlannedJob, ...] = Field((), description="Jobs that are sent to a cluster.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from typing import Literal
 
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.configuration import Configuration
-from pipeline_lib.study.parts import UNTUNED, ImageSet, Run, image_folder
+from pipeline_lib.study.parts import UNTUNED, ImageSet, Run, Study, image_folder
 
 CLASS_IMAGES = "class"  # a tuned model's images of the class alone, in the place of a prompt's name
 
@@ -59,3 +60,30 @@ def runs_to_image_sets(
                 one = ImageSet(*model, *shared, *count_and_identifier)
                 found[one.model, one.folder] = one
     return found
+
+
+def compared_sets(
+    study: Study, name: str, kind: Literal["tuned", "untuned", "class"]
+) -> list[tuple[str, str]]:
+    """Return model and folder of image sets that a run is judged by.
+
+    Parameters
+    ----------
+    study : Study
+        The checked study.
+    name : str
+        Of the run.
+    kind : str
+        Its own images, those of its untuned base, or its images of the class alone, which there
+        may be none of.
+
+    Returns
+    -------
+    list of (str, str)
+        Concept by concept.
+    """
+    run = study.runs[name]
+    model = f"{UNTUNED}{run.base}" if kind == "untuned" else name
+    prompt = CLASS_IMAGES if kind == "class" else study.configuration.evaluation.prompt
+    sets = [(model, image_folder(one.dataset, prompt)) for one in run.concepts]
+    return [one for one in sets if one in study.image_sets]

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline_lib.files import file_to_sha256
+from pipeline_lib.leaks import Contents
 from pipeline_lib.settings.base_models import BaseModelEntry
 from pipeline_lib.settings.configuration import Configuration
 from pipeline_lib.settings.sheets import SampleRow
@@ -31,6 +33,7 @@ def load_study(
     workflow_folder: Path,
     first_files: FirstFiles = list,
     places: Places = lambda paths: [None] * len(paths),
+    contents: Contents = file_to_sha256,
 ) -> Study:
     """Check a configuration and its sheets, and look everything up.
 
@@ -48,6 +51,8 @@ def load_study(
         spread over several files is one source.
     places : callable, optional
         Returns where the stage stood for each of some files, None where that is not known.
+    contents : callable, optional
+        Returns the hash of a file, by which copies of one file are known.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def load_study(
     runs = load_runs(configuration, bases, folders)
     check_bases_are_there(runs, bases, workflow_folder)
     check_used_concepts(runs, configuration, regions)
-    refuse_leaks(runs, configuration, placed)
+    refuse_leaks(runs, configuration, placed, contents)
     extractors, judges = used_extractors(configuration, runs, folders)
     image_sets = runs_to_image_sets(runs, configuration)
     files = find_prior_files(runs, configuration, sources, root, first_files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from pipeline_lib.imaging.splitting import HOLDOUT, regions_to_roles
+from pipeline_lib.imaging.splitting import HOLDOUT, TRAIN, regions_to_roles
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.masks import MaskedSource, MasksStage
 from pipeline_lib.settings.reading import ReadingSettings
@@ -113,16 +113,29 @@ def concepts_of_detectors(study: Study) -> list[tuple[str, str]]:
     return found
 
 
+def trains_on_known(study: Study, run: str, concept: str) -> bool:
+    """Say whether some file that a run trains a concept on has known masks."""
+    known = known_masks(study, concept)
+    trained = study.runs[run].trained(concept)
+    return any(name in known for name in _sources_of(study, trained, TRAIN))
+
+
+def _sources_of(study: Study, trained: TrainedConcept, role: str) -> list[str]:
+    """Return the sources of a concept that have a role, each once."""
+    regions = study.regions[trained.concept]
+    roles = regions_to_roles(regions, study.configuration.datasets[trained.dataset].split)
+    found = (one.source for one, own in zip(regions, roles, strict=True) if own == role)
+    return [*dict.fromkeys(found)]
+
+
 def _is_tested(study: Study, trained: TrainedConcept) -> bool:
     """Say whether all held-out files of a concept have known masks; refuse where some lack them."""
     known = known_masks(study, trained.concept)
     if not known:
         return False
-    regions = study.regions[trained.concept]
-    roles = regions_to_roles(regions, study.configuration.datasets[trained.dataset].split)
-    tested = [one.source for one, role in zip(regions, roles, strict=True) if role == HOLDOUT]
     sources = study.sources[trained.concept]
-    lacking = [sources[name].path.name for name in dict.fromkeys(tested) if name not in known]
+    tested = _sources_of(study, trained, HOLDOUT)
+    lacking = [sources[name].path.name for name in tested if name not in known]
     if lacking:
         raise UserError(
             f"downstream: detectors are tested on held-out images with known masks, and "

@@ -60,6 +60,10 @@ class Run:
         """Whether it draws pixels, without the base model's autoencoder."""
         return isinstance(self.training, ScratchSettings) and self.training.space == "pixels"
 
+    def trained(self, concept: str) -> TrainedConcept:
+        """Return what it trains of one of its concepts."""
+        return next(one for one in self.concepts if one.concept == concept)
+
 
 @dataclass(frozen=True)
 class ImageSet:
@@ -96,6 +100,12 @@ class Study:
     image_sets: Mapping[tuple[str, str], ImageSet]
     prior_files: Mapping[str, tuple[Path, ...]]
     blanks: Mapping[str, Path]
+
+    @property
+    def used_datasets(self) -> list[str]:
+        """The datasets that runs train on, in the order of the configuration."""
+        used = {one.dataset for run in self.runs.values() for one in run.concepts}
+        return [name for name in self.configuration.datasets if name in used]
 
 
 def image_folder(dataset: str, prompt_name: str) -> str:

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.denoising import Denoising
 from pipeline_lib.settings.planning import (
     PlannedBase,
+    PlannedDetectors,
     PlannedDrawing,
     PlannedJob,
     PlannedTraining,
+    PlannedUpscaler,
     PlanStage,
 )
 from pipeline_lib.study.contexts import context_files, context_images_stage, context_prompts
+from pipeline_lib.study.masks import concepts_of_detectors, known_masks, trains_on_known
 from pipeline_lib.study.parts import Run, Study, image_folder
-from pipeline_lib.study.stages import prior_shard_count, run_of, sampler_of, shard_count
+from pipeline_lib.study.stages import (
+    detectors_stage,
+    prior_shard_count,
+    run_of,
+    sampler_of,
+    shard_count,
+)
+from pipeline_lib.study.superresolution import WAYS, upscaled_datasets
 from pipeline_lib.study.sweeps import run_ways
+
+Planned = TypeVar("Planned")
 
 
 def plan_stage(
-    study: Study, base_folder: Callable[[str], Path], jobs: Sequence[PlannedJob]
+    study: Study,
+    base_folder: Callable[[str], Path],
+    upscaler_folder: Callable[[], Path],
+    jobs: Sequence[PlannedJob],
 ) -> PlanStage:
     """Return the settings of a plan of the whole study."""
     bases = dict.fromkeys(run.base for run in study.runs.values())
+    contexts, no_contexts = _planned_or_reason(_planned_contexts, study)
+    detectors, no_detectors = _planned_or_reason(_planned_detectors, study)
     return PlanStage(
         project=study.configuration.project,
         teraflops=study.configuration.planning.teraflops,
@@ -37,10 +55,23 @@ def plan_stage(
             *_planned_priors(study),
             *_planned_samples(study),
             *_planned_sweeps(study),
-            *_planned_contexts(study),
+            *contexts,
         ),
+        detectors=tuple(detectors),
+        upscalers=tuple(_planned_upscalers(study, upscaler_folder)),
+        uncounted=(*no_contexts, *no_detectors),
         jobs=tuple(jobs),
     )
+
+
+def _planned_or_reason(
+    count: Callable[[Study], list[Planned]], study: Study
+) -> tuple[list[Planned], list[str]]:
+    """Return what a target will do, or the words by which it would be refused."""
+    try:
+        return count(study), []
+    except UserError as error:
+        return [], [str(error)]
 
 
 def _planned_training(run: Run) -> PlannedTraining:
@@ -119,11 +150,10 @@ def _planned_sweeps(study: Study) -> list[PlannedDrawing]:
 
 
 def _planned_contexts(study: Study) -> list[PlannedDrawing]:
-    """Return the images of all prompts, a job for each model; none where nothing is compared."""
-    try:
-        context_prompts(study)
-    except UserError:
+    """Return the images of all prompts, a job for each model; none where no prompt has `moves`."""
+    if all(one.moves is None for one in study.configuration.sampling.prompts.values()):
         return []
+    context_prompts(study)
     neutral = study.configuration.evaluation.prompt
     named = [(model, image_folder(dataset, neutral)) for model, dataset in context_files(study)]
     return [
@@ -137,6 +167,36 @@ def _planned_contexts(study: Study) -> list[PlannedDrawing]:
         )
         for model, folder in named
         for one in [study.image_sets[model, folder]]
+    ]
+
+
+def _planned_detectors(study: Study) -> list[PlannedDetectors]:
+    """Return the detectors of `downstream`, a job for each concept of a run; none without masks."""
+    if not any(known_masks(study, concept) for concept in study.sources):
+        return []
+    return [
+        PlannedDetectors(
+            what=f"{name} {concept}",
+            size=study.runs[name].size,
+            known=trains_on_known(study, name, concept),
+            detectors=detectors_stage(study, name, concept).detectors,
+        )
+        for name, concept in concepts_of_detectors(study)
+    ]
+
+
+def _planned_upscalers(study: Study, folder: Callable[[], Path]) -> list[PlannedUpscaler]:
+    """Return the upscalers to tune, a job for each dataset and way."""
+    configuration = study.configuration
+    return [
+        PlannedUpscaler(
+            what=f"{dataset} {way}",
+            folder=folder(),
+            size=configuration.datasets[dataset].tiles.size,
+            tuning=configuration.superresolution.tuning,
+        )
+        for dataset in upscaled_datasets(study)
+        for way in WAYS
     ]
 
 

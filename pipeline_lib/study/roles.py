@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from pipeline_lib.imaging.splitting import refuse_missing_roles, regions_to_roles
-from pipeline_lib.leaks import PlacedRegion, refuse_two_sides
+from pipeline_lib.leaks import Contents, PlacedRegion, refuse_two_sides
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.configuration import Configuration
 from pipeline_lib.settings.splitting import SourceRegion
@@ -34,6 +34,7 @@ def refuse_leaks(
     runs: Mapping[str, Run],
     configuration: Configuration,
     placed: Mapping[str, list[PlacedRegion]],
+    contents: Contents,
 ) -> None:
     """Refuse datasets that cannot be shared out, and runs whose concepts share what is held out."""
     roles: dict[str, tuple[str, ...]] = {}
@@ -44,7 +45,7 @@ def refuse_leaks(
                 roles[one.dataset] = _dataset_roles(one.dataset, listed, configuration)
         regions = [region for one in run.concepts for region in placed[one.concept]]
         drawn = [role for one in run.concepts for role in roles[one.dataset]]
-        refuse_two_sides(run.name, regions, drawn)
+        refuse_two_sides(run.name, regions, drawn, contents)
 
 
 def _dataset_roles(

@@ -19,7 +19,6 @@ from pipeline_lib.study.folders import own_or_shipped
 from pipeline_lib.study.lookups import look_up, validated
 from pipeline_lib.study.parts import AUTO, UNTUNED, Run
 from pipeline_lib.study.scratch_runs import (
-    base_to_latent_cell,
     columns_of_runs,
     is_from_scratch,
     refuse_foreign_keys,
@@ -47,7 +46,7 @@ def load_runs(
                 f"{row.where}: run: `{name}` would share a folder with the study's page or an "
                 f"untuned base; it must not be `{STUDY_PAGE}` nor start with `{UNTUNED}`"
             )
-        runs[name] = _row_to_run(row, configuration, bases, folders[1])
+        runs[name] = _row_to_run(row, configuration, bases)
         first = models.setdefault(replace(runs[name], name=""), name)
         if first != name:
             raise UserError(
@@ -58,10 +57,7 @@ def load_runs(
 
 
 def _row_to_run(
-    row: Row[RunRow],
-    configuration: Configuration,
-    bases: Mapping[str, BaseModelEntry],
-    workflow_folder: Path,
+    row: Row[RunRow], configuration: Configuration, bases: Mapping[str, BaseModelEntry]
 ) -> Run:
     """Look up one run's base, datasets, priors and identifiers."""
     look_up(row.value.base, bases, "base model", f"{row.where}: base")
@@ -75,8 +71,7 @@ def _row_to_run(
     if is_from_scratch(row):
         known = zip(names, datasets, strict=True)
         untaught = tuple(scratch_concept(*one, configuration) for one in known)
-        cell = base_to_latent_cell(bases[row.value.base], workflow_folder)
-        settings = row_to_scratch_settings(row, configuration, size, cell)
+        settings = row_to_scratch_settings(row, configuration, size)
         return Run(row.value.run, row.value.base, untaught, (None,) * len(names), settings, size)
     training = validated(
         TrainingSettings, configuration.training.model_dump() | row.extra, row.where

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline_lib.files import read_json
 from pipeline_lib.settings.base import UserError
-from pipeline_lib.settings.base_models import BaseModelEntry
 from pipeline_lib.settings.configuration import Configuration
 from pipeline_lib.settings.datasets import Dataset
 from pipeline_lib.settings.from_scratch import FROM_SCRATCH, ScratchSettings
@@ -16,10 +16,9 @@ from pipeline_lib.settings.trained_concepts import TrainedConcept
 from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.sheets import Row
 from pipeline_lib.study.lookups import validated
-from pipeline_lib.study.parts import AUTO
+from pipeline_lib.study.parts import AUTO, Study
 
 NO_WORDS = ""
-PUBLISHED_CELL = 8  # pixels of a side that a latent of every published Stable Diffusion holds
 METHOD = "method"
 OF_WORDS = "which a model from scratch has none of: it reads no words and keeps no class in mind"
 
@@ -52,7 +51,7 @@ def refuse_foreign_keys(row: Row[RunRow]) -> None:
 
 
 def row_to_scratch_settings(
-    row: Row[RunRow], configuration: Configuration, size: int, latent_cell: int
+    row: Row[RunRow], configuration: Configuration, size: int
 ) -> ScratchSettings:
     """Return how a run from scratch is trained.
 
@@ -64,8 +63,6 @@ def row_to_scratch_settings(
         With the defaults, `from_scratch`.
     size : int
         Side of the tiles in pixels.
-    latent_cell : int
-        Pixels of a side that a latent of the base model holds.
 
     Returns
     -------
@@ -75,7 +72,8 @@ def row_to_scratch_settings(
     Raises
     ------
     UserError
-        If the row names priors or identifiers, or the network does not take the tiles' size.
+        If the row names priors or identifiers, or a network of pixels does not take tiles of
+        their size.
     """
     if row.value.priors:
         raise UserError(
@@ -88,29 +86,45 @@ def row_to_scratch_settings(
         )
     given = configuration.from_scratch.model_dump() | row.extra
     settings = validated(ScratchSettings, given, row.where)
-    _refuse_unfit_size(row, settings, size, latent_cell)
+    if settings.space == "pixels":
+        _refuse_unfit_size(row.where, settings, size, settings.patch)
     return settings
 
 
-def base_to_latent_cell(entry: BaseModelEntry, workflow_folder: Path) -> int:
-    """Return how many pixels of a side a latent holds; of a model not fetched yet, as published."""
-    path = workflow_folder / str(entry.path) / "vae/config.json"
-    if entry.kind != "folder" or not path.is_file():
-        return PUBLISHED_CELL
-    return channels_to_factor(read_json(path)["block_out_channels"])
+def refuse_unfit_latents(study: Study, base_folder: Callable[[str], Path]) -> None:
+    """Refuse tiles whose latents a network cannot halve as often as it has resolutions.
+
+    Autoencoders make sides four, eight or sixteen times smaller: of a base model that is not
+    fetched yet nothing is known, and the training refuses what does not fit.
+
+    Parameters
+    ----------
+    study : Study
+        The checked study.
+    base_folder : callable
+        Returns the folder of a base model by its name, where it lies or will lie.
+
+    Raises
+    ------
+    UserError
+        With the run, for the first that does not fit.
+    """
+    for run in study.runs.values():
+        path = base_folder(run.base) / "vae/config.json"
+        if run.from_scratch and not run.in_pixels and path.is_file():
+            cell = channels_to_factor(read_json(path)["block_out_channels"])
+            where = f"{study.configuration.runs}: run `{run.name}`"
+            _refuse_unfit_size(where, run.training, run.size, cell)
 
 
-def _refuse_unfit_size(
-    row: Row[RunRow], settings: ScratchSettings, size: int, latent_cell: int
-) -> None:
+def _refuse_unfit_size(where: str, settings: ScratchSettings, size: int, cell: int) -> None:
     """Refuse tiles that the network cannot halve as often as it has resolutions."""
     in_pixels = settings.space == "pixels"
-    cell = settings.patch if in_pixels else latent_cell
     needed = settings.multiple * cell
     if size % needed:
         blocks = f"blocks of {cell} pixels (`patch`)" if in_pixels else f"latents of {cell} pixels"
         raise UserError(
-            f"{row.where}: tiles of {size} pixels cannot be trained on: {len(settings.channels)} "
+            f"{where}: tiles of {size} pixels cannot be trained on: {len(settings.channels)} "
             f"resolutions (`channels`) of {blocks} need multiples of {needed}; set `tiles: "
             f"{{size}}` of the datasets to one, or fewer `channels`"
             + (" or a smaller `patch`" if in_pixels else "")

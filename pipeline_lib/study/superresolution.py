@@ -68,8 +68,7 @@ def upscaled_datasets(study: Study) -> list[str]:
     configuration = study.configuration
     if configuration.superresolution.model is None:
         return []
-    used = {one.dataset for run in study.runs.values() for one in run.concepts}
-    wanted = {dataset_to_upscaled(configuration, name) for name in used}
+    wanted = {dataset_to_upscaled(configuration, name) for name in study.used_datasets}
     return [name for name in configuration.datasets if name in wanted]
 
 

@@ -5,12 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_lib.beginning.arranging import (
-    field_to_strips,
-    groups_to_roles,
     merge_groups,
     pictures_to_concepts,
     pictures_to_groups,
-    side_to_part,
 )
 from pipeline_lib.beginning.finding import Picture
 from pipeline_lib.imaging.headers import Header
@@ -88,26 +85,6 @@ def test_pictures_that_show_one_place_end_in_one_group_and_no_other(groups, data
         assert merged[groups.index(first)] == second
     joined = sum(groups[a] != groups[b] for a, b in pairs)
     assert len(set(merged)) >= len(set(groups)) - joined
-
-
-@given(st.integers(2, 80))
-def test_every_group_has_one_role_and_both_sides_have_some(number):
-    roles = groups_to_roles([f"well {k}" for k in range(number)])
-    counts = [list(roles.values()).count(role) for role in ("train", "validation", "holdout")]
-    assert sum(counts) == len(roles) == number
-    assert min(counts[0], counts[2]) >= (5 if number >= 10 else 1)
-    assert counts[0] >= counts[1]
-
-
-@given(st.integers(64, 900), st.integers(64, 900), st.integers(16, 400))
-def test_strips_of_a_field_leave_a_gap_and_are_large_enough(height, width, least):
-    strips = field_to_strips(height, width, least)
-    (a0, a1, b0, b1), (c0, c1, d0, d1) = strips["train"], strips["holdout"]
-    long = max(height, width)
-    assert (a0, b0, c1, d1) == (0, 0, height, width)
-    assert max(c0 - a1, d0 - b1) == (32 if long >= 96 else long - 64)
-    assert min(a1 - a0, b1 - b0, c1 - c0, d1 - d0) >= min(least, height, width, side_to_part(long))
-    assert side_to_part(long) >= 32
 
 
 def test_the_stages_place_joins_what_names_do_not():

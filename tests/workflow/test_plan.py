@@ -25,6 +25,10 @@ def test_a_plan_counts_the_study_and_looks_at_the_cluster(
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     workspace = fresh.copied_to(tmp_path / "work")
     workspace.bases["toy"] = UNFETCHED
+    workspace.config["sampling"]["prompts"] |= {
+        "dense": {"template": "dense {subject}", "moves": {"density": "up"}},
+        "odd": {"template": "odd {subject}"},
+    }
     asked = ("--default-resources", "slurm_partition=cpu", "runtime=30", "mem_mb=2000")
     said = workspace.run("plan", *asked)
     lines = [line.split() for line in said.splitlines() if line.strip()]
@@ -32,6 +36,7 @@ def test_a_plan_counts_the_study_and_looks_at_the_cluster(
     assert rows["trainings"][0] == "2"
     assert rows["first"][0] == "1"
     assert "`toy` is not fetched yet: taken for SD 1.5 by its size." in said
+    assert "Not counted: configuration: sampling.prompts.odd: nothing says which way" in said
     assert "finetune: needs a GPU, which no node of the partition `cpu` has" in said
     assert "finetune: asks for 480 minutes, the partition `cpu` gives 60" in said
     assert not (workspace.folder / "results").exists()
