@@ -174,6 +174,8 @@ def _planned_detectors(study: Study) -> list[PlannedDetectors]:
     """Return the detectors of `downstream`, a job for each concept of a run; none without masks."""
     if not any(known_masks(study, concept) for concept in study.sources):
         return []
+    if study.configuration.downstream.detector == "ultralytics":
+        raise UserError("detectors of ultralytics, whose networks that package alone knows")
     return [
         PlannedDetectors(
             what=f"{name} {concept}",

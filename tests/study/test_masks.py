@@ -124,3 +124,10 @@ def test_a_plan_says_why_detectors_are_not_counted(folder: Folder) -> None:
     give_masks(folder, "labels/{name}", "")
     plan = plan_stage(folder.load(), Path, Path, [])
     assert plan.detectors == () and "r2.tif of concept `round`" in plan.uncounted[0]
+
+
+def test_a_plan_says_that_it_does_not_know_others_detectors(folder: Folder) -> None:
+    give_masks(folder, "labels/{name}", "labels/{name}")
+    folder.config["downstream"] = {"detector": "ultralytics"}
+    plan = plan_stage(folder.load(), Path, Path, [])
+    assert plan.detectors == () and "ultralytics" in plan.uncounted[0]
