@@ -41,7 +41,6 @@ from pipeline_lib.evaluation.comparisons import (
 )
 from pipeline_lib.evaluation.concept_metrics import rows_to_table
 from pipeline_lib.evaluation.copies import (
-    LEAST_STRUCTURE,
     Matches,
     TrainingFields,
     images_to_matches,
@@ -60,6 +59,7 @@ from pipeline_lib.evaluation.kept_band import roundtrip_to_band
 from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
 from pipeline_lib.evaluation.measurements import Measures, images_to_measures
 from pipeline_lib.evaluation.objects import Segmenter, fit_segmenter
+from pipeline_lib.evaluation.ring_correlation import LEAST_STRUCTURE
 from pipeline_lib.files import read_json, write_json
 from pipeline_lib.imaging.camera_noise import tiles_to_camera_noise
 from pipeline_lib.imaging.intensity import record_to_intensity

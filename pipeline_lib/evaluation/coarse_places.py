@@ -128,7 +128,7 @@ def images_to_coefficients(
     """
     pixels = fields.side**2
     turned = [undo_view(images, view).reshape(len(images), pixels) for view in views]
-    described = [standardise_windows(one, fields.side)[0] @ fields.components.T for one in turned]
+    described = [standardise_windows(one, fields.side) @ fields.components.T for one in turned]
     return np.stack(described, axis=1)
 
 
@@ -169,7 +169,7 @@ def coefficients_to_candidates(coefficients: Float32Array, fields: CoarseFields)
     return np.stack([found["field"], found["view"], rows, columns], axis=-1).astype(int)
 
 
-def standardise_windows(windows: Float32Array, side: int) -> tuple[Float32Array, Float32Array]:
+def standardise_windows(windows: Float32Array, side: int) -> Float32Array:
     """Take their surfaces from windows and give them length 1.
 
     Parameters
@@ -181,15 +181,13 @@ def standardise_windows(windows: Float32Array, side: int) -> tuple[Float32Array,
 
     Returns
     -------
-    standardised : ndarray
+    ndarray
         (N, side^2); flat windows are all 0.
-    norms : ndarray
-        (N,) their lengths without surfaces.
     """
     basis = surface_basis(side, side)
     left = windows - (windows @ basis) @ basis.T
     norms = np.sqrt(np.square(left).sum(axis=1))
-    return left * _inverse_norms(norms, side)[:, None], norms
+    return left * _inverse_norms(norms, side)[:, None]
 
 
 def _inverse_norms(norms: Float32Array, side: int) -> Float32Array:
@@ -207,7 +205,7 @@ def _principal_components(pictures: Sequence[Float32Array], side: int) -> Float3
         chosen = np.unique(np.linspace(0, np.prod(views.shape[:2]) - 1, share).astype(int))
         rows, columns = np.divmod(chosen, views.shape[1])
         sampled.append(views[rows, columns].reshape(len(chosen), -1))
-    windows = standardise_windows(np.concatenate(sampled), side)[0]
+    windows = standardise_windows(np.concatenate(sampled), side)
     pixels = windows.shape[1]
     last = pixels - min(COMPONENTS, pixels), pixels - 1
     _, vectors = linalg.eigh(windows.T @ windows, subset_by_index=last)

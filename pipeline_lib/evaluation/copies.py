@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_lib.evaluation.kept_band import KeptBand, images_to_band, images_to_band_noise
+from pipeline_lib.evaluation.intensities import images_to_noise
+from pipeline_lib.evaluation.kept_band import KeptBand, images_to_band
 from pipeline_lib.evaluation.registration import (
     Places,
     ReadyFields,
@@ -16,6 +17,12 @@ from pipeline_lib.evaluation.registration import (
     images_to_places,
     join_places,
 )
+from pipeline_lib.evaluation.ring_correlation import (
+    pictures_to_ring_sums,
+    ring_sums_to_similarities,
+    ring_sums_to_structures,
+)
+from pipeline_lib.evaluation.threads import spread_over_threads
 from pipeline_lib.imaging.views import View, apply_view
 from pipeline_lib.settings.base import UserError
 
@@ -24,10 +31,6 @@ Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 
-# Of a picture with less structure than this, most of what could be compared is noise.
-LEAST_STRUCTURE = 0.3
-# Variance of rounding to whole grey levels.
-ROUNDING = 1 / 12
 COPY_SHARE = 1 / 3
 
 
@@ -44,7 +47,7 @@ class TrainingFields:
     kept : tuple of ndarray
         (Y, X) float32: the pictures within the band.
     noise : ndarray
-        (F,) variance of each field's noise within the band.
+        (F,) variance of each field's noise.
     """
 
     pictures: tuple[Images, ...]
@@ -62,9 +65,9 @@ class Matches:
     places : Places
         Where it is.
     similarities : ndarray
-        (N,) correlation of what lies beneath the noise, -1 to 1.
+        (N,) Fourier ring correlation of what lies beneath the noise, -1 to 1.
     structures : ndarray
-        (N,) share of an image's variance that is no noise, 0 to 1.
+        (N,) share of what is compared of an image that is no noise, 0 to 1.
     """
 
     places: Places
@@ -97,7 +100,7 @@ def pictures_to_fields(pictures: Sequence[Images], band: KeptBand) -> TrainingFi
     TrainingFields
         In the same order.
     """
-    noise = [images_to_band_noise(picture[None], band)[0] for picture in pictures]
+    noise = [images_to_noise(picture[None])[0] ** 2 for picture in pictures]
     kept = tuple(images_to_band(picture, band) for picture in pictures)
     return TrainingFields(tuple(pictures), band, kept, np.array(noise, float))
 
@@ -133,10 +136,12 @@ def images_to_matches(
 
     Notes
     -----
-    Both sides are compared within the band that the autoencoder keeps, since nothing beyond it can
-    be copied. Noise lowers a correlation without saying anything on what was copied: it is divided
-    by the root of the product of both sides' shares of structure (Spearman 1904, American Journal
-    of Psychology 15, 72), each at least 0.3, with the noise by Immerkaer's filter, taken as white.
+    Places are looked for by the correlation of grey values within the band that the autoencoder
+    keeps, since nothing beyond it can be copied. Of the few best ones of each image that is taken
+    which is likest by Fourier ring correlation (`ring_correlation`): there fine detail, which only
+    a copy shares, counts as much as the shape of a cell, which all its like share. Noise lowers a
+    correlation without saying anything on what was copied, so that it is corrected for, with the
+    noise by Immerkaer's filter, taken as white.
     """
     side = images.shape[1]
     too_small = [picture.shape for picture in fields.pictures if min(picture.shape) < side]
@@ -150,13 +155,26 @@ def images_to_matches(
     places = images_to_places(
         images, fields.kept, views, lambda part: images_to_band(part, fields.band), ready
     )
-    noise = np.stack([images_to_band_noise(images, fields.band), fields.noise[places.fields]], 1)
-    # What is flat holds rounding at most, and no structure.
-    noise, energies = (np.maximum(values, ROUNDING) for values in (noise, places.energies))
-    structures = np.clip(1 - noise / energies, 0, 1)
-    attenuation = np.sqrt(np.maximum(structures, LEAST_STRUCTURE).prod(axis=1))
-    similarities = np.clip(places.similarities / attenuation, -1, 1)
-    return Matches(places, similarities, structures[:, 0])
+    return join_matches(
+        spread_over_threads(
+            lambda number: _likest_place(images[number], places.of(number), fields, views),
+            range(len(images)),
+        )
+    )
+
+
+def _likest_place(
+    image: Images, places: Places, fields: TrainingFields, views: Sequence[View]
+) -> Matches:
+    """Return that of one image's places which it is likest, as one match."""
+    side = len(image)
+    sums = pictures_to_ring_sums(image[None], _cut_windows(places, fields, views, side))
+    own = images_to_noise(image[None])[0] ** 2
+    noise = np.stack([np.full(len(places), own), fields.noise[places.fields]], axis=1)
+    similarities = ring_sums_to_similarities(sums, noise, side, fields.band)
+    structures = ring_sums_to_structures(sums, noise, side, fields.band)
+    likest = similarities.argmax(keepdims=True)
+    return Matches(places.take(likest), similarities[likest], structures[likest])
 
 
 def join_matches(parts: Sequence[Matches]) -> Matches:
@@ -189,12 +207,18 @@ def places_to_windows(
     ndarray
         (N, side, side) uint8, turned as the images are; mirrored beyond a field's rim.
     """
-    windows = np.zeros((len(places), side, side), np.uint8)
+    return np.rint(_cut_windows(places, fields, views, side)).clip(0, 255).astype(np.uint8)
+
+
+def _cut_windows(
+    places: Places, fields: TrainingFields, views: Sequence[View], side: int
+) -> Float32Array:
+    """Cut places out of the fields, turned as the images are, (N, side, side)."""
+    windows = np.zeros((len(places), side, side), np.float32)
     for number, (field, view, corner) in enumerate(
-        zip(places.fields, places.views, places.corners, strict=True)
+        zip(places.fields, places.views, places.corners.tolist(), strict=True)
     ):
-        window = cut_window(fields.pictures[field], *map(float, corner), side)
-        windows[number] = apply_view(np.rint(window).clip(0, 255), views[view])
+        windows[number] = apply_view(cut_window(fields.pictures[field], *corner, side), views[view])
     return windows
 
 

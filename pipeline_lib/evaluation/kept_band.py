@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from pipeline_lib.evaluation.intensities import images_to_noise
-
 FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
 
@@ -36,13 +34,6 @@ class KeptBand:
         """Return the shares on the grid of `scipy.fft.rfft2` for pictures of a shape."""
         middles = (np.arange(RINGS) + 0.5) / (2 * RINGS)
         return np.interp(_radial_frequencies(shape), middles, self.shares, right=0.0)
-
-    def noise_share(self) -> float:
-        """Return which share of white noise's variance lies in the band."""
-        shape = (4 * RINGS, 4 * RINGS)
-        counted = np.full((shape[0], shape[1] // 2 + 1), 2.0)
-        counted[:, [0, -1]] = 1.0
-        return float((np.square(self.at(shape)) * counted).sum() / np.prod(shape))
 
 
 def roundtrip_to_band(images: npt.NDArray[np.number], decoded: npt.NDArray[np.number]) -> KeptBand:
@@ -93,11 +84,6 @@ def images_to_band(images: npt.NDArray[np.number], band: KeptBand) -> Float32Arr
     shape = padded.shape[-2:]
     kept = fft.irfft2(fft.rfft2(padded) * band.at(shape).astype(np.float32), shape)
     return np.ascontiguousarray(kept[..., RIM:-RIM, RIM:-RIM], np.float32)
-
-
-def images_to_band_noise(images: npt.NDArray[np.uint8], band: KeptBand) -> FloatArray:
-    """Return the variance of each picture's noise within the band, taken to be white, (N,)."""
-    return np.square(images_to_noise(images)) * band.noise_share()
 
 
 def _tapered_spectra(images: npt.NDArray[np.number]) -> npt.NDArray[np.complexfloating]:

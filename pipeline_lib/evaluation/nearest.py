@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_lib.evaluation.copies import (
-    LEAST_STRUCTURE,
     Matches,
     null_to_threshold,
     similarities_to_copy_threshold,
 )
+from pipeline_lib.evaluation.ring_correlation import LEAST_STRUCTURE
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
-from skimage.transform import downscale_local_mean
 
 from pipeline_lib.evaluation.coarse_places import (
     FLAT_DEVIATION,
@@ -29,44 +28,43 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 # Takes (N, S, S) images of any type, returns them as they are compared.
 Prepare = Callable[[npt.NDArray[np.number]], Float32Array]
+Pyramid = dict[int, Float32Array]
 
 # The best places at the coarse side are followed down to single pixels.
 COARSE_SIDE = 32
+# Detail that half a coarse pixel turns round is smoothed away, in coarse pixels.
+SMOOTHING = 0.7
 FEWER = 4
 FINALISTS = 4
 # A copy may reach beyond its field by this share of its side.
 OVERHANG = 8
 STEPS = 4
 PIXELS_AT_ONCE = 2**20
-NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
-MARGIN = 4
+MARGIN = 6
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where each image fits best.
+    """Where each image fits best, or a few such places for each.
 
     Attributes
     ----------
     fields : ndarray of int
-        (N,) index of the training field.
+        (N,) or (N, K) index of the training field.
     views : ndarray of int
-        (N,) index of the view in which the field's window looks like the image.
+        (N,) or (N, K) index of the view in which the field's window looks like the image.
     corners : ndarray
-        (N, 2) row and column of the window's first pixel in the field, to fractions of a pixel;
-        may lie beyond the rim by an eighth of the side.
+        (N, 2) or (N, K, 2) row and column of the window's first pixel in the field, to fractions
+        of a pixel; may lie beyond the rim by an eighth of the side.
     similarities : ndarray
-        (N,) correlation of image and window, -1 to 1, both less the second-degree surface that
-        fits them best.
-    energies : ndarray
-        (N, 2) variance per pixel of image and of window, less such surfaces.
+        (N,) or (N, K) correlation of image and window, -1 to 1, both less the second-degree
+        surface that fits them best.
     """
 
     fields: IntArray
     views: IntArray
     corners: FloatArray
     similarities: FloatArray
-    energies: FloatArray
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -79,8 +77,11 @@ class Places:
             self.views[numbers],
             self.corners[numbers],
             self.similarities[numbers],
-            self.energies[numbers],
         )
+
+    def of(self, number: int) -> Places:
+        """Return the K places of one image as those of K images."""
+        return self.take(np.array(number))
 
 
 def join_places(parts: Sequence[Places]) -> Places:
@@ -90,7 +91,6 @@ def join_places(parts: Sequence[Places]) -> Places:
         np.concatenate([np.zeros(0, int), *(part.views for part in parts)]),
         np.concatenate([np.zeros((0, 2)), *(part.corners for part in parts)]),
         np.concatenate([np.zeros(0), *(part.similarities for part in parts)]),
-        np.concatenate([np.zeros((0, 2)), *(part.energies for part in parts)]),
     )
 
 
@@ -104,7 +104,7 @@ class ReadyFields(NamedTuple):
 
     factor: int
     rim: int
-    pyramids: Sequence[dict[int, Float32Array]]
+    pyramids: Sequence[Pyramid]
     coarse: CoarseFields
 
 
@@ -125,8 +125,9 @@ def fields_to_ready(fields: Sequence[Float32Array], side: int) -> ReadyFields:
     """
     factor = side_to_factor(side)
     rim = side // OVERHANG // factor * factor
-    pyramids = [field_to_pyramid(np.pad(field, rim, mode="symmetric"), factor) for field in fields]
-    coarse = pictures_to_coarse_fields([one[factor] for one in pyramids], side // factor)
+    padded = [np.pad(field, rim, mode="symmetric") for field in fields]
+    pyramids = [field_to_pyramid(field, factor) for field in padded]
+    coarse = pictures_to_coarse_fields([_coarse(one, factor) for one in padded], side // factor)
     return ReadyFields(factor, rim, pyramids, coarse)
 
 
@@ -137,7 +138,7 @@ def images_to_places(
     prepare: Prepare = as_they_are,
     ready: ReadyFields | None = None,
 ) -> Places:
-    """Find where in some fields each image fits best.
+    """Find the few places in some fields that each image fits best.
 
     Parameters
     ----------
@@ -156,22 +157,23 @@ def images_to_places(
     Returns
     -------
     Places
-        In the images' order.
+        (N, 4) in the images' order, the likest first, none beside a better one.
 
     Notes
     -----
     Normalised cross-correlation. Coarsely, at about 32 pixels a side, the windows of all fields
     that are nearest to an image in any view are found by 128 principal components
-    (`coarse_places`); 64 are followed through halves of the pixel size to single pixels, and the
-    best by a parabola and a cubic spline to fractions of one. Uneven light counts for nothing:
-    surfaces are projected away from both sides. Fields are made ready once for all images.
+    (`coarse_places`); 64 are compared again, half a pixel around as well, and the best of separate
+    places are followed through halves of the pixel size to single pixels, and four by a parabola
+    and a cubic spline to fractions of one. Uneven light counts for nothing: surfaces are projected
+    away from both sides. Fields are made ready once for all images.
     """
     side = images.shape[1]
     factor, rim, pyramids, coarse = ready or fields_to_ready(fields, side)
     step = max(1, PIXELS_AT_ONCE // side**2)
     parts = [images[first : first + step] for first in range(0, len(images), step)]
     described = [
-        images_to_coefficients(_reduced(prepare(part), factor), views, coarse) for part in parts
+        images_to_coefficients(_coarse(prepare(part), factor), views, coarse) for part in parts
     ]
     nothing = np.zeros((0, len(views), len(coarse.components)), np.float32)
     candidates = coefficients_to_candidates(np.concatenate([nothing, *described]), coarse)
@@ -193,15 +195,37 @@ def side_to_factor(side: int) -> int:
     return factor
 
 
-def field_to_pyramid(field: Float32Array, factor: int) -> dict[int, Float32Array]:
-    """Return a field by its reductions 1, 2, 4 ... `factor`, each by local means."""
+def level_to_step(level: int) -> int:
+    """Return how far apart the means of a pixel size lie: half a pixel, where it is divisible.
+
+    A window at whole pixels of the coarse size may lie half of one beside its copy, where fine
+    detail is another already.
+    """
+    return max(1, level // 2)
+
+
+def _coarse(pictures: Float32Array, factor: int) -> Float32Array:
+    """Return pictures (..., Y, X) smoothed and reduced, so that every shift of one looks alike."""
+    sigma = [0.0] * (pictures.ndim - 2) + [SMOOTHING * factor] * 2
+    rows, columns = (length - length % factor for length in pictures.shape[-2:])
+    return _reduced(ndimage.gaussian_filter(pictures, sigma)[..., :rows, :columns], factor)
+
+
+def field_to_pyramid(field: Float32Array, factor: int) -> Pyramid:
+    """Return a field by its reductions 1, 2, 4 ... `factor`, local means half their side apart."""
     pyramid = {1: field}
     while factor not in pyramid:
-        last = max(pyramid)
-        above = pyramid[last]
-        rows, columns = (length - length % 2 for length in above.shape)
-        pyramid[2 * last] = downscale_local_mean(above[:rows, :columns], (2, 2))
+        above = max(pyramid)
+        apart = above // level_to_step(above)
+        step = level_to_step(2 * above) // level_to_step(above)
+        pyramid[2 * above] = _means_of_four(pyramid[above], apart)[::step, ::step].copy()
     return pyramid
+
+
+def _means_of_four(picture: Float32Array, apart: int) -> Float32Array:
+    """Return the means of each pixel and those so far right of it, below it, and both."""
+    rows = picture[:-apart] + picture[apart:]
+    return (rows[:, :-apart] + rows[:, apart:]) / 4
 
 
 # --- finely: one image at a time -----------------------------------------------------------------
@@ -209,62 +233,75 @@ def field_to_pyramid(field: Float32Array, factor: int) -> dict[int, Float32Array
 
 @dataclass(frozen=True)
 class _Fit:
-    """One image on one window."""
+    """One image on one window, whose first pixel is counted in steps of the level's grid."""
 
     similarity: float
     field: int
     view: int
     row: float
     column: float
-    energies: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Template:
+    """An image at one pixel size, less its surface and of length 1, turned back from each view."""
+
+    level: int
+    turned: Float32Array
+
+    @property
+    def side(self) -> int:
+        """Return its rows and columns."""
+        return self.turned.shape[1]
+
+    @property
+    def stride(self) -> int:
+        """Return how many steps of the level's grid its pixels are apart."""
+        return self.level // level_to_step(self.level)
+
+    @property
+    def span(self) -> int:
+        """Return how many places of the level's grid a window reaches over."""
+        return (self.side - 1) * self.stride + 1
 
 
 def _follow(
     image: Float32Array,
     views: Sequence[View],
-    pyramids: Sequence[dict[int, Float32Array]],
+    pyramids: Sequence[Pyramid],
     candidates: IntArray,
-) -> _Fit:
+) -> list[_Fit]:
     """Follow the candidates of one image down to fractions of a pixel, fewer at each halving."""
-    level = max(pyramids[0])
-    template = _image_to_template(image, level)
-    fits = _without_projection(template, views, pyramids, candidates)
-    while level > 1:
-        kept = sorted(fits, key=lambda fit: -fit.similarity)
-        kept = kept[: max(FINALISTS, len(fits) // FEWER)]
-        level //= 2
-        template = _image_to_template(image, level)
-        fits = [
-            _climb(
-                template.turned(views[fit.view]),
-                pyramids[fit.field][level],
-                replace(fit, row=2 * fit.row, column=2 * fit.column),
-            )
-            for fit in kept
+    template = _image_to_template(image, max(pyramids[0]), views)
+    stride = template.stride
+    started = [
+        _Fit(-1.0, field, view, stride * row, stride * column)
+        for field, view, row, column in candidates.tolist()
+    ]
+    # Compared again, in all pixels instead of components, and half a pixel around as well.
+    fits = _step(template, pyramids, started)
+    count = len(fits)
+    while template.level > 1:
+        count = max(FINALISTS, count // FEWER)
+        finer = _image_to_template(image, template.level // 2, views)
+        closer = level_to_step(template.level) // level_to_step(finer.level)
+        kept = [
+            replace(fit, row=closer * fit.row, column=closer * fit.column)
+            for fit in _distinct(fits, template.stride, count)
         ]
-    best = max(fits, key=lambda fit: fit.similarity)
-    return _to_fractions(template.turned(views[best.view]), pyramids[best.field][1], best)
+        template, fits = finer, _climb(finer, pyramids, kept)
+    finalists = _to_fractions(template, pyramids, _distinct(fits, 1, FINALISTS))
+    # An image with fewer of them than others has its first one again.
+    return finalists + finalists[:1] * (FINALISTS - len(finalists))
 
 
-@dataclass(frozen=True)
-class _Template:
-    """An image at one pixel size, less its surface and of length 1, and its variance per pixel."""
-
-    picture: Float32Array
-    variance: float
-
-    def turned(self, view: View) -> _Template:
-        """Return it turned back from a view, which turns its surface with it."""
-        return replace(self, picture=undo_view(self.picture, view))
-
-
-def _image_to_template(image: Float32Array, level: int) -> _Template:
+def _image_to_template(image: Float32Array, level: int, views: Sequence[View]) -> _Template:
     """Return an image reduced to a pixel size, as it is compared."""
     reduced = _reduced(image, level)
     side = len(reduced)
     pixels = reduced.reshape(1, -1) - reduced.mean()
-    standardised, norms = standardise_windows(pixels, side)
-    return _Template(standardised.reshape(side, side), float(norms[0]) ** 2 / side**2)
+    picture = standardise_windows(pixels, side).reshape(side, side)
+    return _Template(level, np.stack([undo_view(picture, view) for view in views]))
 
 
 def _reduced(images: Float32Array, level: int) -> Float32Array:
@@ -273,92 +310,125 @@ def _reduced(images: Float32Array, level: int) -> Float32Array:
     return images.reshape(*stack, rows // level, level, columns // level, level).mean(axis=(-3, -1))
 
 
-def _without_projection(
-    template: _Template,
-    views: Sequence[View],
-    pyramids: Sequence[dict[int, Float32Array]],
-    candidates: IntArray,
-) -> list[_Fit]:
-    """Compare an image with its candidates again, now in all pixels instead of components."""
-    side, level = len(template.picture), max(pyramids[0])
-    windows = [
-        pyramids[field][level][row : row + side, column : column + side].ravel()
-        for field, _, row, column in candidates
-    ]
-    others, norms = standardise_windows(np.stack(windows), side)
-    turned = np.stack([template.turned(view).picture.ravel() for view in views])
-    values = np.clip((others * turned[candidates[:, 1]]).sum(axis=1), -1, 1)
-    return [
-        _Fit(float(value), *map(int, candidate), (template.variance, float(norm) ** 2 / side**2))
-        for value, candidate, norm in zip(values, candidates, norms, strict=True)
-    ]
+def _distinct(fits: Sequence[_Fit], apart: int, count: int) -> list[_Fit]:
+    """Return the best fits, the likest first, none of them beside a better one.
+
+    The windows around one look-alike would else take the places of all others.
+    """
+    kept: list[_Fit] = []
+    for fit in sorted(fits, key=lambda fit: -fit.similarity):
+        if len(kept) < count and not any(_are_neighbours(fit, other, apart) for other in kept):
+            kept.append(fit)
+    return kept
 
 
-def _climb(template: _Template, field: Float32Array, fit: _Fit) -> _Fit:
-    """Move a window pixel by pixel until it fits no better."""
+def _are_neighbours(one: _Fit, other: _Fit, apart: int) -> bool:
+    """Tell whether two fits are of one view and lie at most so many steps apart."""
+    same = (one.field, one.view) == (other.field, other.view)
+    return same and max(abs(one.row - other.row), abs(one.column - other.column)) <= apart
+
+
+def _climb(template: _Template, pyramids: Sequence[Pyramid], fits: Sequence[_Fit]) -> list[_Fit]:
+    """Move windows step by step until they fit no better."""
+    arrived: list[_Fit] = []
+    moving = list(fits)
     for _ in range(STEPS):
-        moved = _step(template, field, fit)
-        if (moved.row, moved.column) == (fit.row, fit.column):
+        moved = _step(template, pyramids, moving)
+        stay = [_same_place(*pair) for pair in zip(moving, moved, strict=True)]
+        arrived += [fit for fit, stays in zip(moved, stay, strict=True) if stays]
+        moving = [fit for fit, stays in zip(moved, stay, strict=True) if not stays]
+        if not moving:
             break
-        fit = moved
-    return moved
+    return arrived + moving
 
 
-def _step(template: _Template, field: Float32Array, fit: _Fit) -> _Fit:
-    """Move a window by at most one pixel to where it fits best."""
-    side = len(template.picture)
-    top, left = (
-        int(np.clip(place - 1, 0, length - side))
-        for place, length in zip((fit.row, fit.column), field.shape, strict=True)
-    )
-    values = _similarities(template, field[top : top + side + 2, left : left + side + 2])
-    down, right = np.unravel_index(int(values.argmax()), values.shape)
-    return replace(
-        fit,
-        similarity=float(values[down, right]),
-        row=top + int(down),
-        column=left + int(right),
-    )
+def _same_place(one: _Fit, other: _Fit) -> bool:
+    """Tell whether two fits of one field lie at one place."""
+    return (one.row, one.column) == (other.row, other.column)
 
 
-def _similarities(template: _Template, crop: Float32Array) -> Float32Array:
-    """Return the correlation of a template with all windows of a crop."""
-    side = len(template.picture)
-    views = sliding_window_view(crop - crop.mean(), (side, side))
+def _step(template: _Template, pyramids: Sequence[Pyramid], fits: Sequence[_Fit]) -> list[_Fit]:
+    """Move windows by at most one step to where they fit best."""
+    corners, values = _around(template, pyramids, fits)
+    best = values.reshape(len(fits), -1).argmax(axis=1)
+    places = corners + np.stack(np.unravel_index(best, values.shape[1:]), axis=1)
+    return [
+        replace(fit, similarity=float(value.max()), row=row, column=column)
+        for fit, value, (row, column) in zip(fits, values, places.tolist(), strict=True)
+    ]
+
+
+def _around(
+    template: _Template, pyramids: Sequence[Pyramid], fits: Sequence[_Fit]
+) -> tuple[IntArray, Float32Array]:
+    """Return correlations (N, 3, 3) one step around some places, and where the first ones are."""
+    pictures = [pyramids[fit.field][template.level] for fit in fits]
+    reach = template.span + 2
+    room = np.array([picture.shape for picture in pictures]) - reach
+    corners = np.clip([(fit.row - 1, fit.column - 1) for fit in fits], 0, room)
+    crops = [
+        picture[top : top + reach, left : left + reach]
+        for picture, (top, left) in zip(pictures, corners.tolist(), strict=True)
+    ]
+    views = [fit.view for fit in fits]
+    return corners, _similarities(template, template.turned[views], np.stack(crops))
+
+
+def _similarities(template: _Template, turned: Float32Array, crops: Float32Array) -> Float32Array:
+    """Return the correlation of turned templates with all windows of their crops."""
+    side, span, stride = template.side, template.span, template.stride
+    centred = crops - crops.mean(axis=(1, 2), keepdims=True)
+    views = sliding_window_view(centred, (span, span), axis=(1, 2))[..., ::stride, ::stride]
     windows = views.reshape(-1, side * side)
     # The template holds no surface, so that those of the windows count in their lengths alone.
     surfaces = np.square(windows @ surface_basis(side, side)).sum(axis=1)
     squares = np.maximum(np.einsum("wp,wp->w", windows, windows) - surfaces, 0)
     flat = squares <= (FLAT_DEVIATION * side) ** 2
-    values = windows @ template.picture.ravel() / np.sqrt(np.where(flat, np.inf, squares))
-    return np.clip(values, -1, 1).reshape(views.shape[:2])
+    by_crop = windows.reshape(len(crops), -1, side * side)
+    products = by_crop @ turned.reshape(len(crops), side * side, 1)
+    values = products.ravel() / np.sqrt(np.where(flat, np.inf, squares))
+    return np.clip(values, -1, 1).reshape(views.shape[:3])
 
 
-def _to_fractions(template: _Template, field: Float32Array, fit: _Fit) -> _Fit:
-    """Move a window by a fraction of a pixel to where it fits best."""
-    middle = _at(template, field, fit, 0, 0)
-    around = [_at(template, field, middle, *step).similarity for step in NEIGHBOURS]
-    down = _parabola_peak(around[0], middle.similarity, around[1])
-    right = _parabola_peak(around[2], middle.similarity, around[3])
-    moved = _at(template, field, middle, down, right)
-    return moved if moved.similarity > middle.similarity else middle
+def _to_fractions(
+    template: _Template, pyramids: Sequence[Pyramid], fits: Sequence[_Fit]
+) -> list[_Fit]:
+    """Move windows by fractions of a pixel to where they fit best, the likest first."""
+    moved = [
+        max(fit, _at(template, pyramids[fit.field][1], fit, *step), key=lambda one: one.similarity)
+        for fit, step in zip(fits, _peaks(template, pyramids, fits), strict=True)
+    ]
+    return sorted(moved, key=lambda fit: -fit.similarity)
 
 
-def _parabola_peak(below: float, middle: float, above: float) -> float:
-    """Return the place of the highest point of the parabola through -1, 0 and 1."""
-    bend = below - 2 * middle + above
-    return float(np.clip((below - above) / (2 * bend), -1, 1)) if bend < 0 else 0.0
+def _peaks(
+    template: _Template, pyramids: Sequence[Pyramid], fits: Sequence[_Fit]
+) -> list[tuple[float, float]]:
+    """Return how far from each place the parabolas through its neighbours have their peaks."""
+    corners, values = _around(template, pyramids, fits)
+    peaks = []
+    for fit, (top, left), grid in zip(fits, corners.tolist(), values, strict=True):
+        down, right = int(fit.row) - top, int(fit.column) - left
+        peaks.append((_parabola_peak(grid[:, right], down), _parabola_peak(grid[down], right)))
+    return peaks
+
+
+def _parabola_peak(values: Float32Array, middle: int) -> float:
+    """Return how far the peak of a parabola lies from the middle; 0 at the grid's rim."""
+    below, centre, above = values.tolist()
+    bend = below - 2 * centre + above
+    within = middle == 1 and bend < 0
+    return float(np.clip((below - above) / (2 * bend), -1, 1)) if within else 0.0
 
 
 def _at(template: _Template, field: Float32Array, fit: _Fit, down: float, right: float) -> _Fit:
     """Return the fit on a window that lies a fraction of a pixel further."""
-    side = len(template.picture)
+    side = template.side
     row, column = fit.row + down, fit.column + right
     window = cut_window(field, row, column, side).reshape(1, -1)
-    other, norms = standardise_windows(window - window.mean(), side)
-    value = float(np.clip(other[0] @ template.picture.ravel(), -1, 1))
-    energies = template.variance, float(norms[0]) ** 2 / side**2
-    return replace(fit, similarity=value, row=row, column=column, energies=energies)
+    other = standardise_windows(window - window.mean(), side)[0]
+    value = float(np.clip(other @ template.turned[fit.view].ravel(), -1, 1))
+    return replace(fit, similarity=value, row=row, column=column)
 
 
 def cut_window(field: npt.NDArray[np.number], row: float, column: float, side: int) -> Float32Array:
@@ -386,9 +456,18 @@ def cut_window(field: npt.NDArray[np.number], row: float, column: float, side: i
     crop = field[np.ix_(rows, columns)].astype(np.float32)
     if row == round(row) and column == round(column):
         return crop[MARGIN : MARGIN + side, MARGIN : MARGIN + side]
-    beyond = top + MARGIN - row, left + MARGIN - column
-    moved = ndimage.shift(crop, beyond, order=3, mode="nearest")
-    return moved[MARGIN : MARGIN + side, MARGIN : MARGIN + side]
+    spline = ndimage.spline_filter(crop, order=3, output=np.float32)
+    rows_moved = _between(spline, row - np.floor(row), side)
+    return np.ascontiguousarray(_between(rows_moved.T, column - np.floor(column), side).T)
+
+
+def _between(spline: Float32Array, fraction: float, side: int) -> Float32Array:
+    """Evaluate a cubic spline at rows that lie a fraction further than those after the margin."""
+    t = np.float32(fraction)
+    weights = (1 - t) ** 3, 4 - 6 * t**2 + 3 * t**3, 1 + 3 * t * (1 + t - t**2), t**3
+    first = MARGIN - 1
+    rows = [spline[first + k : first + k + side] for k in range(len(weights))]
+    return sum(weight / 6 * row for weight, row in zip(weights, rows, strict=True))
 
 
 def _mirrored(indices: IntArray, length: int) -> IntArray:
@@ -397,12 +476,15 @@ def _mirrored(indices: IntArray, length: int) -> IntArray:
     return np.minimum(folded, 2 * length - 1 - folded)
 
 
-def _found_to_places(found: Sequence[_Fit], rim: int) -> Places:
+def _found_to_places(found: Sequence[Sequence[_Fit]], rim: int) -> Places:
     """Bring the fits of all images together, in the fields' own pixels."""
+    corners = [[(fit.row, fit.column) for fit in fits] for fits in found]
+    shape = len(found), FINALISTS
     return Places(
-        fields=np.array([fit.field for fit in found], int),
-        views=np.array([fit.view for fit in found], int),
-        corners=np.array([(fit.row, fit.column) for fit in found], float).reshape(-1, 2) - rim,
-        similarities=np.array([fit.similarity for fit in found], float),
-        energies=np.array([fit.energies for fit in found], float).reshape(-1, 2),
+        fields=np.array([[fit.field for fit in fits] for fits in found], int).reshape(shape),
+        views=np.array([[fit.view for fit in fits] for fits in found], int).reshape(shape),
+        corners=np.array(corners, float).reshape(*shape, 2) - rim,
+        similarities=np.array([[fit.similarity for fit in fits] for fits in found], float).reshape(
+            shape
+        ),
     )

@@ -51,8 +51,8 @@ CLASS_NOTES = {
     "drift": "Drift is how far pictures of the class alone, without the subject's identifier, have "
     "moved from what the base model made of it: 0 not at all, 1 as far as two of its pictures lie "
     "apart.",
-    "training_similarity": "Likeness to the training fields is the correlation with the likest "
-    "place of them: near 1 the model repeats what it was shown.",
+    "training_similarity": "Likeness to the training fields is the Fourier ring correlation with "
+    "the likest place of them: near 1 the model repeats what it was shown.",
     "validation_similarity": "Validation tiles show how alike pictures are that it was not shown.",
 }
 

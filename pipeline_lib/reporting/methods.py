@@ -165,8 +165,8 @@ def _copies_sentence(copies: pd.DataFrame, concept: str) -> str:
         return "Whether images are copies of training images was not measured."
     return (
         f"{counts.found:,} of {counts.compared:,} images were copies of a place in the training "
-        "fields (noise-corrected correlation within the band that the autoencoder keeps, over all "
-        "shifts and valid orientations)."
+        "fields (noise-corrected Fourier ring correlation over the detail that the autoencoder "
+        "keeps, over all shifts and valid orientations)."
     )
 
 

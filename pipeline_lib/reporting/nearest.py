@@ -29,7 +29,7 @@ class Pair:
     synthetic, training : ndarray of uint8
         Pictures of one size.
     similarity : float
-        Correlation of what lies beneath the noise.
+        Fourier ring correlation of what lies beneath the noise.
     place : str
         Where in the training fields.
     verdict : str
@@ -113,9 +113,10 @@ def copies_to_sentence(copies: pd.DataFrame, concept: str) -> str:
     if not len(own):
         return "No synthetic image was compared with the training tiles."
     method = (
-        "Similarity is the correlation of grey values (1: equal up to brightness and contrast) "
-        "within the band that the autoencoder keeps, corrected for noise: the best over whole "
-        "training fields in all valid orientations and shifts."
+        "Similarity is the Fourier ring correlation (1: equal up to brightness, contrast and "
+        "blur), in which fine detail counts as much as coarse, as far as the autoencoder keeps it, "
+        "corrected for noise: the best over whole training fields in all valid orientations and "
+        "shifts."
     )
     resembling, copied = own[["resemblance_threshold", "threshold"]].iloc[0]
     if pd.isna(copied):

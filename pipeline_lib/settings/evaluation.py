@@ -42,9 +42,9 @@ class EvaluationSettings(Settings):
         "this quantile of held-out real tiles is.",
     )
     copy_similarity: Fraction = Field(
-        0.8,
-        description="Correlation with a training field, within the band that the autoencoder keeps "
-        "and corrected for noise, below which no image is called a copy.",
+        0.7,
+        description="Fourier ring correlation with a training field, over the detail that the "
+        "autoencoder keeps and corrected for noise, below which no image is called a copy.",
     )
 
     @field_validator("extractors")

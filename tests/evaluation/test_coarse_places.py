@@ -141,6 +141,4 @@ def test_a_black_half_makes_no_large_cell():
 
 def test_flat_windows_have_no_direction():
     ramp = np.linspace(0, 9, SIDE)[:, None] + np.zeros((SIDE, SIDE))
-    windows, norms = standardise_windows(ramp.astype(np.float32).reshape(1, -1), SIDE)
-    assert not windows.any()
-    assert norms[0] == pytest.approx(0, abs=0.01)
+    assert not standardise_windows(ramp.astype(np.float32).reshape(1, -1), SIDE).any()

@@ -5,7 +5,6 @@ import pytest
 from scipy import ndimage
 
 from pipeline_lib.evaluation.copies import (
-    LEAST_STRUCTURE,
     images_to_matches,
     null_to_threshold,
     pictures_to_fields,
@@ -13,6 +12,7 @@ from pipeline_lib.evaluation.copies import (
     similarities_to_copy_threshold,
 )
 from pipeline_lib.evaluation.kept_band import roundtrip_to_band
+from pipeline_lib.evaluation.ring_correlation import LEAST_STRUCTURE
 from pipeline_lib.imaging.views import apply_view, modality_to_views
 from pipeline_lib.settings.base import UserError
 from tests.evaluation.shards import draw_fields, to_bytes
@@ -63,7 +63,7 @@ def world(request):
     null = [images_to_matches(form, prepared, VIEWS) for form in forms(cut(others))]
     remembered = images_to_matches(through_autoencoder(tiles), prepared, VIEWS)
     similarities = np.max([one.similarities for one in null[:2]], axis=0)
-    threshold = similarities_to_copy_threshold(similarities, remembered.similarities, 0.99, 0.8)
+    threshold = similarities_to_copy_threshold(similarities, remembered.similarities, 0.99, 0.7)
     return fields, prepared, threshold, null
 
 
@@ -112,6 +112,28 @@ def test_held_out_tiles_are_no_copies_in_any_form(world):
     assert [int((one.similarities >= threshold).sum()) for one in null] == [0, 0, 0]
 
 
+def test_held_out_tiles_are_far_less_alike_than_copies(world):
+    # By the correlation of grey values one rod in a tile is like another: 0.98, and copies 0.998.
+    _, _, _, null = world
+    assert max(one.similarities.max() for one in null) < 0.9
+
+
+def test_faint_grain_is_recognised_beside_bright_cells():
+    bright = draw_rods(0, 2)
+    grain = ndimage.gaussian_filter(np.random.default_rng(3).normal(size=(2, 256, 256)), (0, 1, 1))
+    fields = np.concatenate([bright, to_bytes(200 + 2 * grain / grain.std())])
+    tiles = cut(fields)
+    prepared = pictures_to_fields(
+        list(fields), roundtrip_to_band(tiles, through_autoencoder(tiles))
+    )
+    found = images_to_matches(cut(fields[2:], 2), prepared, VIEWS)
+    assert found.similarities.min() > 0.9
+    others = np.random.default_rng(4).normal(size=(8, SIDE, SIDE))
+    others = ndimage.gaussian_filter(others, (0, 1, 1))
+    unseen = images_to_matches(to_bytes(200 + 2 * others / others.std()), prepared, VIEWS)
+    assert unseen.similarities.max() < 0.5
+
+
 def test_noise_alone_is_like_nothing(world):
     _, prepared, threshold, _ = world
     empty = noisy(np.full((8, SIDE, SIDE), 128.0), 6)
@@ -141,7 +163,8 @@ def test_in_oblique_light_a_flipped_tile_is_no_copy(world):
     fields, prepared, threshold, _ = world
     still = modality_to_views("oblique")
     found = images_to_matches(cut(fields)[:, :, ::-1].copy(), prepared, still)
-    assert (found.similarities >= threshold).mean() < 0.1
+    # Two tiles of rods hold a single one that is nearly its own mirror image.
+    assert (found.similarities >= threshold).mean() < 0.15
     assert not found.places.views.any()
 
 

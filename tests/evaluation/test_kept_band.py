@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from pipeline_lib.evaluation.kept_band import (
     RINGS,
     KeptBand,
     images_to_band,
-    images_to_band_noise,
     roundtrip_to_band,
 )
 
@@ -42,18 +41,3 @@ def test_pictures_are_cut_down_to_the_band():
     assert kept[8:-8, 8:-8] == pytest.approx((low + 100)[8:-8, 8:-8], abs=4)
     stack = images_to_band(np.stack([low + high + 100] * 2), band)
     assert stack[1] == pytest.approx(kept, abs=1e-3)
-
-
-def test_noise_within_the_band_is_that_of_the_filtered_picture():
-    band = KeptBand(np.exp(-2 * (np.pi * 0.8 * MIDDLES) ** 2))
-    noise = np.rint(white(3, 20, 128, 8.0)).clip(0, 255).astype(np.uint8)
-    expected = images_to_band(noise, band).var(axis=(1, 2)).mean()
-    assert images_to_band_noise(noise, band).mean() == pytest.approx(expected, rel=0.05)
-
-
-def test_the_share_of_white_noise_counts_every_frequency_once():
-    band = KeptBand(np.linspace(1, 0, RINGS))
-    side = 96
-    full = np.hypot(*np.meshgrid(fft.fftfreq(side), fft.fftfreq(side)))
-    expected = np.square(np.interp(full, MIDDLES, band.shares, right=0.0)).mean()
-    assert band.noise_share() == pytest.approx(expected, rel=0.01)

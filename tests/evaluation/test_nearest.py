@@ -35,7 +35,7 @@ def drawn(similarities, distances, structures):
     """Nearest with given values."""
     count = len(similarities)
     nothing, pairs = np.zeros(count, int), np.zeros((count, 2))
-    places = Places(nothing, nothing, pairs, np.array(similarities), pairs)
+    places = Places(nothing, nothing, pairs, np.array(similarities))
     matches = Matches(places, np.array(similarities), np.array(structures))
     return Nearest(matches, nothing, np.array(distances))
 
