@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
 from pipeline_lib.evaluation.spectra import images_to_mean_spectrum
 from pipeline_lib.imaging.camera_noise import add_camera_noise, tiles_to_camera_noise
 from pipeline_lib.imaging.intensity import fit_intensity
-from pipeline_lib.imaging.stacks import read_stack
+from pipeline_lib.imaging.stacks import read_stack, read_stack_metadata
 from pipeline_lib.models.conditioning import PromptEmbedding, encode_prompts, join_embeddings
 from pipeline_lib.models.denoising import denoise, predict
 from pipeline_lib.models.loading import BaseModel, load_model
@@ -129,11 +130,11 @@ def measure(
     tiles = read_stack(examples[0].path("benchmark", f"datasets/{examples[0].dataset}/train.tif"))
     yield from encoder_figures(model.vae, tiles[:32])
     for example in examples:
-        folder = example.path("benchmark", f"datasets/{example.dataset}")
-        stacks = [read_stack(folder / f"{role}.tif") for role in ("train", "holdout")]
-        yield from round_trip_figures(example.name, model, extractor, *stacks)
+        yield from round_trip_figures(example.name, extractor, example_round_trips(example))
     if cho is not None:
-        yield from round_trip_figures("CHO", model, extractor, *cho_tiles(cho))
+        train, holdout = cho_tiles(cho)
+        decoded = [round_trip(model, tiles, 16) for tiles in (train, holdout)]
+        yield from round_trip_figures("CHO", extractor, RoundTrips(train, holdout, train, *decoded))
     for example in examples:
         yield from example_figures(example, "benchmark")
     yield from kind_figures(load_model(card, "auto"), extractor)
@@ -232,15 +233,37 @@ def means_error(
     return float(np.sqrt(np.square(difference).mean()) * 127.5)
 
 
-def round_trip_figures(
-    name: str, model: BaseModel, extractor: Extractor, train: Images, holdout: Images
-) -> Iterator[Figure]:
+class RoundTrips(NamedTuple):
+    """Real tiles, and some of them through the autoencoder and back."""
+
+    train: Images
+    holdout: Images
+    sent: Images
+    sent_decoded: Images
+    holdout_decoded: Images
+
+
+def example_round_trips(example: Example) -> RoundTrips:
+    """Return the tiles of an example and what its stage `latents` made of them."""
+    train, holdout = (
+        read_stack(example.path("benchmark", f"datasets/{example.dataset}/{role}.tif"))
+        for role in ("train", "holdout")
+    )
+    decoded = [
+        example.path("benchmark", f"latents/brightfield-tiny/{example.dataset}.{name}.tif")
+        for name in ("train-roundtrip", "roundtrip")
+    ]
+    sent = train[read_stack_metadata(decoded[0])["tiles"]]
+    return RoundTrips(train, holdout, sent, *map(read_stack, decoded))
+
+
+def round_trip_figures(name: str, extractor: Extractor, tiles: RoundTrips) -> Iterator[Figure]:
     """Yield what the autoencoder costs, before and after the noise is given back."""
-    decoded = {"train": round_trip(model, train, 16), "holdout": round_trip(model, holdout, 16)}
-    noise = tiles_to_camera_noise(train, decoded["train"])
+    train, holdout, decoded = tiles.train, tiles.holdout, tiles.holdout_decoded
+    noise = tiles_to_camera_noise(tiles.sent, tiles.sent_decoded)
     keys = [key_of("benchmark", 0, name, index) for index in range(len(holdout))]
-    noisy = add_camera_noise(decoded["holdout"], noise, keys)
-    ours, bicubic = (psnr(holdout, other) for other in (decoded["holdout"], enlarged(holdout)))
+    noisy = add_camera_noise(decoded, noise, keys)
+    ours, bicubic = (psnr(holdout, other) for other in (decoded, enlarged(holdout)))
     bar = bicubic - BEHIND_BICUBIC_DB
     yield Figure(f"{name}: autoencoder, dB", ours, f"at least {bar:.2f}", ours >= bar)
     features = partial(images_to_features, extractor)
@@ -248,7 +271,7 @@ def round_trip_figures(
     floor = features_to_kernel_distance(real, features(train))
     plain, restored = (
         features_to_kernel_distance(real, features(other), origins, origins)
-        for other in (decoded["holdout"], noisy)
+        for other in (decoded, noisy)
     )
     yield Figure(f"{name}: KID of held-out tiles through the autoencoder", plain)
     yield Figure(

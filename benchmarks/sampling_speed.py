@@ -30,8 +30,7 @@ from pipeline_lib.evaluation.extractors.loading import load_extractor
 from pipeline_lib.evaluation.image_sets import read_images
 from pipeline_lib.evaluation.intervals import Estimate, images_to_blocks, jackknife_estimate
 from pipeline_lib.evaluation.kernel_distance import units_to_kernel_statistic
-from pipeline_lib.models.denoising import ready_to_draw
-from pipeline_lib.models.loading import load_model
+from pipeline_lib.models.loading import load_model, ready_to_draw
 from pipeline_lib.sampling.shards import draw_shard
 from pipeline_lib.settings.base import Precision
 from pipeline_lib.settings.sampling import SamplerSettings, SampleStage

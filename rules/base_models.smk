@@ -37,7 +37,7 @@ rule identifier:
         log_file("identifier/{base}/{ranking}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(16000),
         runtime=30,
@@ -69,7 +69,7 @@ rule prior:
         prior=named_priors(real=False),
     conda:
         "../envs/diffusion.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(16000),
         runtime=120,
@@ -106,7 +106,7 @@ rule prior_images:
         shard="0000",
     conda:
         "../envs/diffusion.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(16000),
         runtime=30,

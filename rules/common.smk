@@ -89,6 +89,20 @@ LONG_LIST = 20
 LONG_JSON = 60_000
 # Of jobs that use several; Snakemake gives them fewer where --cores says so.
 THREADS = 8
+
+
+def half_of_the_cores():
+    """Return the threads of jobs that are done two at a time: one starts while another computes.
+
+    A job on a cluster, and the workflow that sends it, do not know how many cores there are.
+    """
+    cores = None if workflow.remote_exec else workflow.resource_settings.cores
+    return THREADS if cores is None else max(1, min(THREADS, cores // 2))
+
+
+BESIDE_ANOTHER = half_of_the_cores()
+# Of what the most waits for, where several jobs could begin.
+FIRST = 1
 # Commands name the workflow's folder by a variable: neither their text nor their params change when
 # it moves. Snakemake's own prefix of commands would be that of a workflow which uses this one, too.
 os.environ.update(BRIGHTBOOTH=str(WORKFLOW_FOLDER))
@@ -96,6 +110,14 @@ if workflow.remote_exec:
     # A job on a cluster: it may ask SLURM for another slice of time, and looks for nothing in the
     # network, which only the login node has.
     os.environ.update(BRIGHTBOOTH_MAY_REQUEUE="1", HF_HUB_OFFLINE="1")
+# Jobs keep the memory that a network's layer gives back for the layers after it. The C library would
+# else return it to the system and be given cleared pages anew, which takes small networks on a
+# processor longer than their arithmetic. Of one pool, so that threads use each other's again.
+os.environ.update(
+    MALLOC_MMAP_THRESHOLD_=str(1 << 30),
+    MALLOC_TRIM_THRESHOLD_=str(1 << 32),
+    MALLOC_ARENA_MAX="1",
+)
 
 STARTED = time.time()
 

@@ -32,7 +32,7 @@ rule features_of_tiles:
         log_file("features/{extractor}/tiles/{dataset}-{role}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(8000),
         runtime=30,

@@ -50,7 +50,7 @@ rule quality:
         "images"
     conda:
         "../envs/imaging.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(2000),
         runtime=30,

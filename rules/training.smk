@@ -16,7 +16,7 @@ rule latents:
         log_file("latents/{base}/{dataset}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(16000),
         runtime=30,
@@ -42,7 +42,7 @@ rule compare_nouns:
         log_file("nouns/{base}/{dataset}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(16000),
         runtime=60,
@@ -104,7 +104,7 @@ rule decoder_roundtrip:
         log_file("decoder_roundtrip/{base}/{dataset}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(16000),
         runtime=30,
@@ -176,6 +176,7 @@ rule finetune:
         log_file("finetune/{run}"),
     wildcard_constraints:
         run=named_runs(from_scratch=False),
+    priority: FIRST
     conda:
         "../envs/diffusion.yaml"
     threads: THREADS
@@ -217,6 +218,7 @@ rule train_from_scratch:
         log_file("train_from_scratch/{run}"),
     wildcard_constraints:
         run=named_runs(from_scratch=True),
+    priority: FIRST
     conda:
         "../envs/diffusion.yaml"
     threads: THREADS

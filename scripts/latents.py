@@ -37,11 +37,11 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
     from safetensors.torch import save_file
     from tqdm import tqdm
 
-    from pipeline_lib.dreambooth.latents import round_trip, tiles_to_moments
+    from pipeline_lib.dreambooth.latents import means_to_tiles, round_trip, tiles_to_moments
     from pipeline_lib.evaluation.round_trips import round_trip_figures
-    from pipeline_lib.models.loading import load_model
+    from pipeline_lib.models.loading import load_model, ready_to_draw
 
-    model = load_model(paths.model)
+    model = ready_to_draw(load_model(paths.model))
     batch_size = paths.batch_size or stage.batch_size
     made = provenance(
         "latents",
@@ -55,8 +55,8 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
     for role in tqdm(views, desc="encoding", unit="stack", disable=None):
         moments = tiles_to_moments(model, read_stack(getattr(paths, role)), views[role], batch_size)
         tensors |= zip((f"{role}.mean", f"{role}.std"), moments, strict=True)
-    train, holdout = read_stack(paths.train), read_stack(paths.holdout)
-    measured = even_choice(len(train), MEASURED_TILES)
+    holdout, means = read_stack(paths.holdout), tensors["train.mean"]
+    measured = even_choice(len(means), MEASURED_TILES)
     decoded = round_trip(model, holdout, batch_size)
     metadata = {
         "provenance": json.dumps(made),
@@ -69,7 +69,7 @@ def latents(stage: LatentsStage, paths: argparse.Namespace) -> None:
     write_stack(paths.roundtrip, decoded, origin)
     write_stack(
         paths.train_roundtrip,
-        round_trip(model, train[measured], batch_size),
+        means_to_tiles(model, means[measured, views["train"].index(View())], batch_size),
         {**origin, "tiles": measured.tolist()},
     )
     write_json(paths.figures, {**round_trip_figures(holdout, decoded), "provenance": made})

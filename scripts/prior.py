@@ -23,8 +23,8 @@ def main(settings: PriorStage, paths: argparse.Namespace) -> None:
 
     from pipeline_lib.imaging.contact_sheets import images_to_contact_sheet, write_png
     from pipeline_lib.imaging.stacks import write_stack
-    from pipeline_lib.models.denoising import draw_batches, ready_to_draw
-    from pipeline_lib.models.loading import load_model
+    from pipeline_lib.models.denoising import draw_batches
+    from pipeline_lib.models.loading import load_model, ready_to_draw
     from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey
     from pipeline_lib.randomness import key_of
     from pipeline_lib.sampling.overlap import overlapped

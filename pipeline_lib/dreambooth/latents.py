@@ -92,16 +92,34 @@ def round_trip(model: Encoding, tiles: GreyStack, batch_size: int) -> GreyStack:
     ndarray
         Grey 8-bit tiles of the same shape and order.
     """
-    from pipeline_lib.models.pictures import (
-        images_to_moments,
-        latents_to_images,
-        rgb_to_grey,
-        scale_latents,
-    )
+    from pipeline_lib.models.pictures import images_to_moments
 
     decoded = np.zeros_like(tiles)
     for first in range(0, len(tiles), batch_size):
         part = slice(first, first + batch_size)
         mean, _ = images_to_moments(model, tiles[part])
-        decoded[part] = rgb_to_grey(latents_to_images(model, scale_latents(model, mean)))
+        decoded[part] = means_to_tiles(model, mean, batch_size)
     return decoded
+
+
+def means_to_tiles(model: Encoding, mean: torch.Tensor, batch_size: int) -> GreyStack:
+    """Decode tiles that were encoded: the second half of `round_trip`.
+
+    Parameters
+    ----------
+    model : Encoding
+        Its VAE decodes.
+    mean : torch.Tensor
+        Unscaled means, (tiles, channels, h, w).
+    batch_size : int
+        Pictures at once.
+
+    Returns
+    -------
+    ndarray
+        Grey 8-bit tiles, (tiles, height, width).
+    """
+    from pipeline_lib.models.pictures import latents_to_images, rgb_to_grey, scale_latents
+
+    parts = scale_latents(model, mean).split(batch_size)
+    return np.concatenate([rgb_to_grey(latents_to_images(model, part)) for part in parts])

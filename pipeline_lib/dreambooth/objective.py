@@ -42,7 +42,18 @@ from pipeline_lib.training.judgement import Judgement
 from pipeline_lib.training.objective import Losses, Mends, WeightGroup
 
 FIXED_BATCH = 16
+HALVES = 2
 LOSSES = ("loss", "subject_loss", "prior_loss")
+
+
+def settings_to_threads(settings: TrainingSettings, device: torch.device) -> int:
+    """Return how many pieces of a step are worked on at once: two halves on a processor.
+
+    Not where the settings ask for pieces in turn, for less memory or for a compiled network.
+    """
+    plain = settings.accumulation == 1 and not (settings.gradient_checkpointing or settings.compile)
+    parted = plain and settings.batch_size > 1 and torch.get_num_threads() > 1
+    return HALVES if parted and device.type == "cpu" else 1
 
 
 def settings_to_course(
@@ -60,6 +71,7 @@ def settings_to_course(
         judge_every=settings.judge_every,
         judge_start=pictures_judged,
         keep_best=settings.keep == "best",
+        threads=settings_to_threads(settings, device),
         read_every=read_every_on(device.type),
         saves_beside=device.type != "cpu",
     )
@@ -145,7 +157,8 @@ class DreamBooth:
             self.timesteps,
             settings.offset_noise,
         )
-        return batch.pieces(settings.accumulation)
+        at_once = settings_to_threads(settings, self.model.device)
+        return batch.pieces(max(settings.accumulation, at_once))
 
     def piece_to_losses(self, piece: Batch) -> Losses:
         """Return a piece's share of the step's losses."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -162,9 +163,37 @@ def images_to_contrast(images: Images) -> npt.NDArray[np.float32]:
     values = images.astype(np.float32)
     broad = max(images.shape[1:]) * BACKGROUND_SHARE
     # A fitted surface would be bent by a single dark cell; the local mean only dips around it.
-    even = values - ndimage.gaussian_filter(values, (0, broad, broad))
+    even = values - blur_broadly(values, broad)
     distances = np.square(even - np.median(even, axis=(1, 2), keepdims=True))
     return np.sqrt(ndimage.gaussian_filter(distances, (0, SMOOTHING_PX, SMOOTHING_PX)))
+
+
+def blur_broadly(images: npt.NDArray[np.float32], deviation: float) -> npt.NDArray[np.float32]:
+    """Return images blurred by a Gaussian, by products of matrices.
+
+    Sums along lines of as many pixels as such a Gaussian is wide would take half of the time that
+    objects are measured in.
+
+    Parameters
+    ----------
+    images : ndarray
+        (N, Y, X).
+    deviation : float
+        Of the Gaussian, pixels.
+
+    Returns
+    -------
+    ndarray
+        (N, Y, X), as of `scipy.ndimage.gaussian_filter`.
+    """
+    rows, columns = (_side_to_blur(side, deviation) for side in images.shape[1:])
+    return rows @ images @ columns.T
+
+
+@cache
+def _side_to_blur(side: int, deviation: float) -> npt.NDArray[np.float32]:
+    """Return the matrix that blurs lines of a length."""
+    return ndimage.gaussian_filter1d(np.eye(side), deviation, axis=0).astype(np.float32)
 
 
 def fit_segmenter(images: Images) -> ContrastSegmenter:

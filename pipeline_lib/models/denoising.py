@@ -24,15 +24,8 @@ from pipeline_lib.models.schedulers import (
 from pipeline_lib.randomness import keys_to_noise
 from pipeline_lib.settings.denoising import Denoising
 
-
-def ready_to_draw(model: BaseModel) -> BaseModel:
-    """Lay weights out as convolutions read them fastest, channels last; return the same model.
-
-    Pictures change by rounding alone. Not for models that are saved: the files' layout is another.
-    """
-    for part in (model.unet, model.vae):
-        part.to(memory_format=torch.channels_last)
-    return model
+# Noise level from which on latents are noise alone, and the prediction says nothing of its power.
+NOISE_ALONE = 50.0
 
 
 def predict(
@@ -115,7 +108,7 @@ def draw_latents(
         return _guided(model, latents, timestep, pair, scale, size)
 
     shape = model.latent_shape(size)
-    return denoise(scheduler, predictor, keys, shape, model.device, on_step)
+    return denoise(scheduler, predictor, keys, shape, model.device, on_step, sampler.noise_divisor)
 
 
 def guidance_at(sampler: Denoising, level: float) -> float:
@@ -138,6 +131,7 @@ def denoise(
     shape: tuple[int, int, int],
     device: torch.device | str = "cpu",
     on_step: Callable[[int], Any] | None = None,
+    noise_divisor: float = 1.0,
 ) -> torch.Tensor:
     """Follow a scheduler from the noise of the keys to clean latents.
 
@@ -156,6 +150,8 @@ def denoise(
         Where the latents are.
     on_step : callable, optional
         Called after each step with the number of items.
+    noise_divisor : float
+        What the predicted noise is divided by.
 
     Returns
     -------
@@ -168,12 +164,51 @@ def denoise(
 
     latents = noise(keys) * scheduler.init_noise_sigma
     for index, timestep in enumerate(scheduler.timesteps):
-        prediction = predictor(scheduler.scale_model_input(latents, timestep), timestep)
+        noisy = scheduler.scale_model_input(latents, timestep)
+        prediction = predictor(noisy, timestep)
+        if noise_divisor != 1:
+            level = timestep_to_noise_level(scheduler, timestep)
+            kind = scheduler.config.prediction_type
+            prediction = divide_noise(prediction, noisy, level, kind, noise_divisor)
         given = keys_to_step_noise(scheduler, keys, index, noise)
         latents = scheduler.step(prediction, timestep, latents, return_dict=False, **given)[0]
         if on_step is not None:
             on_step(len(keys))
     return latents
+
+
+def divide_noise(
+    prediction: torch.Tensor, noisy: torch.Tensor, level: float, kind: str, divisor: float
+) -> torch.Tensor:
+    """Return a prediction with its noise divided by a number (arXiv 2308.15321).
+
+    What a sampler makes of earlier predictions is paler than what the model was trained on. With
+    x = alpha z + sigma e and v = alpha e - sigma z, the noise e / d means the velocity
+    v / d - (1 - 1 / d) (sigma / alpha) x.
+
+    Parameters
+    ----------
+    prediction : Tensor
+        Epsilon or velocity.
+    noisy : Tensor
+        Of unit scale, as the model was given them.
+    level : float
+        Noise level sigma / alpha.
+    kind : str
+        Of the prediction: ``epsilon`` or ``v_prediction``.
+    divisor : float
+        At least 1, which changes nothing.
+
+    Returns
+    -------
+    Tensor
+        Of the same kind; as it was where there is noise alone.
+    """
+    if level > NOISE_ALONE:
+        return prediction
+    if kind == "epsilon":
+        return prediction / divisor
+    return prediction / divisor - (1 - 1 / divisor) * level * noisy
 
 
 def draw_batches(

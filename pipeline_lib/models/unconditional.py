@@ -226,7 +226,9 @@ def draw_unconditional(
         scheduler = build_scheduler(
             sampler.scheduler, model.scheduler_config, sampler.steps, sampler.spacing
         )
-        yield denoise(scheduler, predictor, some, shape, model.device, on_step)
+        yield denoise(
+            scheduler, predictor, some, shape, model.device, on_step, sampler.noise_divisor
+        )
 
 
 def predict_unconditional(

@@ -10,8 +10,7 @@ from pipeline_lib.files import file_to_sha256, read_json
 from pipeline_lib.imaging.camera_noise import CameraNoise, record_to_camera_noise
 from pipeline_lib.models.cards import path_to_card
 from pipeline_lib.models.decoders import DECODER_CARD, with_decoder
-from pipeline_lib.models.denoising import ready_to_draw
-from pipeline_lib.models.loading import BaseModel, load_model
+from pipeline_lib.models.loading import BaseModel, load_model, ready_to_draw
 from pipeline_lib.models.unconditional import (
     UnconditionalModel,
     is_unconditional,

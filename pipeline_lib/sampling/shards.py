@@ -23,7 +23,7 @@ from pipeline_lib.sampling.manifests import ManifestRow, judge_picture
 from pipeline_lib.sampling.overlap import overlapped
 from pipeline_lib.sampling.shard_files import write_shard
 from pipeline_lib.sampling.sharding import ShardPicture, stage_to_pictures, stage_to_prompt
-from pipeline_lib.settings.sampling import SampleStage
+from pipeline_lib.settings.sampling import SamplerSettings, SampleStage
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,18 @@ def interval_to_words(interval: tuple[float, float] | None) -> str:
     return "all" if interval is None else f"{interval[0]:g} to {interval[1]:g}"
 
 
+def sampler_to_words(sampler: SamplerSettings) -> str:
+    """Name a sampler, and what it divides the noise by.
+
+    Examples
+    --------
+    >>> sampler_to_words(SamplerSettings(noise_divisor=1.005))
+    'dpm++ (noise divided by 1.005)'
+    """
+    divisor = sampler.noise_divisor
+    return sampler.scheduler + (f" (noise divided by {divisor:g})" if divisor != 1 else "")
+
+
 def _row(drawn: DrawnPicture, stage: SampleStage, prompt: str, model: str) -> ManifestRow:
     """Return the manifest's row of a picture."""
     height, width = drawn.grey.shape
@@ -150,7 +162,7 @@ def _row(drawn: DrawnPicture, stage: SampleStage, prompt: str, model: str) -> Ma
         negative_prompt=stage.sampler.negative_prompt,
         model=model,
         seed=stage.sampler.seed,
-        scheduler=stage.sampler.scheduler,
+        scheduler=sampler_to_words(stage.sampler),
         spacing=stage.sampler.spacing,
         steps=stage.sampler.steps,
         guidance=stage.sampler.guidance,

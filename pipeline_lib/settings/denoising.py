@@ -54,6 +54,16 @@ class Denoising(Settings):
         "low noise it does nothing (arXiv 2404.07724: about 0.3 to 5). Empty means at all levels.",
     )
 
+    noise_divisor: float = Field(
+        1.0,
+        ge=1,
+        le=1.1,
+        exclude_if=lambda divisor: divisor == 1,  # what is not used makes nothing anew
+        description="What the noise that the model predicts is divided by at each step (arXiv "
+        "2308.15321). A few steps draw structure paler than it is; about 1.005 gives its power "
+        "back, where only more steps would, and 1.01 is often too much. 1 is off.",
+    )
+
     @model_validator(mode="after")
     def _steps_fit(self) -> Denoising:
         """Refuse a number of steps or a spacing that the sampler does not take."""

@@ -37,8 +37,8 @@ class Course:
         Whether scores are kept, with the averaged weights of the best step, to choose one at the
         end. Then a checkpoint is written before every judgement.
     threads : int
-        Pieces of a step that are worked on at once, in threads of one core each; 1 works on them in
-        turn with all cores.
+        Pieces of a step that are worked on at once, in threads that share the cores out; 1 works on
+        them in turn with all cores.
     read_every : int
         Steps whose figures are read at once: on a GPU every reading waits for all that was queued.
     saves_beside : bool

@@ -14,9 +14,10 @@ from pipeline_lib.training.objective import LOSS, Losses
 PieceLosses = Callable[[Any], Losses]
 
 
-def one_core_threads(number: int) -> Executor:
-    """Return threads that use one core each."""
-    return ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
+def threads_that_share(number: int) -> Executor:
+    """Return threads that share this one's cores out equally, at least one each."""
+    cores = max(1, torch.get_num_threads() // number)
+    return ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(cores,))
 
 
 def pieces_in_turn(
@@ -51,7 +52,8 @@ def pieces_at_once(
 ) -> Losses:
     """Work on pieces in threads and add their gradients up in the pieces' order.
 
-    Where other programs use the cores too, this is far steadier than all cores on each piece.
+    One piece computes while another waits for Python or for memory. Where other programs use the
+    cores too, this is far steadier than all cores on each piece.
 
     Parameters
     ----------
@@ -60,9 +62,9 @@ def pieces_at_once(
     pieces : sequence
         All pieces of a step.
     weights : sequence of torch.nn.Parameter
-        Given their gradients.
+        Given their gradients; those that no piece uses are given none.
     pool : concurrent.futures.Executor
-        Of `one_core_threads`.
+        Of `threads_that_share`.
 
     Returns
     -------
@@ -70,14 +72,15 @@ def pieces_at_once(
         Sums over the pieces, without gradients.
     """
 
-    def piece_to_gradients(piece: Any) -> tuple[Losses, list[torch.Tensor]]:
+    def piece_to_gradients(piece: Any) -> tuple[Losses, list[torch.Tensor | None]]:
         losses = work(piece)
-        return losses, list(torch.autograd.grad(losses[LOSS], weights))
+        return losses, list(torch.autograd.grad(losses[LOSS], weights, allow_unused=True))
 
     results = list(pool.map(piece_to_gradients, pieces))
     (_, total), *others = results
+    used = [number for number, gradient in enumerate(total) if gradient is not None]
     for _, gradients in others:
-        torch._foreach_add_(total, gradients)
+        torch._foreach_add_(*([one[number] for number in used] for one in (total, gradients)))
     for weight, gradient in zip(weights, total, strict=True):
         weight.grad = gradient
     return _sums([losses for losses, _ in results])

@@ -21,7 +21,7 @@ from pipeline_lib.training.optimizers import (
     tensors_to_optimizer,
     trained_tensors,
 )
-from pipeline_lib.training.pieces import one_core_threads, pieces_at_once, pieces_in_turn
+from pipeline_lib.training.pieces import pieces_at_once, pieces_in_turn, threads_that_share
 
 WEIGHTS, AVERAGES = "weights", "averages"
 NORM = "gradient_norm"
@@ -56,7 +56,7 @@ class Trainer:
             for name, optimizer in self.optimizers.items()
         }
         self.average = MovingAverage(self.weights, course.ema_decay)
-        self._pool = one_core_threads(course.threads) if course.threads > 1 else None
+        self._pool = threads_that_share(course.threads) if course.threads > 1 else None
         self._unread: list[tuple[int, Losses, dict[str, float]]] = []
 
     @property

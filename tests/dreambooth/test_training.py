@@ -12,11 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline_lib.dreambooth.objective import DreamBooth
+from pipeline_lib.dreambooth.objective import DreamBooth, settings_to_threads
 from pipeline_lib.files import folder_to_sha256, read_json
 from pipeline_lib.models.conditioning import PromptEmbedding
 from pipeline_lib.models.loading import load_model
 from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.training.checkpoints import newest_checkpoint
 from pipeline_lib.training.loop import training_steps
 from pipeline_lib.training.state import CHECKPOINTS, is_finished
@@ -420,6 +421,34 @@ def test_what_saves_memory_or_time_changes_no_result(
     for step in range(2):
         (expected,), (found,) = plain.make_step(step), other.make_step(step)
         assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_on_two_cores_a_step_is_worked_on_in_halves_to_the_same_bits(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = make_trainer(bench, tmp_path / "plain")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    halved = [make_trainer(bench, tmp_path / name) for name in ("one", "other")]
+    assert [one.course.threads for one in (plain, *halved)] == [1, 2, 2]
+    assert len(halved[0].objective.step_to_pieces(0)) == 2
+    for step in range(2):
+        (expected,) = plain.make_step(step)
+        (found,), (again,) = (one.make_step(step) for one in halved)
+        assert found == pytest.approx(expected, rel=1e-4)
+        assert found == again
+
+
+@pytest.mark.parametrize(
+    "sparing", [{"accumulation": 2}, {"gradient_checkpointing": True}, {"batch_size": 1}]
+)
+def test_what_spares_memory_is_worked_on_in_turn(
+    monkeypatch: pytest.MonkeyPatch, sparing: dict[str, object]
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    processor = torch.device("cpu")
+    assert settings_to_threads(TrainingSettings(), processor) == 2
+    assert settings_to_threads(TrainingSettings(**sparing), processor) == 1
+    assert settings_to_threads(TrainingSettings(), torch.device("cuda")) == 1
 
 
 def test_min_snr_and_offset_noise_reach_the_loss(bench: Workbench, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from skimage.draw import disk
 
 from pipeline_lib.evaluation.objects import (
     ContrastSegmenter,
+    blur_broadly,
     fit_segmenter,
     images_to_contrast,
     images_to_objects,
@@ -151,3 +152,9 @@ def test_follows_the_truth_of_simulated_pictures(kind):
     blurred = ndimage.gaussian_filter(images, (0, 0.7, 0.7))
     kept = images_to_objects(blurred, fit_segmenter(images)).counts().sum()
     assert kept == pytest.approx(found.counts().sum(), rel=0.25)
+
+
+def test_a_broad_blur_is_that_of_scipy() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 60, 81)).astype(np.float32)
+    expected = ndimage.gaussian_filter(images, (0, 20.25, 20.25))
+    np.testing.assert_allclose(blur_broadly(images, 20.25), expected, atol=1e-3)

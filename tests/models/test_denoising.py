@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from pipeline_lib.models.conditioning import encode_prompts
-from pipeline_lib.models.denoising import draw_batches, predict, ready_to_draw
-from pipeline_lib.models.loading import load_model
+from pipeline_lib.models.denoising import divide_noise, draw_batches, predict
+from pipeline_lib.models.loading import load_model, ready_to_draw
 from pipeline_lib.models.pictures import latents_to_images
 from pipeline_lib.models.schedulers import OF_LATENTS, SCHEDULERS, build_scheduler
 from pipeline_lib.randomness import key_of, keys_to_noise
@@ -165,3 +165,33 @@ def test_too_few_steps_are_refused():
 def test_an_interval_without_inside_is_refused(interval):
     with pytest.raises(ValueError, match="lowest noise level"):
         Denoising(guidance_interval=interval)
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+def test_noise_is_divided_and_what_is_left_is_the_picture(kind):
+    clean, noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1)).unbind()
+    alpha, sigma = 0.6, 0.8
+    noisy = alpha * clean + sigma * noise
+    said = noise if kind == "epsilon" else alpha * noise - sigma * clean
+    divided = divide_noise(said, noisy, sigma / alpha, kind, 1.1)
+    believed = divided if kind == "epsilon" else alpha * divided + sigma * noisy
+    torch.testing.assert_close(believed, noise / 1.1)
+
+
+def test_noise_alone_is_not_divided():
+    noise = torch.randn(1, 4, 8, 8)
+    assert torch.equal(divide_noise(-noise, noise, 4096.0, "v_prediction", 1.1), -noise)
+
+
+def test_divided_noise_changes_the_picture_and_one_does_not(toy_model):
+    model, keys = toy_model("tiny"), some_keys(1)
+    plain = drawn(model, keys, sampler_of("dpm++"), 1)
+    assert torch.equal(drawn(model, keys, sampler_of("dpm++", noise_divisor=1), 1), plain)
+    assert (
+        drawn(model, keys, sampler_of("dpm++", noise_divisor=1.01), 1) - plain
+    ).abs().max() > 1e-3
+
+
+def test_a_divisor_that_is_not_used_leaves_no_trace():
+    assert "noise_divisor" not in Denoising().model_dump_json()
+    assert Denoising(noise_divisor=1.005).model_dump()["noise_divisor"] == 1.005

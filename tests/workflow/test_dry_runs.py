@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests.workflow.workspace import Workspace
@@ -18,3 +19,10 @@ def files_of(workspace: Workspace) -> set[str]:
     """Return all files but those that Snakemake keeps for itself."""
     paths = (path.relative_to(workspace.folder) for path in workspace.folder.rglob("*"))
     return {str(path) for path in paths if path.parts[0] != ".snakemake"}
+
+
+def test_what_no_training_is_is_done_two_at_a_time(fresh: Workspace) -> None:
+    said = fresh.run("--dry-run", "--cores", "4")
+    threads = dict(re.findall(r"(?m)^rule (\w+):\n(?:    .*\n)*?    threads: (\d+)", said))
+    assert threads["latents"] == threads["features_of_tiles"] == "2"
+    assert threads["finetune"] == threads["sample"] == "4"
