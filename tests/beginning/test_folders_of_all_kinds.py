@@ -163,8 +163,8 @@ def test_pictures_of_another_scale_are_told_as_the_quality_check_will_refuse_the
     told = "\n".join(begin(folder, Path("place"), False, ROOT))
     assert "2 of 6 pictures will be refused by the quality check" in told
     assert f"    1.tif: {reason}" in told and f"    4.tif: {reason}" in told
-    assert "2.tif" not in told and "intensity" not in told
+    assert "2.tif" not in told and "image_percentile" not in told
     _, config = plan(folder, overwrite=True)
-    assert "intensity" not in config["datasets"]["photos-128"]
+    assert "method" not in config["datasets"]["photos-128"].get("intensity", {})
     sheet = Path("place/samples.tsv").read_text()
     assert "# DECIDE: what of 1.tif, 4.tif? The quality check will refuse them, for" in sheet
