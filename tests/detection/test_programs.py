@@ -144,7 +144,7 @@ def test_three_fields_give_no_interval_and_the_page_says_so(inputs):
 
 def test_the_same_again_trains_nothing_and_writes_the_same(inputs, monkeypatch):
     before = (inputs.out / "detections.tsv").read_bytes()
-    monkeypatch.setattr("pipeline_lib.detection.trials._train", None)
+    monkeypatch.setattr("pipeline_lib.detection.trials._train_unet", None)
     assert inputs.detectors() == 0
     assert (inputs.out / "detections.tsv").read_bytes() == before
 
