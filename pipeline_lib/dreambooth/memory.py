@@ -36,6 +36,7 @@ from pipeline_lib.settings.training import TrainingSettings
 from pipeline_lib.training.objective import Weights
 
 OVERHEAD = 1.1
+BYTES_OF_FLOAT = 4
 BYTES_OF_MOMENTS = {"adamw": 8, "adamw_8bit": 2}
 # What is computed anew as one piece where activations are not kept.
 UNITS = (ResnetBlock2D, BasicTransformerBlock, CLIPEncoderLayer)
@@ -97,17 +98,40 @@ def training_memory(
     parts = trained_weights(model, settings)
     trained = [weight for part in parts.values() for weight in part.values()]
     count = sum(weight.numel() for weight in trained)
-    narrower = dtype.itemsize < torch.float32.itemsize
     weights = sum(_bytes(weight) for network in networks for weight in network.parameters())
     for network in networks:  # what is counted next is computed in the lower precision
         nn.Module.to(network, dtype)
+    return trained_to_memory(
+        count,
+        dtype,
+        weights=weights,
+        moments=BYTES_OF_MOMENTS[settings.optimizer] * count,
+        activations=_activations(model, parts, settings, size),
+    )
+
+
+def trained_to_memory(
+    count: int, dtype: torch.dtype, *, weights: int, moments: int, activations: int
+) -> TrainingMemory:
+    """Return what a step keeps of so many trained weights, which are held in float32.
+
+    Parameters
+    ----------
+    count : int
+        Trained weights.
+    dtype : torch.dtype
+        Precision that is computed in; a narrower one needs copies.
+    weights, moments, activations : int
+        Bytes, as `TrainingMemory` has them.
+    """
+    narrower = dtype.itemsize < torch.float32.itemsize
     return TrainingMemory(
         weights=weights,
         copies=count * dtype.itemsize if narrower else 0,
-        gradients=4 * count,
-        moments=BYTES_OF_MOMENTS[settings.optimizer] * count,
-        averages=4 * count,
-        activations=_activations(model, parts, settings, size),
+        gradients=BYTES_OF_FLOAT * count,
+        moments=moments,
+        averages=BYTES_OF_FLOAT * count,
+        activations=activations,
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from pipeline_lib.dreambooth.memory import TrainingMemory
+from pipeline_lib.dreambooth.memory import BYTES_OF_FLOAT, TrainingMemory
 from pipeline_lib.planning.operations import Operations
 from pipeline_lib.settings.from_scratch import ScratchSettings
 from pipeline_lib.settings.planning import PlannedDrawing, PlannedTraining
@@ -23,7 +23,6 @@ SECOND_ORDER = (
     *("HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"),
 )
 SECONDS_IN_HOUR = 3600
-BYTES_OF_FLOAT = 4
 
 
 class Cost(NamedTuple):

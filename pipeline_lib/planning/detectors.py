@@ -6,8 +6,14 @@ import torch
 
 from pipeline_lib.detection.mixtures import shares_to_mixtures
 from pipeline_lib.detection.network import Detector
-from pipeline_lib.dreambooth.memory import BYTES_OF_MOMENTS, TrainingMemory, kept_activations
-from pipeline_lib.planning.costs import BYTES_OF_FLOAT, THERE_AND_BACK, Cost, tuning_to_cost
+from pipeline_lib.dreambooth.memory import (
+    BYTES_OF_FLOAT,
+    BYTES_OF_MOMENTS,
+    TrainingMemory,
+    kept_activations,
+    trained_to_memory,
+)
+from pipeline_lib.planning.costs import THERE_AND_BACK, Cost, tuning_to_cost
 from pipeline_lib.planning.operations import counted_operations
 from pipeline_lib.settings.planning import PlannedDetectors
 
@@ -37,11 +43,10 @@ def detector_to_memory(batch: int, size: int) -> TrainingMemory:
         network = Detector().to(COMPUTED_IN)
         images = torch.empty(batch, 1, size, size, dtype=COMPUTED_IN)
     count = sum(weight.numel() for weight in network.parameters())
-    return TrainingMemory(
+    return trained_to_memory(
+        count,
+        COMPUTED_IN,
         weights=BYTES_OF_FLOAT * count,
-        copies=count * COMPUTED_IN.itemsize,
-        gradients=BYTES_OF_FLOAT * count,
         moments=BYTES_OF_MOMENTS["adamw"] * count,
-        averages=BYTES_OF_FLOAT * count,
         activations=kept_activations((network,), lambda: network(images)).total(),
     )

@@ -11,7 +11,13 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d import UNet2DModel
 
-from pipeline_lib.dreambooth.memory import BYTES_OF_MOMENTS, TrainingMemory, kept_activations
+from pipeline_lib.dreambooth.memory import (
+    BYTES_OF_FLOAT,
+    BYTES_OF_MOMENTS,
+    TrainingMemory,
+    kept_activations,
+    trained_to_memory,
+)
 from pipeline_lib.files import read_json
 from pipeline_lib.from_scratch.network import network_to_groups, settings_to_network
 from pipeline_lib.models.pictures import vae_to_factor
@@ -93,16 +99,14 @@ def network_to_memory(
         for weight in group.weights.values()
     )
     count = sum(weight.numel() for weight in network.unet.parameters())
-    narrower = dtype.itemsize < torch.float32.itemsize
     torch.nn.Module.to(network.unet, dtype)  # the class's own warns of parts that it does not have
     batch = math.ceil(settings.batch_size / settings.accumulation)
     kept = kept_activations((network.unet,), lambda: network.forward(batch))
-    return TrainingMemory(
-        weights=4 * count,
-        copies=count * dtype.itemsize if narrower else 0,
-        gradients=4 * count,
+    return trained_to_memory(
+        count,
+        dtype,
+        weights=BYTES_OF_FLOAT * count,
         moments=moments,
-        averages=4 * count,
         activations=kept.checkpointed() if settings.gradient_checkpointing else kept.total(),
     )
 

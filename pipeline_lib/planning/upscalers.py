@@ -11,10 +11,16 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
-from pipeline_lib.dreambooth.memory import BYTES_OF_MOMENTS, TrainingMemory, kept_activations
+from pipeline_lib.dreambooth.memory import (
+    BYTES_OF_FLOAT,
+    BYTES_OF_MOMENTS,
+    TrainingMemory,
+    kept_activations,
+    trained_to_memory,
+)
 from pipeline_lib.files import read_json
 from pipeline_lib.models.loading import DTYPES
-from pipeline_lib.planning.costs import BYTES_OF_FLOAT, THERE_AND_BACK, Cost, tuning_to_cost
+from pipeline_lib.planning.costs import THERE_AND_BACK, Cost, tuning_to_cost
 from pipeline_lib.planning.operations import counted_operations
 from pipeline_lib.settings.planning import PlannedUpscaler
 from pipeline_lib.settings.resolutions import FACTOR
@@ -75,16 +81,14 @@ def upscaler_to_memory(networks: UpscalerNetworks, one: PlannedUpscaler) -> Trai
         sum(weight.numel() for network in own for weight in network.parameters())
         for own in ((networks.unet,), frozen)
     )
-    narrower = dtype.itemsize < torch.float32.itemsize
     torch.nn.Module.to(networks.unet, dtype)  # the class's own warns of parts it does not have
     batch = math.ceil(one.tuning.batch_size / one.tuning.accumulation)
     kept = kept_activations((networks.unet,), lambda: networks.forward(batch))
     checkpointed = one.tuning.gradient_checkpointing
-    return TrainingMemory(
+    return trained_to_memory(
+        count,
+        dtype,
         weights=BYTES_OF_FLOAT * (count + beside),
-        copies=count * dtype.itemsize if narrower else 0,
-        gradients=BYTES_OF_FLOAT * count,
         moments=BYTES_OF_MOMENTS[one.tuning.optimizer] * count,
-        averages=BYTES_OF_FLOAT * count,
         activations=kept.checkpointed() if checkpointed else kept.total(),
     )
