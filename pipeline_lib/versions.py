@@ -20,7 +20,7 @@ RESULT_VERSION = {
     "prior_images": 2,
     "nouns": 1,
     "latents": 3,
-    "camera": 1,
+    "camera": 2,
     "tune_decoder": 1,
     "decoder_roundtrip": 1,
     "tune_upscaler": 1,

@@ -67,7 +67,8 @@ def noise_to_words(noise: CameraNoise) -> str:
     if not noise.variance.any():
         return "the autoencoder loses no noise that could be told from structure: none is added"
     low, high = np.sqrt([noise.variance.min(), noise.variance.max()])
-    return f"the autoencoder loses noise of {low:.1f} to {high:.1f} grey levels"
+    before = "; the tiles are JPEG, this is from before" if noise.steps.any() else ""
+    return f"the autoencoder loses noise of {low:.1f} to {high:.1f} grey levels{before}"
 
 
 if __name__ == "__main__":

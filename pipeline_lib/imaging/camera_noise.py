@@ -3,19 +3,27 @@
 An autoencoder that shrinks a picture passes its structure and not its noise. What is missing, the
 *deficit*, is the variance of the real tiles less that of their round trip, where there is no
 structure: as a function of the grey level (the photon transfer curve of a camera) and of the
-spatial frequency.
+spatial frequency. Where the tiles were compressed as JPEG, the noise is that from before, and the
+picture that it is given to is compressed as they were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from pipeline_lib.imaging.compression import (
+    BLOCK,
+    compress,
+    noise_before_compression,
+    shape_blocks,
+    tiles_to_steps,
+)
 from pipeline_lib.randomness import key_of, key_to_noise
 from pipeline_lib.settings.base import UserError
 
@@ -34,6 +42,7 @@ ROUNDING = 1 / 12  # variance of rounding to whole grey levels
 STEEPEST = 0.25  # squared slope a pixel over the variance lost: pure noise stays below a tenth
 UNEVEN = 4.0  # upper over lower quartile of the variance lost: noise stays below three
 FLATTEST = 0.75  # quantile of the windows' flatness from which on they count
+MOST_BLOCKS = 2**16  # of compressed tiles: more cost memory alone
 DECIMALS = 5
 
 
@@ -46,14 +55,20 @@ class CameraNoise:
     grey : ndarray of float64, shape (levels,)
         Grey levels, ascending; none where nothing could be measured.
     variance : ndarray of float64, shape (levels,)
-        Variance of the noise there, squared grey levels, at least 0.
+        Variance of the noise there, squared grey levels, at least 0; before any compression.
     spectrum : ndarray of float64, shape (`WINDOW`, `WINDOW`)
-        Power by frequency, as `numpy.fft.fft2` orders it, at least 0 and 1 on average.
+        Power by frequency, as `numpy.fft.fft2` orders it, at least 0 and 1 on average. With
+        `steps`, of the coefficients of a block, (`BLOCK`, `BLOCK`), by vertical and horizontal
+        frequency.
+    steps : ndarray of float64, shape (`BLOCK`, `BLOCK`)
+        To which JPEG rounded those coefficients, and a picture's are rounded with its noise, from
+        `tiles_to_steps`. All 0 where tiles were not compressed.
     """
 
     grey: npt.NDArray[np.float64]
     variance: npt.NDArray[np.float64]
     spectrum: npt.NDArray[np.float64]
+    steps: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((BLOCK, BLOCK)))
 
     def at(self, grey: FloatArray) -> npt.NDArray[np.float64]:
         """Return the variance at any grey levels; beyond the measured ones that of the nearest."""
@@ -96,9 +111,10 @@ def tiles_to_camera_noise(
     Returns
     -------
     CameraNoise
-        What has to be added to the decoded tiles, so that the variance in places without
-        structure is that of the real ones. No noise where nothing is lost, or where no place is
-        free of structure, of saturated pixels and of blank regions.
+        What has to be added to the decoded tiles, before they are compressed as the real ones
+        were, so that the variance in places without structure is that of the real ones. No noise
+        where nothing is lost, or where no place is free of structure, of saturated pixels and of
+        blank regions.
 
     Raises
     ------
@@ -112,9 +128,15 @@ def tiles_to_camera_noise(
     places of one grey level, so that structure which slipped through does not count; the median
     of a local variance lies below its mean by a factor that follows from the spectrum, and so
     does what the local mean takes away.
+
+    JPEG leaves most blocks of a quiet place without fine grain, and few with much of it: no noise
+    that is alike everywhere is like that. So the noise of compressed tiles is that from before.
     """
     _check_stacks(real, decoded)
+    steps = tiles_to_steps(real)
     places = _tiles_to_places(real, decoded)
+    if steps.any():
+        return _before_compression(real, decoded, places, steps)
     spectrum = _lost_spectrum(real, decoded, places)
     lost = _local_variance(real) - _local_variance(decoded)
     grey, median = _places_to_curve(lost, places)
@@ -221,12 +243,24 @@ def _with_noise(
     image: npt.NDArray[np.float64], noise: CameraNoise, key: int
 ) -> npt.NDArray[np.uint8]:
     """Return one picture with its noise."""
-    variance = noise.at(_local_mean(image))
-    if variance.any():
+    deviation = np.sqrt(noise.at(_local_mean(image)))
+    if deviation.any():
         # Hashed once more: the key itself begins the picture's latents.
         white = key_to_noise(key_of("camera", key), image.shape)
-        image = image + np.sqrt(variance) * _shaped(white, noise.spectrum)
+        image = _exposed(image, deviation, white, noise)
     return np.rint(np.clip(image, BLACK, WHITE)).astype(np.uint8)
+
+
+def _exposed(
+    image: npt.NDArray[np.float64],
+    deviation: npt.NDArray[np.float64],
+    white: npt.NDArray[np.float32],
+    noise: CameraNoise,
+) -> npt.NDArray[np.float64]:
+    """Return a picture with white noise of the camera's spectrum, compressed if tiles were."""
+    if not noise.steps.any():
+        return image + deviation * _shaped(white, noise.spectrum)
+    return compress(image + deviation * shape_blocks(white, noise.spectrum), noise.steps)
 
 
 def _shaped(
@@ -429,3 +463,47 @@ def _median_share(spectrum: npt.NDArray[np.float64]) -> float:
     weights = np.exp(-np.add.outer(lags**2, lags**2) / (4 * BLUR**2)) / (4 * np.pi * BLUR**2)
     freedom = 1 / float((weights * correlation**2).sum())
     return mean * (1 - 2 / (9 * freedom)) ** 3
+
+
+# --- compressed tiles ----------------------------------------------------------------------------
+
+
+def _before_compression(
+    real: npt.NDArray[np.uint8],
+    decoded: npt.NDArray[np.uint8],
+    places: _Places,
+    steps: npt.NDArray[np.float64],
+) -> CameraNoise:
+    """Return the noise that decoded tiles need before they are compressed as the real ones were."""
+    blocks = _places_to_blocks(places)
+    grey, _ = _places_to_curve(blocks.grey, blocks)
+    variance, power = noise_before_compression(real, decoded, _known_levels(blocks), steps)
+    variance = (variance * power.mean()).round(DECIMALS)
+    return CameraNoise(grey, variance, _normalised(power).round(DECIMALS), steps.round(DECIMALS))
+
+
+def _places_to_blocks(places: _Places) -> _Places:
+    """Return a place for each whole block, the one in its middle, flat where all of it is."""
+    side = BLOCK // STRIDE
+    number, rows, columns = (places.flat.shape[0], *(n // side for n in places.flat.shape[1:]))
+    grey, flat, level = (
+        values[:, : rows * side, : columns * side].reshape(number, rows, side, columns, side)
+        for values in (places.grey, places.flat, places.level)
+    )
+    middle = (slice(None), slice(None), side // 2, slice(None), side // 2)
+    return _Places(grey[middle], _spread(flat.all(axis=(2, 4))), level[middle])
+
+
+def _spread(flat: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return no more flat blocks than tell all, spread evenly."""
+    own = np.flatnonzero(flat)
+    chosen = np.zeros_like(flat)
+    chosen.flat[own[:: len(own) // MOST_BLOCKS + 1]] = True
+    return chosen
+
+
+def _known_levels(places: _Places) -> npt.NDArray[np.int64]:
+    """Return the grey levels that have places enough, counted from 0; -1 elsewhere."""
+    known = np.isfinite(_level_quantiles(places.grey, places.level, places.flat, 0.5))
+    number = np.where(known, np.cumsum(known) - 1, -1)
+    return np.where(places.flat, number[places.level], -1)

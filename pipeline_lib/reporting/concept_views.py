@@ -55,6 +55,10 @@ Images = npt.NDArray[np.uint8]
 SHOWN_SIDE = 256
 CHART_METRICS = ("kernel_distance", "frechet_distance")
 
+COMPRESSED_SENTENCE = (
+    " The training tiles were compressed as JPEG: this is their noise from before, and these "
+    "images were compressed in the same steps."
+)
 PIXELS_SENTENCE = (
     "The model draws pixels and so learnt the fine grain of the camera with the rest, as far as it "
     "did: none was given back to its images."
@@ -269,7 +273,7 @@ def camera_to_sentence(camera: Mapping[str, Any] | None) -> str:
     Returns
     -------
     str
-        One sentence.
+        One sentence, or two where the tiles were compressed.
     """
     if camera is None:
         return (
@@ -287,6 +291,7 @@ def camera_to_sentence(camera: Mapping[str, Any] | None) -> str:
         "The fine grain of the camera, which the base model's autoencoder wipes off, was measured "
         f"on the training tiles (a deviation of {deviation:.1f} of 255 grey levels) and given back "
         "to all images made by a model and to the tiles sent through the VAE."
+        + (COMPRESSED_SENTENCE if np.any(camera["steps"]) else "")
     )
 
 

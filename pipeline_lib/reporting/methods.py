@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline_lib import __version__
@@ -137,9 +138,11 @@ def _camera_sentence(files: ConceptFiles) -> str:
     """Say whether the camera's noise was given back."""
     if files.camera is None:
         return ""
+    compressed = np.any(files.camera["steps"]) and np.any(files.camera["variance"])
     return (
         "The camera noise that the autoencoder removes was measured on the training tiles and "
-        "added to all images made by a model."
+        "added to all images made by a model"
+        + (", which were then compressed in the steps of the tiles' JPEG." if compressed else ".")
     )
 
 

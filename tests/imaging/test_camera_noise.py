@@ -20,8 +20,10 @@ from pipeline_lib.imaging.camera_noise import (
     stacks_to_transfer_curves,
     tiles_to_camera_noise,
 )
+from pipeline_lib.imaging.compression import BLOCK, image_to_coefficients
 from pipeline_lib.imaging.intensity import IntensityMap
 from pipeline_lib.settings.base import UserError
+from tests.imaging.test_compression import quality_to_table, through_jpeg
 
 SIDE = 128
 GAIN, READ_NOISE = 0.25, 3.0
@@ -150,6 +152,55 @@ def test_the_spectrum_of_what_is_lost_is_recovered() -> None:
     np.testing.assert_allclose(noise.spectrum[~strong], truth[~strong], atol=0.3)
 
 
+@pytest.mark.parametrize("quality", [85, 92])
+def test_the_camera_before_a_compression_is_recovered(quality: int) -> None:
+    real = through_jpeg(expose(ramps(16)), quality)
+    noise = tiles_to_camera_noise(real, blurred(real))
+    grey = np.arange(60.0, 200, 20)
+    np.testing.assert_allclose(noise.at(grey), READ_NOISE**2 + GAIN * grey, rtol=0.1)
+    np.testing.assert_allclose(
+        noise.steps[1:3, 1:3], quality_to_table(quality)[1:3, 1:3], rtol=0.01
+    )
+
+
+def blocks_to_bands(stack: Stack) -> npt.NDArray[np.float64]:
+    """Return the power of blocks in three bands: the last two are the finest octave."""
+    power = image_to_coefficients(stack) ** 2
+    down, right = np.indices((BLOCK, BLOCK))
+    bands = np.maximum(down, right) // 2
+    return np.stack([power[..., bands == band].sum(-1) for band in (1, 2, 3)], axis=-1)
+
+
+@pytest.mark.parametrize("blur", [0, 0.6])
+@pytest.mark.parametrize("autoencoder", [halved, blurred])
+@pytest.mark.parametrize("quality", [85, 92])
+def test_few_blocks_hold_much_as_after_jpeg(
+    quality: int, autoencoder: Callable[[Stack], Stack], blur: float
+) -> None:
+    light = ramps(16)
+    real, other = (through_jpeg(expose(light, seed, blur), quality) for seed in (0, 7))
+    noise = tiles_to_camera_noise(real, autoencoder(real))
+    restored = add_camera_noise(autoencoder(other), noise, range(16))
+    truth, found = (blocks_to_bands(stack) for stack in (other, restored))
+    # Dark columns have weaker noise, of whose finest part JPEG leaves next to nothing.
+    for columns in (slice(3, 7), slice(9, 13)):
+        wanted, given = (bands[:, :, columns].reshape(-1, 3) for bands in (truth, found))
+        np.testing.assert_allclose(given.mean(axis=0), wanted.mean(axis=0), rtol=0.15, atol=30)
+        empty, really_empty = ((bands[:, 2] < 50).mean() for bands in (given, wanted))
+        assert empty == pytest.approx(really_empty, abs=0.07)
+        most, really_most = (np.quantile(bands, 0.9, axis=0) for bands in (given, wanted))
+        np.testing.assert_allclose(most, really_most, rtol=0.15)
+
+
+def test_structure_that_jpeg_spoilt_gives_no_noise() -> None:
+    real = through_jpeg(to_bytes(cells(12, 2.0)), 85)
+    for autoencoder in (halved, blurred):
+        decoded = autoencoder(real)
+        noise = tiles_to_camera_noise(real, decoded)
+        assert noise.steps.any()
+        np.testing.assert_array_equal(add_camera_noise(decoded, noise, range(12)), decoded)
+
+
 @pytest.mark.parametrize("shape", [(128, 128), (64, 96), (200, 72), (512, 512)])
 def test_noise_suits_pictures_of_any_size(shape: tuple[int, int]) -> None:
     real = expose(np.full((16, SIDE, SIDE), 128.0), blur=0.6)
@@ -196,8 +247,10 @@ def test_rounding_happens_once_for_real_numbers() -> None:
     assert 0.4 < (add_camera_noise(pictures, noise, [3]) - 128.0).mean() < 0.6
 
 
-def test_a_picture_depends_on_its_key_alone() -> None:
-    noise = CameraNoise(np.array([128.0]), np.array([25.0]), np.ones((WINDOW, WINDOW)))
+@pytest.mark.parametrize(("side", "step"), [(WINDOW, 0.0), (BLOCK, 9.0)])
+def test_a_picture_depends_on_its_key_alone(side: int, step: float) -> None:
+    spectrum, steps = np.ones((side, side)), np.full((BLOCK, BLOCK), step)
+    noise = CameraNoise(np.array([128.0]), np.array([25.0]), spectrum, steps)
     pictures = np.full((4, 40, 56), 120.5)
     together = add_camera_noise(pictures, noise, [5, 6, 5, 2**64 - 1])
     np.testing.assert_array_equal(together[0], together[2])
@@ -215,13 +268,15 @@ def test_noise_is_not_what_the_latents_began_from() -> None:
     assert abs(np.corrcoef(added.ravel(), key_to_noise(9, (64 * 64,)))[0, 1]) < 0.05
 
 
-def test_a_record_holds_all_in_a_few_kilobytes() -> None:
+@pytest.mark.parametrize("quality", [None, 85])
+def test_a_record_holds_all_in_a_few_kilobytes(quality: int | None) -> None:
     real = expose(ramps(4))
+    real = real if quality is None else through_jpeg(real, quality)
     noise = tiles_to_camera_noise(real, halved(real))
     text = json.dumps(camera_noise_to_record(noise), allow_nan=False)
     assert len(text) < 5000
     again = record_to_camera_noise({**json.loads(text), "tiles": 4})
-    for name in ("grey", "variance", "spectrum"):
+    for name in ("grey", "variance", "spectrum", "steps"):
         np.testing.assert_array_equal(getattr(again, name), getattr(noise, name))
 
 
@@ -256,7 +311,7 @@ def pairs_of_stacks(draw: st.DrawFn) -> tuple[Stack, Stack]:
 def test_any_stacks_give_finite_noise(stacks: tuple[Stack, Stack], key: int) -> None:
     real, decoded = stacks
     noise = tiles_to_camera_noise(real, decoded)
-    for values in (noise.grey, noise.variance, noise.spectrum):
+    for values in (noise.grey, noise.variance, noise.spectrum, noise.steps):
         assert np.isfinite(values).all()
         assert (values >= 0).all()
     assert noise.spectrum.mean() == pytest.approx(1, abs=1e-4)

@@ -13,17 +13,19 @@ import pytest
 
 from pipeline_lib.files import file_to_sha256, read_json
 from pipeline_lib.imaging.camera_noise import tiles_to_camera_noise
+from pipeline_lib.imaging.compression import tiles_to_steps
 from pipeline_lib.imaging.stacks import read_stack, write_stack
 from tests.imaging.test_camera_noise import blurred, expose, ramps
+from tests.imaging.test_compression import through_jpeg
 
 SCRIPT = Path(__file__).parents[2] / "scripts/camera.py"
 CHOSEN = [0, 3, 6, 9]
 OUTPUTS = {"camera": "camera.json", "noisy": "noisy.tif", "picture": "camera.png"}
 
 
-def run(folder: Path, holdout: np.ndarray) -> dict[str, Any]:
+def run(folder: Path, holdout: np.ndarray, train: np.ndarray | None = None) -> dict[str, Any]:
     """Run the program on ten training tiles of which four went round; return its record."""
-    train = expose(ramps(10))
+    train = expose(ramps(10)) if train is None else train
     write_stack(folder / "train.tif", train)
     write_stack(folder / "back.tif", blurred(train[CHOSEN]), {"tiles": CHOSEN})
     write_stack(folder / "holdout.tif", holdout)
@@ -56,6 +58,16 @@ def test_the_curve_returns_to_the_real_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.median(restored / real), 1, atol=0.1)
     assert (decoded < real / 2).all()
     assert read_stack(tmp_path / "noisy.tif").shape == (0, 128, 128)
+
+
+def test_held_out_tiles_are_compressed_as_training_tiles_were(tmp_path: Path) -> None:
+    train, holdout = (through_jpeg(expose(ramps(10), seed), 85) for seed in (0, 5))
+    record = run(tmp_path, blurred(holdout), train)
+    real, restored = (np.array(record["curves"][name]["variance"]) for name in ("real", "restored"))
+    np.testing.assert_allclose(np.median(restored / real), 1, atol=0.1)
+    steps = tiles_to_steps(read_stack(tmp_path / "noisy.tif"))
+    np.testing.assert_allclose(steps[:3, :3], np.array(record["steps"])[:3, :3], rtol=0.01)
+    assert (steps[1:3, 1:3] > 0).all()
 
 
 def test_held_out_tiles_get_the_same_noise_each_time(tmp_path: Path) -> None:

@@ -250,15 +250,15 @@ def write_concept(folder, name):
     return {**paths, **shards, "sidecars": sidecar}
 
 
-def write_camera(path, variance=64.0):
+def write_camera(path, variance=64.0, step=0.0):
     """Write camera noise of one strength at all grey levels, with its curves."""
     grey = [90.0, 128.0, 170.0]
     curves = {
         name: {"grey": grey, "variance": [share * variance] * 3}
         for name, share in (("real", 1.3), ("decoded", 0.3), ("restored", 1.3))
     }
-    spectrum = np.ones((16, 16)).tolist()
-    record = {"grey": grey, "variance": [variance] * 3, "spectrum": spectrum, "curves": curves}
+    power = {"spectrum": np.ones((16, 16)).tolist(), "steps": np.full((8, 8), step).tolist()}
+    record = {"grey": grey, "variance": [variance] * 3, **power, "curves": curves}
     path.write_text(json.dumps(record))
     return path
 

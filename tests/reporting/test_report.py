@@ -216,6 +216,16 @@ def test_camera_noise_that_was_not_given_back_is_said(tmp_path, lost):
     assert words in read_page(run.paths["page"]).text
 
 
+def test_compression_is_said(page, tmp_path):
+    words = "compressed in the same steps", "compressed in the steps of the tiles' JPEG"
+    assert not any(said in page.text for said in words)
+    run = write_run(tmp_path / "demo")
+    write_camera(run.paths["cameras"][0], step=9.0)
+    call_script("report", run.settings, run.paths)
+    text = read_page(run.paths["page"]).text
+    assert all(said in text for said in words)
+
+
 def test_pictures_are_the_files_own_grey_values(made, page):
     images = [image for image in page.all("img") if image["alt"].startswith("Synthetic (tuned)")]
     shown = [
