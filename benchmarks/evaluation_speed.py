@@ -1,8 +1,8 @@
 """Time the evaluation: distances beside the usual programs', and the search for copies.
 
 A table; exit 1 where a bar is missed. Ratios are taken within one run, so that a busy machine slows
-both sides; the load is printed first. The search for copies is timed on parts, and its time for all
-images and fields is extrapolated from them.
+both sides; the load is printed first. The search for copies is run whole, on as many processors as
+products of matrices are given.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +35,8 @@ SUBSETS = 100
 RATIO_BAR = 20.0
 AGREEMENT_BAR, DEVIATIONS_BAR, EXACT_BAR = 1e-3, 5.0, 1e-9
 IMAGES, FIELDS, FIELD_SIDE, TILE = 10_000, 50, 2048, 128
-MINUTES_BAR = 30.0
-COMPONENTS, COARSE = 128, 4  # of the search's first step, to count its operations
+FEWER = 1000, 10
+MINUTES_BAR = 10.0
 
 
 def main() -> int:
@@ -53,16 +52,9 @@ def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="1280 features alone, smaller parts of the search")
+    add("--quick", action="store_true", help="1280 features alone, a smaller search")
     add("--part", action="append", choices=("distances", "copies"), help="only it")
     return parser.parse_args()
-
-
-def processor_seconds(work: Callable[[], object]) -> float:
-    """Return how long some work kept processors busy, all its threads together."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, object]:
@@ -176,35 +168,19 @@ def features_to_root_distance(real: FloatArray, synthetic: FloatArray) -> float:
 
 
 def copies_figures(quick: bool) -> Iterator[Figure]:
-    """Yield the times of parts of the search, and what they say of the whole.
+    """Yield how long all images are looked for in all fields, the fields' preparation included."""
+    count, number = FEWER if quick else (IMAGES, FIELDS)
+    fields, images = search_inputs(number)
+    some = images[np.arange(count) % len(images)]
 
-    Processor time, which other programs hardly change: on a busy machine the clock's differences of
-    two parts can come out below 0. Nothing but products of matrices and single images is spread
-    over the processors, so that the clock lies between that time and its even share.
-    """
-    # From about five such fields on, the search looks into a fixed share of their windows.
-    parts = list(product((64, 768), (5, 8))) if quick else list(product((256, 3072), (6, 16)))
-    fields, images = search_inputs(max(number for _, number in parts))
-    yield product_figure(fields[0].shape)
-    taken = []
-    for count, number in parts:
-        band = KeptBand(np.ones(RINGS))
-        prepared = pictures_to_fields(fields[:number], band)
-        some = images[np.arange(count) % len(images)]
-        clock = time.perf_counter()
-        taken.append(processor_seconds(lambda a=some, b=prepared: images_to_matches(a, b, VIEWS)))
-        clock = time.perf_counter() - clock
-        yield Figure(f"copies: {count} images x {number} fields, processor seconds", taken[-1])
-        yield Figure(f"copies: {count} images x {number} fields, seconds by the clock", clock)
-    names = ("start", "an image", "a field", "an image and field")
-    costs = parts_to_costs(parts, taken)
-    for name, cost in zip(names, costs, strict=True):
-        yield Figure(f"copies: fitted to these, processor seconds for {name}", cost)
-    known = bool(np.all(costs[1:] > 0))
-    whole = float(costs @ numbers_to_terms(IMAGES, FIELDS)) / 60 if known else float("nan")
-    name = f"copies: {IMAGES:,} images x {FIELDS} fields, extrapolated"
-    yield Figure(f"{name}, minutes if shared evenly by two processors", whole / 2)
-    yield at_most(f"{name}, minutes of one processor", whole, MINUTES_BAR)
+    def search() -> None:
+        images_to_matches(some, pictures_to_fields(fields, KeptBand(np.ones(RINGS))), VIEWS)
+
+    start = time.process_time()
+    clock = seconds(search)[0] / 60
+    name = f"copies: {count:,} images x {number} fields"
+    yield Figure(f"{name}, minutes of processors", (time.process_time() - start) / 60)
+    yield at_most(f"{name}, minutes by the clock", clock, MINUTES_BAR)
 
 
 def search_inputs(number: int) -> tuple[list[Images], Images]:
@@ -212,29 +188,6 @@ def search_inputs(number: int) -> tuple[list[Images], Images]:
     simulated = simulate_fields("rod bacteria", 61, -(-number // len(VIEWS)) + 1, FIELD_SIDE)
     fields = [apply_view(one, view) for one in simulated[1:] for view in VIEWS]
     return fields[:number], cut_field(simulated[0], TILE)
-
-
-def product_figure(shape: tuple[int, int]) -> Figure:
-    """Yield how fast this machine multiplies templates with windows, as the search's first step."""
-    coarse = [(length + 2 * (TILE // 8)) // COARSE - TILE // COARSE + 1 for length in shape]
-    windows = coarse[0] * coarse[1]
-    generator = np.random.default_rng(0)
-    templates = generator.standard_normal((64, COMPONENTS), np.float32)
-    others = generator.standard_normal((windows, COMPONENTS), np.float32)
-    taken = min(seconds(lambda: templates @ others.T)[0] for _ in range(5))
-    speed = 2 * len(templates) * COMPONENTS * windows / taken / 1e9
-    name = f"copies: product of 64 templates and {windows:,} windows, GFLOP/s"
-    return Figure(name, speed)
-
-
-def numbers_to_terms(images: int, fields: int) -> FloatArray:
-    """Return what the time of a search is taken to grow with."""
-    return np.array([1.0, images, fields, images * fields])
-
-
-def parts_to_costs(parts: list[tuple[int, int]], taken: list[float]) -> FloatArray:
-    """Return the cost of each term from four parts."""
-    return np.linalg.solve(np.array([numbers_to_terms(*part) for part in parts]), taken)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ Pyramid = dict[int, Float32Array]
 COARSE_SIDE = 32
 # Detail that half a coarse pixel turns round is smoothed away, in coarse pixels.
 SMOOTHING = 0.7
+# Contrast is made even over so many coarse pixels, down to that of noise, in grey levels.
+EVENED, LEAST_CONTRAST = 2.0, 1.0
 FEWER = 4
 FINALISTS = 4
 # A copy may reach beyond its field by this share of its side.
@@ -206,9 +208,26 @@ def level_to_step(level: int) -> int:
 
 def _coarse(pictures: Float32Array, factor: int) -> Float32Array:
     """Return pictures (..., Y, X) smoothed and reduced, so that every shift of one looks alike."""
-    sigma = [0.0] * (pictures.ndim - 2) + [SMOOTHING * factor] * 2
     rows, columns = (length - length % factor for length in pictures.shape[-2:])
-    return _reduced(ndimage.gaussian_filter(pictures, sigma)[..., :rows, :columns], factor)
+    smooth = _smoothed(pictures, SMOOTHING * factor)
+    return _evened(_reduced(smooth[..., :rows, :columns], factor))
+
+
+def _evened(pictures: Float32Array) -> Float32Array:
+    """Make the contrast within pictures (..., Y, X) alike everywhere.
+
+    One strong edge decides the correlation of a window otherwise, and every place along an edge of
+    its kind lies before the right one, which is half a coarse pixel off. Jarrett et al. 2009
+    (ICCV, 2146).
+    """
+    centred = pictures - _smoothed(pictures, EVENED)
+    variance = _smoothed(np.square(centred), EVENED)
+    return centred / np.sqrt(variance + np.float32(LEAST_CONTRAST**2))
+
+
+def _smoothed(pictures: Float32Array, sigma: float) -> Float32Array:
+    """Return pictures (..., Y, X) smoothed by a Gaussian."""
+    return ndimage.gaussian_filter(pictures, [0.0] * (pictures.ndim - 2) + [sigma] * 2)
 
 
 def field_to_pyramid(field: Float32Array, factor: int) -> Pyramid:

@@ -7,8 +7,6 @@ from evaluation_speed import (
     features_to_interval,
     features_to_plain_distance,
     features_to_root_distance,
-    numbers_to_terms,
-    parts_to_costs,
     subset_to_distance,
 )
 from evaluation_truth import Pool, pictures_to_diameters, shift_to_truth, timed
@@ -72,12 +70,6 @@ def test_a_part_tells_how_long_it_took_after_its_figures():
         "part some: minutes of processors",
     ]
     assert all(0 <= figure.value < 1 and figure.kept is None for figure in figures[2:])
-
-
-def test_costs_are_found_again_from_four_parts():
-    parts, costs = [(50, 2), (50, 5), (200, 2), (200, 5)], np.array([1.0, 0.1, 2.0, 0.003])
-    taken = [float(costs @ numbers_to_terms(*part)) for part in parts]
-    assert parts_to_costs(parts, taken) == pytest.approx(costs)
 
 
 def test_moved_tiles_are_cut_further_down_and_right():
