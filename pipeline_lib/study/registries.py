@@ -14,6 +14,8 @@ from pipeline_lib.study.lookups import Model, look_up, validated
 from pipeline_lib.study.parts import Run
 from pipeline_lib.yaml_files import read_mapping
 
+Entries = dict[str, ExtractorEntry]
+
 
 def load_registry(
     key: str, name: str, model: type[Model], folders: tuple[Path, Path]
@@ -24,9 +26,6 @@ def load_registry(
         raise UserError(f"no file {path}: `{key}` must name a registry")
     entries = read_mapping(path)
     return {entry: validated(model, one, f"{path}: {entry}") for entry, one in entries.items()}
-
-
-Entries = dict[str, ExtractorEntry]
 
 
 def used_extractors(

@@ -99,7 +99,7 @@ def _pick(found: Weights, shapes: Mapping[str, tuple[int, ...]], path: Path) -> 
                 f"{path} is no part of LPIPS with AlexNet: of {name} found {there}, needed is "
                 f"{shape}; take {LPIPS_ORIGIN}"
             )
-    return {name: found[name].float() for name in shapes}
+    return {name: found[name].detach().float() for name in shapes}
 
 
 def images_to_vectors(

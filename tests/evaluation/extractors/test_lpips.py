@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weights(folder):
     return {
-        name: values
+        name: values.detach()
         for file in LPIPS_FILES
         for name, values in torch.load(folder / file, weights_only=True).items()
     }
@@ -200,6 +200,15 @@ def test_missing_and_changed_files_are_refused(folder, tmp_path):
     (tmp_path / LPIPS_HEADS).unlink()
     with pytest.raises(UserError, match=r"has no alex\.pth; needed are .* package lpips"):
         fetch(tmp_path)
+
+
+def test_a_pinned_revision_of_the_hub_serves_as_well(folder):
+    revision = "0" * 40
+    entry = {"family": "lpips", "kind": "hub", "repository": "a/b", "revision": revision}
+    entry = ExtractorEntry(**entry, files=tuple(LPIPS_FILES))
+    card = fetch_extractor("pairs", entry, folder, folder, lambda *given: folder)
+    assert (card.revision, card.files) == (revision, fetch(folder).files)
+    assert list(load_lpips(card).state_dict()) == list(LPIPS_SHAPES[LPIPS_NETWORK])
 
 
 def test_features_and_distances_are_not_taken_for_each_other(folder):

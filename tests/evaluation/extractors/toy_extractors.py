@@ -70,10 +70,12 @@ def build_lpips(folder: Path) -> dict[str, torch.Tensor]:
             for name, shape in shapes.items()
         }
     parts[LPIPS_HEADS] = {name: values.abs() for name, values in parts[LPIPS_HEADS].items()}
+    parts[LPIPS_NETWORK]["classifier.6.bias"] = torch.zeros(1000)
     folder.mkdir(parents=True, exist_ok=True)
-    rest = {"classifier.6.bias": torch.zeros(1000)}
-    torch.save(parts[LPIPS_NETWORK] | rest, folder / LPIPS_NETWORK)
-    torch.save(parts[LPIPS_HEADS], folder / LPIPS_HEADS)
+    for file, tensors in parts.items():
+        # As torchvision's file is: parameters, in the format before zip.
+        held = {name: torch.nn.Parameter(values) for name, values in tensors.items()}
+        torch.save(held, folder / file, _use_new_zipfile_serialization=False)
     return parts[LPIPS_NETWORK] | parts[LPIPS_HEADS]
 
 
