@@ -38,8 +38,8 @@ from pipeline_lib.dreambooth.latents import round_trip
 from pipeline_lib.evaluation.comparisons import (
     list_metrics,
     measures_to_difference,
+    rows_to_table,
 )
-from pipeline_lib.evaluation.concept_metrics import rows_to_table
 from pipeline_lib.evaluation.copies import (
     Matches,
     TrainingFields,

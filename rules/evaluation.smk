@@ -78,6 +78,36 @@ use rule features_of_tiles as features_of_samples with:
         version=RESULT_VERSION["features"],
 
 
+rule diversity:
+    input:
+        extractor=results("extractors/{extractor}.json"),
+        train_tiles=of_datasets("datasets/{dataset}/train.tif"),
+        holdout_tiles=of_datasets("datasets/{dataset}/holdout.tif"),
+        train_tables=of_datasets("datasets/{dataset}/train.tsv"),
+        holdout_tables=of_datasets("datasets/{dataset}/holdout.tsv"),
+        roundtrips=compared_round_trips,
+        tuned_shards=compared_shards("tuned"),
+        untuned_shards=compared_shards("untuned"),
+        class_shards=compared_shards("class"),
+    output:
+        diversity=results("diversity/{extractor}/{run}.csv"),
+    log:
+        log_file("diversity/{extractor}/{run}"),
+    conda:
+        "../envs/diffusion.yaml"
+    threads: BESIDE_ANOTHER
+    resources:
+        mem_mb=doubled_at_retries(8000),
+        runtime=60,
+        gpu=1,
+    params:
+        paths=paths_as_options,
+        settings=lambda wildcards: as_json(stages.diversity_stage(STUDY, wildcards.run)),
+        version=RESULT_VERSION["diversity"],
+    shell:
+        command("diversity")
+
+
 rule metrics:
     input:
         train_tiles=of_datasets("datasets/{dataset}/train.tif"),
@@ -97,6 +127,7 @@ rule metrics:
         tuned_shards=compared_shards("tuned"),
         untuned_shards=compared_shards("untuned"),
         class_shards=compared_shards("class"),
+        diversities=diversities,
     output:
         metrics=results("metrics/{run}.csv"),
         copies=results("metrics/{run}.copies.tsv"),

@@ -40,6 +40,7 @@ PATHS = {
     "tuned_shards...": "shards of the tuned model, of all concepts (.zip)",
     "untuned_shards...": "shards of the untuned base, of all concepts (.zip)",
     "class_shards...": "shards of the tuned model's images of the class alone, if there are any",
+    "diversities...": "tables of the diversity by LPIPS, if there are any (.csv)",
     "metrics": "table of metrics to write, .csv",
     "copies": "table of the likest training places to write, .tsv",
     "similarities": "similarities of all images of all sets to write, .csv",
@@ -54,10 +55,12 @@ def work(stage: MetricsStage, paths: argparse.Namespace) -> None:
     import pandas as pd
     from tqdm import tqdm
 
+    from pipeline_lib.evaluation.comparisons import rows_to_table
     from pipeline_lib.evaluation.concept_copies import NO_WINDOW
-    from pipeline_lib.evaluation.concept_metrics import evaluate_concept, rows_to_table
+    from pipeline_lib.evaluation.concept_metrics import evaluate_concept
     from pipeline_lib.evaluation.image_sets import read_manifests
     from pipeline_lib.files import atomic_path
+    from pipeline_lib.frames import read_frame
     from pipeline_lib.imaging.stacks import write_planes
 
     check_counts(stage, paths)
@@ -68,11 +71,13 @@ def work(stage: MetricsStage, paths: argparse.Namespace) -> None:
         manifests["class"] = read_manifests(paths.class_shards)
     metrics, copies, similarities, windows = [], [], [], []
     objects, counts = [], []
+    diversities = [read_frame(path) for path in paths.diversities]
     for number, one in enumerate(tqdm(stage.concepts, desc="metrics", disable=None)):
         sets = read_sets(stage, number, paths, manifests)
         evaluated = evaluate_concept(sets, one.modality, stage.evaluation)
         found = evaluated.copies
         metrics.append(rows_to_table(evaluated.rows, one.concept))
+        metrics += [table[table["concept"] == one.concept] for table in diversities]
         objects.append(evaluated.objects.assign(concept=one.concept))
         counts.append(evaluated.counts.assign(concept=one.concept))
         keys = manifests["tuned"][["name", "concept", "prompt_name", "index", "key"]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pipeline_lib.evaluation.frechet_distance import (
     features_to_frechet_distance,
@@ -16,6 +17,7 @@ from pipeline_lib.evaluation.frechet_distance import (
 )
 from pipeline_lib.evaluation.intensities import histograms_to_wasserstein
 from pipeline_lib.evaluation.intervals import (
+    MINIMUM_UNITS,
     Estimate,
     Statistic,
     jackknife_estimate,
@@ -67,6 +69,7 @@ TWO_SAMPLE_ACCURACY = "two_sample_accuracy"
 MEMORISATION_SHARE = "memorisation_share"
 CMMD, DINO, CLIP_I, CLIP_T = "cmmd", "dino", "clip_i", "clip_t"
 PRIOR_PRESERVATION, DIVERSITY = "pres", "diversity"
+DIV, LPIPS_DIVERSITY = "div", "lpips_diversity"  # by the published weights, and by others
 BACKGROUND_ENTANGLEMENT = "background_entanglement"
 FEATURE_METRICS = (
     *(KERNEL_DISTANCE, STRUCTURE_DISTANCE, FRECHET_DISTANCE),
@@ -86,6 +89,8 @@ SIGNED = (
     *SIGNED_OBJECT_METRICS,
 )
 NO_EXTRACTOR = "none"
+# What a diversity is measured against: the pairs of the set itself.
+ITSELF = "itself"
 CLASS = "class"
 SYNTHETIC = ("tuned", "untuned", CLASS)
 IDENTICAL = "identical images in both sets"
@@ -176,6 +181,23 @@ def empty_row(
         fields=fields,
         flags="",
     )
+
+
+def equal_number(sizes: Sequence[int]) -> int:
+    """Return to how many images sets are cut that are compared with each other.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Images of each set.
+
+    Returns
+    -------
+    int
+        As many as the smallest has; those of fewer than five images, of which little can be said,
+        do not cut the others.
+    """
+    return min((size for size in sizes if size >= MINIMUM_UNITS), default=max(sizes))
 
 
 def mean_ratio(reference: Array, sample: Array) -> float:
@@ -561,3 +583,10 @@ def _limits(metric: str) -> tuple[float, float]:
     if metric in EFFECTS:
         return -1.0, 1.0
     return (-np.inf if metric in SIGNED else 0.0), (1.0 if metric in SHARES else np.inf)
+
+
+def rows_to_table(rows: Sequence[MetricRow], concept: str) -> pd.DataFrame:
+    """Return rows of metrics.csv as a table with their concept as third column."""
+    table = pd.DataFrame([asdict(row) for row in rows])
+    table.insert(2, "concept", concept)
+    return table

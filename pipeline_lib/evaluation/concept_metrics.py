@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from pipeline_lib.evaluation.comparisons import (
     Origins,
     distances_to_memorisation_rows,
     empty_row,
+    equal_number,
     measured_distances,
     measures_to_difference,
     measures_to_rows,
@@ -30,12 +31,7 @@ from pipeline_lib.evaluation.concept_copies import CopySearch, Searched, search_
 from pipeline_lib.evaluation.embedding_rows import ExtractorFacts, measures_to_embedding_rows
 from pipeline_lib.evaluation.entanglement import measures_to_entanglement_row
 from pipeline_lib.evaluation.image_sets import Described, ImageSet, MappedRegions
-from pipeline_lib.evaluation.intervals import (
-    MINIMUM_UNITS,
-    Estimate,
-    images_to_blocks,
-    names_to_units,
-)
+from pipeline_lib.evaluation.intervals import Estimate, images_to_blocks, names_to_units
 from pipeline_lib.evaluation.measurements import Measures, images_to_measures
 from pipeline_lib.evaluation.memorisation import (
     TrainingDistances,
@@ -222,8 +218,7 @@ def to_equal_numbers(sets: ConceptSets) -> ConceptSets:
         smallest set; never more than held-out tiles, as many as whose round trips are. Sets of
         fewer than five images, of which little can be said, do not cut the others.
     """
-    sizes = [len(one) for one in (sets.tuned, sets.untuned, sets.train, sets.holdout)]
-    count = min((size for size in sizes if size >= MINIMUM_UNITS), default=max(sizes))
+    count = equal_number([len(one) for one in (sets.tuned, sets.untuned, sets.train, sets.holdout)])
     return replace(
         sets,
         tuned=sets.tuned.take(np.arange(len(sets.tuned))[:count]),
@@ -521,10 +516,3 @@ def sets_to_searched(
         evaluation=evaluation,
         extractor=sets.extractor.name,
     )
-
-
-def rows_to_table(rows: Sequence[MetricRow], concept: str) -> pd.DataFrame:
-    """Return rows of metrics.csv as a table with their concept as third column."""
-    table = pd.DataFrame([asdict(row) for row in rows])
-    table.insert(2, "concept", concept)
-    return table

@@ -1,8 +1,9 @@
 """DreamBooth's own scores, on embeddings: likeness to the subject, to the prompt, and spread.
 
-Ruiz et al. 2023 (arXiv 2208.12242): DINO and CLIP-I, CLIP-T, PRES and DIV. Which score it is, the
-extractor says that made the embeddings. All are cosine similarities averaged over pairs, and such
-a mean is the product of mean unit vectors: no pair is ever formed.
+Ruiz et al. 2023 (arXiv 2208.12242): DINO and CLIP-I, CLIP-T and PRES; their DIV is in
+`perceptual_diversity`. Which score it is, the extractor says that made the embeddings. All are
+cosine similarities averaged over pairs, and such a mean is the product of mean unit vectors: no
+pair is ever formed.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ def embeddings_to_diversity(
 ) -> float:
     """Return how far apart images of one prompt lie, by 1 less their cosine similarity.
 
-    The paper's DIV takes LPIPS distances, and this is not DIV: give the value with its extractor's
-    name and never beside DIV.
+    The paper's DIV takes LPIPS distances (`perceptual_diversity`), and this is not DIV: give the
+    value with its extractor's name.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ from pipeline_lib.evaluation.comparisons import (
     DINO,
     DIVERSITY,
     FEW_SYNTHETIC,
+    ITSELF,
     PRIOR_PRESERVATION,
     SYNTHETIC,
     MetricRow,
@@ -37,8 +38,7 @@ from pipeline_lib.evaluation.measurements import Measures
 from pipeline_lib.evaluation.origins import Origins
 
 FIDELITY = {"dino": DINO, "clip": CLIP_I}
-# What diversity is measured against: the pairs of the set itself.
-ITSELF, PROMPT = "itself", "prompt"
+PROMPT = "prompt"
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,8 @@ def _columns_sentence(metrics: pd.DataFrame, concept: str) -> str:
     )
     if (own["set"] == "class").any():
         words += " Class: what the tuned model draws for the prompt without its identifier."
+    if (own["set"] == "holdout").any():
+        words += " Held-out: these tiles by themselves."
     if (own["reference"] == "train").any():
         words += " Grey rows compare with the training tiles instead."
     return words

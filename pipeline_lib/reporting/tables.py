@@ -14,7 +14,7 @@ from pipeline_lib.reporting.words import NEARER, flags_to_notes, metric_to_words
 
 # What the columns of a table of distances are called: those of every run, and those of some.
 RUN_COLUMNS = {"tuned": "tuned", "untuned": "untuned", "floor": "floor", "vae": "VAE's cost"}
-COLUMNS = RUN_COLUMNS | {"class": "class"}
+COLUMNS = RUN_COLUMNS | {"class": "class", "holdout": "held-out"}
 # What real images are called that sets are compared with; a prompt, or the set itself, are none.
 SETS_TAKEN_AWAY = ("untuned", "floor")
 REAL_SIDES = {

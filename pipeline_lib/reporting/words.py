@@ -13,6 +13,7 @@ NEARER = "Smaller is nearer to real"
 EQUAL_AT_ONE = "Best at 1"
 EQUAL_AT_ZERO = "Best at 0"
 TO_THE_FLOOR = "Larger is nearer to real, up to the floor"
+REAL_VARIETY = "Best at the value of real tiles, floor or held-out"
 EFFECT = (
     "Cliff's delta of {what}: how often an image has more than a held-out tile, less how often it "
     "has less; "
@@ -57,6 +58,7 @@ EXTRACTORS = {
     "clip-vit-large-patch14": ExtractorWords(
         "CLIP ViT-L/14", "CLIP ViT-L/14 (Radford et al. 2021)"
     ),
+    "lpips-alex": ExtractorWords("LPIPS, AlexNet", "LPIPS v0.1 with AlexNet (Zhang et al. 2018)"),
     "inception-fid": ExtractorWords(
         "Inception v3 of FID",
         "the Inception v3 of the Frechet Inception Distance (Heusel et al. 2017)",
@@ -145,6 +147,17 @@ METRICS = {
         "Mean of 1 less the cosine similarity over pairs of the set's own images; not "
         "DreamBooth's DIV, which takes another distance.",
         TO_THE_FLOOR,
+    ),
+    "div": MetricWords(
+        "DIV",
+        "Mean LPIPS over pairs of the set's own images, all of one prompt (DreamBooth's DIV); of "
+        "real tiles over pairs of different fields. Noise and faults are diverse, too.",
+        REAL_VARIETY,
+    ),
+    "lpips_diversity": MetricWords(
+        "LPIPS diversity",
+        "As DIV, by other weights than the published ones: not to be compared with DIV.",
+        REAL_VARIETY,
     ),
     "background_entanglement": MetricWords(
         "Background entanglement",

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pipeline_lib.settings.base import Settings
 
 ExtractorFamily = Literal[
-    "efficientnet-lite0", "dinov2", "dino", "clip", "inception-fid", "plug-in"
+    "efficientnet-lite0", "dinov2", "dino", "clip", "inception-fid", "lpips", "plug-in"
 ]
 ExtractorKind = Literal["package", "folder", "single_file", "hub"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -22,6 +22,7 @@ EXTRACTOR_KINDS: dict[ExtractorFamily, tuple[ExtractorKind, ...]] = {
     "dinov2": ("folder", "hub"),
     "dino": ("folder", "hub"),
     "clip": ("folder", "hub"),
+    "lpips": ("folder", "hub"),
 }
 EXTRACTOR_NEEDS: dict[ExtractorKind, tuple[str, ...]] = {
     "package": (),
@@ -29,6 +30,18 @@ EXTRACTOR_NEEDS: dict[ExtractorKind, tuple[str, ...]] = {
     "single_file": ("path",),
     "hub": ("repository", "revision", "files"),
 }
+# A distance of two images and no features: DreamBooth's DIV is made of it, and nothing else.
+LPIPS = "lpips"
+# Its two files, as torchvision and the package lpips 0.1 publish them, and their SHA-256.
+LPIPS_NETWORK, LPIPS_HEADS = "alexnet-owt-7be5be79.pth", "alex.pth"
+LPIPS_FILES = {
+    LPIPS_NETWORK: "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+    LPIPS_HEADS: "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+}
+LPIPS_ORIGIN = (
+    f"{LPIPS_NETWORK} as torchvision downloads it, and weights/v0.1/{LPIPS_HEADS} of the Python "
+    "package lpips"
+)
 
 
 class ExtractorEntry(Settings):
@@ -51,7 +64,9 @@ class ExtractorEntry(Settings):
         description="A plug-in's `module:attribute`, called without arguments for the extractor.",
     )
     sha256: Sha256 | None = Field(
-        None, description="SHA-256 that its weights' file must have; empty accepts what is there."
+        None,
+        description="SHA-256 that its weights' file must have, of family `lpips` the network's; "
+        "empty accepts what is there.",
     )
     licence: str = Field("", description="Terms of use.")
 

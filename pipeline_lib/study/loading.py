@@ -75,7 +75,7 @@ def load_study(
     check_bases_are_there(runs, bases, workflow_folder)
     check_used_concepts(runs, configuration, regions)
     refuse_leaks(runs, configuration, placed, contents)
-    extractors, judges = used_extractors(configuration, runs, folders)
+    extractors, judges, distances = used_extractors(configuration, runs, folders)
     image_sets = runs_to_image_sets(runs, configuration)
     files = find_prior_files(runs, configuration, sources, root, first_files)
     return Study(
@@ -83,6 +83,7 @@ def load_study(
         bases,
         extractors,
         judges,
+        distances,
         sources,
         regions,
         runs,

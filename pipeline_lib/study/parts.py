@@ -94,6 +94,7 @@ class Study:
     bases: Mapping[str, BaseModelEntry]
     extractors: Mapping[str, ExtractorEntry]
     judges: Mapping[str, ExtractorEntry]
+    distances: Mapping[str, ExtractorEntry]
     sources: Mapping[str, Mapping[str, Source]]
     regions: Mapping[str, tuple[SourceRegion, ...]]
     runs: Mapping[str, Run]

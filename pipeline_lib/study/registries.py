@@ -8,11 +8,13 @@ from pathlib import Path
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.base_models import BaseModelEntry
 from pipeline_lib.settings.configuration import Configuration
-from pipeline_lib.settings.extractors import ExtractorEntry
+from pipeline_lib.settings.extractors import LPIPS, LPIPS_FILES, LPIPS_ORIGIN, ExtractorEntry
 from pipeline_lib.study.folders import own_or_shipped
 from pipeline_lib.study.lookups import Model, look_up, validated
 from pipeline_lib.study.parts import Run
 from pipeline_lib.yaml_files import read_mapping
+
+Entries = dict[str, ExtractorEntry]
 
 
 def load_registry(
@@ -28,8 +30,15 @@ def load_registry(
 
 def used_extractors(
     configuration: Configuration, runs: Mapping[str, Run], folders: tuple[Path, Path]
-) -> tuple[dict[str, ExtractorEntry], dict[str, ExtractorEntry]]:
-    """Return the extractors of the evaluation, and those that trainings are judged by."""
+) -> tuple[Entries, Entries, Entries]:
+    """Return what is used of the registry of extractors.
+
+    Returns
+    -------
+    evaluated, judging, distances : dict
+        Those whose features the evaluation compares, those that trainings are judged by, and those
+        that give the evaluation distances of pairs of images in the place of features.
+    """
     registry = load_registry("extractors", configuration.extractors, ExtractorEntry, folders)
     judges = {run.training.judge_by: f"run {run.name}: training.judge_by" for run in runs.values()}
     judges.pop(None, None)
@@ -39,7 +48,22 @@ def used_extractors(
         {name: _local_extractor(name, registry, said, folders[1]) for name, said in names.items()}
         for names in (named, judges)
     )
-    return used, judging
+    distances = {name: entry for name, entry in used.items() if entry.family == LPIPS}
+    evaluated = {name: entry for name, entry in used.items() if name not in distances}
+    if not evaluated:
+        raise UserError(f"{where}: {_no_features(next(iter(distances)))}")
+    for name, entry in judging.items():
+        if entry.family == LPIPS:
+            raise UserError(f"{judges[name]}: {_no_features(name)}")
+    return evaluated, judging, distances
+
+
+def _no_features(name: str) -> str:
+    """Say that more is needed than an extractor that only compares images."""
+    return (
+        f"`{name}` of family `{LPIPS}` gives DIV and no features; name an extractor of another "
+        "family there, as efficientnet-lite0"
+    )
 
 
 def _local_extractor(
@@ -53,7 +77,19 @@ def _local_extractor(
             f"{where}: {entry.path} of `{name}` does not exist; put its weights there, or "
             "correct its path in the registry of extractors"
         )
+    if entry.family == LPIPS and local:
+        _refuse_half_lpips(name, entry, where, workflow_folder)
     return entry
+
+
+def _refuse_half_lpips(name: str, entry: ExtractorEntry, where: str, workflow_folder: Path) -> None:
+    """Refuse a folder that lacks one of the files of LPIPS."""
+    folder = workflow_folder / str(entry.path)
+    if missing := [file for file in LPIPS_FILES if not (folder / file).is_file()]:
+        raise UserError(
+            f"{where}: {entry.path} of `{name}` has no {' and no '.join(missing)}; put there "
+            f"{LPIPS_ORIGIN}"
+        )
 
 
 def headline_extractor(extractors: Mapping[str, ExtractorEntry]) -> str:

@@ -16,6 +16,7 @@ from pipeline_lib.settings.detection import (
     DetectorsStage,
     DownstreamStage,
 )
+from pipeline_lib.settings.diversity import DiversityStage
 from pipeline_lib.settings.evaluated_concepts import EvaluatedConcept
 from pipeline_lib.settings.evaluation import MetricsStage
 from pipeline_lib.settings.features import FeaturesStage, FetchExtractorStage
@@ -107,7 +108,7 @@ def fetch_stage(study: Study, base: str) -> FetchStage:
 
 def fetch_extractor_stage(study: Study, extractor: str) -> FetchExtractorStage:
     """Return the settings of fetching a feature extractor."""
-    entry = {**study.judges, **study.extractors}[extractor]
+    entry = {**study.judges, **study.extractors, **study.distances}[extractor]
     return FetchExtractorStage(name=extractor, entry=entry)
 
 
@@ -318,8 +319,19 @@ def metrics_stage(study: Study, run: str) -> MetricsStage:
     return MetricsStage(
         run=run,
         concepts=evaluated_concepts(study, run),
-        evaluation=study.configuration.evaluation,
+        evaluation=study.configuration.evaluation.model_copy(
+            update={"extractors": tuple(study.extractors)}
+        ),
         headline=headline_extractor(study.extractors),
+    )
+
+
+def diversity_stage(study: Study, run: str) -> DiversityStage:
+    """Return the settings of one run's diversity by LPIPS."""
+    return DiversityStage(
+        run=run,
+        concepts=evaluated_concepts(study, run),
+        confidence=study.configuration.evaluation.confidence,
     )
 
 

@@ -27,3 +27,8 @@ def compared_features(kind):
         for extractor in STUDY.extractors
         for model, folder in compared_sets(STUDY, wildcards.run, kind)
     ]
+
+
+def diversities(wildcards):
+    """Return the run's diversity by each LPIPS that is named."""
+    return [results(f"diversity/{name}/{wildcards.run}.csv") for name in STUDY.distances]

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pipeline_lib.evaluation.comparisons import FEW_IMAGES, FEW_SYNTHETIC, SHARED_FIELDS
+from pipeline_lib.evaluation.comparisons import (
+    FEW_IMAGES,
+    FEW_SYNTHETIC,
+    SHARED_FIELDS,
+    rows_to_table,
+)
 from pipeline_lib.evaluation.concept_copies import FEW_HELD_OUT_FLAG
 from pipeline_lib.evaluation.concept_metrics import (
     ConceptSets,
     evaluate_concept,
-    rows_to_table,
     shared_origins,
 )
 from pipeline_lib.evaluation.embedding_rows import ExtractorFacts

@@ -107,5 +107,5 @@ def test_few_fields_give_no_interval(reference, sample):
 def test_every_row_is_explained(reference, sample):
     names = {*by_metric(reference, sample, "tuned", CLIP, prompt=np.ones(WIDTH))}
     names |= {*by_metric(reference, sample, "class", DINO)} | {"dino", "fid"}
-    names |= {"background_entanglement"}
+    names |= {"background_entanglement", "div", "lpips_diversity"}
     assert all(METRICS[name].meaning and METRICS[name].direction for name in names)

@@ -1,4 +1,4 @@
-"""The programs features, metrics and release, run by hand one after the other."""
+"""The programs features, diversity, metrics and release, run by hand one after the other."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import tifffile
 from PIL import Image
 from scipy import ndimage
 
+from pipeline_lib.evaluation.extractors.loading import read_card
+from pipeline_lib.evaluation.extractors.lpips import images_to_vectors, load_lpips
 from pipeline_lib.files import write_json
 from pipeline_lib.frames import read_frame
 from pipeline_lib.imaging.intensity import IntensityMap, intensity_to_record
@@ -22,7 +24,9 @@ from pipeline_lib.imaging.splitting import SPLIT_COLUMNS, SplitRow
 from pipeline_lib.imaging.stacks import read_planes, write_planes, write_stack
 from pipeline_lib.imaging.tables import write_table
 from pipeline_lib.imaging.writing import read_provenance
+from pipeline_lib.reporting.tables import metrics_to_rows, rows_to_columns
 from pipeline_lib.sampling.shard_files import read_pictures
+from tests.evaluation.extractors.toy_extractors import build_lpips
 from tests.evaluation.shards import draw_fields, write_shard, write_tiles
 from tests.release.released import write_model
 
@@ -84,6 +88,7 @@ def folder(tmp_path_factory):
             features=folder / f"{role}.npz",
         )
         assert code == 0
+    measure_pairs(folder)
     assert measure(folder) == 0
     write_model(folder, CONCEPT["concept"])
     assert give_out(folder, "camera") == 0
@@ -98,6 +103,7 @@ def measure(folder, **changes):
     paths |= {f"{role}_shards": sorted(folder.glob(f"{role}-*.zip")) for role in ROLES[3:]}
     paths |= {"roundtrips": [folder / "roundtrip.tif"]}
     paths |= {"train_regions": [folder / "regions.tif"], "splits": [folder / "split.tsv"]}
+    paths |= {"diversities": [folder / "diversity.csv"]}
     paths |= {"train_roundtrips": [folder / "train-roundtrip.tif"]}
     paths |= {"metrics": folder / "metrics.csv", "copies": folder / "copies.tsv"}
     paths |= {"similarities": folder / "similarities.csv", "windows": folder / "copies.tif"}
@@ -235,9 +241,56 @@ def test_a_broken_shard_is_refused_before_anything_is_measured(folder, tmp_path,
     assert (folder / "metrics.csv").read_bytes() == before
 
 
+def measure_pairs(folder):
+    """Fetch a random LPIPS, and run the program `diversity` by it."""
+    build_lpips(folder / "lpips")
+    entry = {"family": "lpips", "kind": "folder", "path": "lpips"}
+    paths = {"root": folder, "downloads": folder, "extractor": folder / "lpips.json"}
+    assert call("fetch_extractor", {"name": "pairs", "entry": entry}, **paths) == 0
+    assert diversify(folder) == 0
+
+
+def diversify(folder, **changes):
+    """Run the program `diversity`."""
+    paths = {f"{role}_tiles": [folder / f"{role}.tif"] for role in ROLES[:2]}
+    paths |= {f"{role}_tables": [folder / f"{role}.tsv"] for role in ROLES[:2]}
+    paths |= {f"{role}_shards": sorted(folder.glob(f"{role}-*.zip")) for role in ROLES[3:]}
+    paths |= {"roundtrips": [folder / "roundtrip.tif"], "extractor": folder / "lpips.json"}
+    paths |= {"diversity": folder / "diversity.csv"}
+    settings = {"run": "trial", "concepts": [CONCEPT], "confidence": 0.95}
+    return call("diversity", settings, **(paths | changes))
+
+
+def test_diversity_by_lpips_stands_beside_that_of_real_tiles(folder):
+    table = read_frame(folder / "diversity.csv").set_index("set")
+    assert list(table.index) == ["tuned", "untuned", "floor", "vae", "holdout"]
+    assert set(table["metric"]) == {"lpips_diversity"}  # by random weights, and so not DIV
+    assert set(table["extractor"]) == {"pairs"} and set(table["reference"]) == {"itself"}
+    assert table["n_synthetic"].tolist() == [5, 5, 5, 12, 12]
+    assert table["fields"].tolist() == [0, 0, 5, 6, 6]
+    assert table[["low", "high"]].notna().all(axis=None)
+    network = load_lpips(read_card(folder / "lpips.json"))
+    vectors = images_to_vectors(network, np.stack(read_planes(folder / "holdout.tif")))
+    apart = np.square(vectors[:, None] - vectors).sum(axis=2)
+    other = np.arange(12)[:, None] // 2 != np.arange(12) // 2
+    assert table["value"]["holdout"] == pytest.approx(apart[other].mean(), rel=1e-4)
+
+
+def test_the_table_of_metrics_takes_the_rows_of_diversity_over(folder):
+    table, told = (read_frame(folder / f"{name}.csv") for name in ("metrics", "diversity"))
+    taken = table.tail(len(told)).reset_index(drop=True)
+    pd.testing.assert_frame_equal(taken, told)
+    rows = {row.label: row for row in metrics_to_rows(table, CONCEPT["concept"])}
+    assert set(rows["LPIPS diversity (pairs)"].cells) == set(told["set"])
+    assert rows_to_columns(list(rows.values()))["holdout"] == "held-out"
+
+
 def test_wrong_lists_are_refused_in_words(folder, capfd):
     assert measure(folder, train_tiles=[folder / "train.tif"] * 2) == 2
     assert measure(folder, untuned_shards=[]) == 2
     said = capfd.readouterr().err
     assert "--train-tiles needs 1 paths, for 1 concepts and 1 extractors, found 2" in said
     assert "--untuned-shards needs at least one shard" in said
+    assert diversify(folder, roundtrips=[]) == 2
+    said = capfd.readouterr().err
+    assert "--roundtrips needs 1 paths, one for each concept, found 0" in said

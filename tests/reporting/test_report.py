@@ -17,11 +17,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from pipeline_lib.evaluation.concept_metrics import (
-    ConceptSets,
-    evaluate_concept,
-    rows_to_table,
-)
+from pipeline_lib.evaluation.comparisons import rows_to_table
+from pipeline_lib.evaluation.concept_metrics import ConceptSets, evaluate_concept
 from pipeline_lib.evaluation.embedding_rows import ExtractorFacts
 from pipeline_lib.evaluation.image_sets import (
     Described,

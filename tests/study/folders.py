@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipeline_lib.settings.extractors import LPIPS_FILES
 from pipeline_lib.study.loading import load_study
 
 CONFIG: dict[str, Any] = {
@@ -75,3 +76,11 @@ def name_extractors(folder: Folder) -> None:
     }
     names = ["efficientnet-lite0", "words", "ours"]
     folder.config["evaluation"] = {"extractors": names}
+
+
+def name_lpips(folder: Folder, *beside: str) -> None:
+    (folder.root / "lpips").mkdir(exist_ok=True)
+    for file in LPIPS_FILES:
+        (folder.root / "lpips" / file).touch()
+    folder.extractors["pairs"] = {"family": "lpips", "kind": "folder", "path": "lpips"}
+    folder.config["evaluation"] = {"extractors": ["pairs", *beside]}

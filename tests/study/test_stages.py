@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.study import stages
 from pipeline_lib.study.parts import Study
-from tests.study.folders import RUN, RUNS, Folder, name_extractors
+from tests.study.folders import RUN, RUNS, Folder, name_extractors, name_lpips
 
 
 @given(count=st.integers(1, 5000), per_shard=st.integers(1, 700))
@@ -244,6 +244,16 @@ def test_class_images_are_asked_for_without_the_identifier(folder: Folder) -> No
 def test_metrics_know_by_which_extractor_the_run_is_judged(folder: Folder) -> None:
     name_extractors(folder)
     assert stages.metrics_stage(folder.load(), "first").headline == "ours"
+
+
+def test_lpips_changes_nothing_that_the_other_metrics_are_told(folder: Folder) -> None:
+    name_extractors(folder)
+    before = stages.metrics_stage(folder.load(), "first")
+    name_lpips(folder, *before.evaluation.extractors)
+    study = folder.load()
+    assert stages.metrics_stage(study, "first") == before
+    assert stages.diversity_stage(study, "first").concepts == before.concepts
+    assert stages.fetch_extractor_stage(study, "pairs").entry.family == "lpips"
 
 
 def test_labels_are_told_what_objects_are_and_who_finds_them(folder: Folder) -> None:

@@ -12,6 +12,7 @@ import pytest
 from pipeline_lib.files import file_to_sha256
 from pipeline_lib.imaging.sources import path_to_source
 from pipeline_lib.sampling.shard_files import read_shard
+from tests.evaluation.extractors.toy_extractors import build_lpips
 from tests.imaging.ome_sets import write_set
 from tests.workflow.workspace import ROOT, Workspace, interrupt, only, wait_for, write_raw
 
@@ -39,6 +40,17 @@ def test_another_extractor_of_the_evaluation_trains_nothing_anew(workspace: Work
     workspace.config["evaluation"]["extractors"].append("toy")
     planned = workspace.planned()
     assert {"finetune", "sample"}.isdisjoint(planned) and planned["fetch_extractor"] == 1
+
+
+def test_lpips_is_measured_beside_and_extracts_no_features(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    build_lpips(tmp_path / "lpips")
+    entry = {"family": "lpips", "kind": "folder", "path": str(tmp_path / "lpips")}
+    workspace.extractors["pairs"] = entry
+    workspace.config["evaluation"]["extractors"].append("pairs")
+    after = ["fetch_extractor", "diversity", "metrics", "release", "report", "study"]
+    assert only(workspace.planned(), after)
 
 
 @pytest.mark.long

@@ -122,7 +122,7 @@ NOT_ITS_OWN = {  # settings whose change must ask nothing of these stages
     | {"Prior", "TrainingSettings", "EvaluationSettings"}
     | AT_THE_END,
     ("context_values", "contexts"): MODELS | AFTER_MODELS | AT_THE_END,
-    ("features",): MODELS | AFTER_MODELS | AT_THE_END,
+    ("features", "diversity"): MODELS | AFTER_MODELS | AT_THE_END,
     ("metrics",): MODELS | AFTER_MODELS - {"EvaluationSettings"} | AT_THE_END,
     ("release",): MODELS | AFTER_MODELS | AT_THE_END - {"ReleaseSettings"},
     ("report", "study"): MODELS | AFTER_MODELS | AT_THE_END - {"ReportSettings"},

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
 from pipeline_lib.settings.base import Settings, Slug
-from pipeline_lib.settings.extractors import Attribute, ExtractorFamily, ExtractorKind, Sha256
+from pipeline_lib.settings.extractors import (
+    LPIPS_FILES,
+    Attribute,
+    ExtractorFamily,
+    ExtractorKind,
+    Sha256,
+)
 
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
 # The Inception v3 of 2015 that the Frechet Inception Distance is defined by.
@@ -33,3 +40,8 @@ class ExtractorCard(Settings):
 def is_real_fid(family: str, weights_sha256: str) -> bool:
     """Say whether Frechet distances of an extractor's features may be called FID."""
     return family == "inception-fid" and weights_sha256 == INCEPTION_SHA256
+
+
+def is_published_lpips(files: Mapping[str, str]) -> bool:
+    """Say whether files, SHA-256 by name, are LPIPS as published, which DIV is defined by."""
+    return all(files.get(name) == sha256 for name, sha256 in LPIPS_FILES.items())

@@ -10,10 +10,14 @@ from pipeline_lib.evaluation.extractors.entries import (
     INCEPTION_SHA256,
     ExtractorCard,
 )
-from pipeline_lib.evaluation.extractors.weights import check_weights, folder_to_weights_file
+from pipeline_lib.evaluation.extractors.weights import (
+    check_weights,
+    folder_to_lpips_files,
+    folder_to_weights_file,
+)
 from pipeline_lib.files import file_to_sha256, folder_to_sha256, path_to_portable
 from pipeline_lib.settings.base import UserError
-from pipeline_lib.settings.extractors import ExtractorEntry
+from pipeline_lib.settings.extractors import LPIPS, LPIPS_ORIGIN, ExtractorEntry
 
 # Repository, revision, folder for downloads and wanted files, to the folder they are in.
 Download = Callable[[str, str, Path, Sequence[str]], Path]
@@ -53,11 +57,10 @@ def fetch_extractor(
     if entry.kind == "package":
         return ExtractorCard(**told, sha256=entry.sha256)
     weights = entry_to_weights(entry, root, downloads, download)
-    file = folder_to_weights_file(weights) if weights.is_dir() else weights
     return ExtractorCard(
         **told,
         weights=path_to_portable(weights),
-        sha256=check_weights(file, entry.sha256),
+        sha256=check_weights(_weights_file(entry, weights), entry.sha256),
         files=_hashes(weights),
     )
 
@@ -86,8 +89,17 @@ def entry_to_weights(
     return found[0]
 
 
+def _weights_file(entry: ExtractorEntry, weights: Path) -> Path:
+    """Return the file that an entry's SHA-256 is of."""
+    if entry.family == LPIPS:
+        return folder_to_lpips_files(weights)[0]
+    return folder_to_weights_file(weights) if weights.is_dir() else weights
+
+
 def _published(entry: ExtractorEntry) -> str:
     """Return where weights that are on no hub are published."""
+    if entry.family == LPIPS:
+        return f" ({LPIPS_ORIGIN})"
     if entry.sha256 != INCEPTION_SHA256:
         return ""
     return (

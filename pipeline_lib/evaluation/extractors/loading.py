@@ -12,7 +12,7 @@ from pipeline_lib.evaluation.extractors.contract import Extractor, place_extract
 from pipeline_lib.evaluation.extractors.entries import ExtractorCard
 from pipeline_lib.evaluation.extractors.plugins import check_form, load_plugin
 from pipeline_lib.settings.base import UserError
-from pipeline_lib.settings.extractors import EXTRACTOR_KINDS
+from pipeline_lib.settings.extractors import EXTRACTOR_KINDS, LPIPS
 
 FolderLoader = Callable[[str, Path, str | None], Extractor]
 
@@ -85,6 +85,11 @@ def _load_family(card: ExtractorCard) -> Extractor:
     if card.weights is None:
         raise UserError(
             f"extractor `{card.name}` has no weights in its description; fetch it again"
+        )
+    if card.family == LPIPS:
+        raise UserError(
+            f"extractor `{card.name}` gives distances of pairs of images, by `load_lpips`, and no "
+            "features; name an extractor of another family"
         )
     return _family_to_loader(card.family)(card.name, Path(card.weights), card.sha256)
 

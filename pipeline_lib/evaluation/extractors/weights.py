@@ -9,6 +9,7 @@ import torch
 
 from pipeline_lib.files import file_to_sha256
 from pipeline_lib.settings.base import UserError
+from pipeline_lib.settings.extractors import LPIPS_FILES, LPIPS_ORIGIN
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -114,3 +115,30 @@ def folder_to_weights_file(folder: Path) -> Path:
             "transformers layout with its weights in one file"
         )
     return found[0]
+
+
+def folder_to_lpips_files(folder: Path) -> tuple[Path, ...]:
+    """Return the two files of LPIPS in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        With the files of `LPIPS_FILES`.
+
+    Returns
+    -------
+    tuple of Path
+        The network's and the heads'.
+
+    Raises
+    ------
+    UserError
+        If one is missing.
+    """
+    missing = [name for name in LPIPS_FILES if not (folder / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{folder} has no {' and no '.join(missing)}; needed are {LPIPS_ORIGIN}: put them "
+            "there, or correct `path` or `files` in the registry of extractors"
+        )
+    return tuple(folder / name for name in LPIPS_FILES)

@@ -1,8 +1,8 @@
-"""The published state dict of FID's Inception v3: every convolution's name and shape.
+"""The published state dicts of FID's Inception v3 and of LPIPS: every tensor's name and shape.
 
-Columns: module, channels out, channels in, rows, columns. Beside each ``conv.weight`` stand the
-batch normalisation's ``bn.weight``, ``bn.bias``, ``bn.running_mean`` and ``bn.running_var``, and
-``bn.num_batches_tracked`` in files written by newer releases of PyTorch.
+Of Inception's the columns are module, channels out, channels in, rows, columns. Beside each
+``conv.weight`` stand the batch normalisation's ``bn.weight``, ``bn.bias``, ``bn.running_mean`` and
+``bn.running_var``, and ``bn.num_batches_tracked`` in files written by newer releases of PyTorch.
 """
 
 from __future__ import annotations
@@ -103,6 +103,28 @@ Mixed_7c.branch3x3dbl_3a      384  384    1    3
 Mixed_7c.branch3x3dbl_3b      384  384    3    1
 Mixed_7c.branch_pool          192 2048    1    1
 """
+# What LPIPS with AlexNet takes of both files; torchvision's holds a classifier besides.
+LPIPS_SHAPES = {
+    "alexnet-owt-7be5be79.pth": {
+        "features.0.weight": (64, 3, 11, 11),
+        "features.0.bias": (64,),
+        "features.3.weight": (192, 64, 5, 5),
+        "features.3.bias": (192,),
+        "features.6.weight": (384, 192, 3, 3),
+        "features.6.bias": (384,),
+        "features.8.weight": (256, 384, 3, 3),
+        "features.8.bias": (256,),
+        "features.10.weight": (256, 256, 3, 3),
+        "features.10.bias": (256,),
+    },
+    "alex.pth": {
+        "lin0.model.1.weight": (1, 64, 1, 1),
+        "lin1.model.1.weight": (1, 192, 1, 1),
+        "lin2.model.1.weight": (1, 384, 1, 1),
+        "lin3.model.1.weight": (1, 256, 1, 1),
+        "lin4.model.1.weight": (1, 256, 1, 1),
+    },
+}
 CLASSIFIER = {"fc.weight": (1008, 2048), "fc.bias": (1008,)}
 
 

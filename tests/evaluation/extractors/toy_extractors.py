@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from transformers import (
 )
 
 from pipeline_lib.evaluation.extractors.contract import Extractor
+from pipeline_lib.settings.extractors import LPIPS_HEADS, LPIPS_NETWORK
+from tests.evaluation.extractors.published_layout import LPIPS_SHAPES
 from tests.toy_models import words_to_vocabulary
 
 WIDTH = 16
@@ -55,6 +58,25 @@ def build_clip(folder: Path) -> CLIPModel:
     configuration = CLIPConfig(text_config=text, vision_config=vision, projection_dim=PROJECTED)
     tokenizer.save_pretrained(folder)
     return _save(CLIPModel(configuration), folder, 2)
+
+
+def build_lpips(folder: Path) -> dict[str, torch.Tensor]:
+    """Save LPIPS of the published names and shapes with random content; return all tensors."""
+    generator = torch.Generator().manual_seed(3)
+    parts = {}
+    for file, shapes in LPIPS_SHAPES.items():
+        parts[file] = {
+            name: torch.randn(shape, generator=generator) * (2 / math.prod(shape[1:])) ** 0.5
+            for name, shape in shapes.items()
+        }
+    parts[LPIPS_HEADS] = {name: values.abs() for name, values in parts[LPIPS_HEADS].items()}
+    parts[LPIPS_NETWORK]["classifier.6.bias"] = torch.zeros(1000)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, tensors in parts.items():
+        # As torchvision's file is: parameters, in the format before zip.
+        held = {name: torch.nn.Parameter(values) for name, values in tensors.items()}
+        torch.save(held, folder / file, _use_new_zipfile_serialization=False)
+    return parts[LPIPS_NETWORK] | parts[LPIPS_HEADS]
 
 
 def _save(model: torch.nn.Module, folder: Path, seed: int) -> torch.nn.Module:

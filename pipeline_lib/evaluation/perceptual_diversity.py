@@ -1,0 +1,175 @@
+"""How far apart the images of a set lie by LPIPS: DreamBooth's DIV (Ruiz et al. 2023).
+
+LPIPS of two images is the squared distance of their vectors (`extractors.lpips_network`), and the
+mean of squared distances over pairs needs only numbers, sums and squared lengths of the vectors: no
+pair is ever formed, and no vector is kept. Sums are taken by independent unit, so that one unit, or
+the pairs within one, can be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_lib.evaluation.comparisons import (
+    FEW_IMAGES,
+    FEW_SYNTHETIC,
+    ITSELF,
+    SYNTHETIC,
+    MetricRow,
+    empty_row,
+    with_estimate,
+)
+from pipeline_lib.evaluation.image_sets import ImageSet
+from pipeline_lib.evaluation.intervals import (
+    images_to_blocks,
+    jackknife_estimate,
+    names_to_units,
+    units_to_flag,
+)
+
+FloatArray = npt.NDArray[np.float64]
+# (B, Y, X) images to (B, D) vectors.
+Embed = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.floating]]
+COLUMNS_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class PairSums:
+    """What the mean squared distance over pairs of vectors is made of, by unit.
+
+    Attributes
+    ----------
+    counts : ndarray of int
+        (U,) vectors.
+    squares : ndarray
+        (U,) sums of their squared lengths.
+    products : ndarray
+        (U, U) products of the units' sums of vectors.
+    pairs_within : bool
+        Whether two vectors of one unit are a pair.
+    """
+
+    counts: npt.NDArray[np.integer]
+    squares: FloatArray
+    products: FloatArray
+    pairs_within: bool
+
+    def mean(self, kept: npt.NDArray[np.bool_]) -> float:
+        """Return the mean over pairs of different vectors of the kept units, NaN without pairs."""
+        counts, squares = self.counts[kept], self.squares[kept]
+        products = self.products[np.ix_(kept, kept)]
+        # Every vector with every one, in both orders; one with itself adds nothing.
+        total = 2 * (counts.sum() * squares.sum() - products.sum())
+        pairs = counts.sum() ** 2
+        if self.pairs_within:
+            pairs -= counts.sum()
+        else:
+            total -= 2 * ((counts * squares).sum() - np.trace(products))
+            pairs -= np.square(counts).sum()
+        return float(total / pairs) if pairs else float("nan")
+
+
+def images_to_pair_sums(
+    embed: Embed,
+    images: npt.NDArray[np.uint8],
+    units: npt.NDArray[np.integer],
+    pairs_within: bool,
+    batch_size: int = 32,
+) -> PairSums:
+    """Sum the vectors of images, which are made batch by batch and forgotten.
+
+    Parameters
+    ----------
+    embed : callable
+        Takes (B, Y, X), returns (B, D).
+    images : ndarray
+        (N, Y, X) uint8.
+    units : ndarray of int
+        (N,) independent unit of each, numbered from 0.
+    pairs_within : bool
+        Whether two images of one unit are a pair.
+    batch_size : int
+        Images at once.
+
+    Returns
+    -------
+    PairSums
+        Of vectors less that of the first image: distances stay, and alike images cancel exactly.
+    """
+    count = int(units.max(initial=-1)) + 1
+    squares, sums = np.zeros(count), []
+    centre = embed(images[:1])[0] if count else np.zeros(0)
+    for unit in range(count):
+        members = np.flatnonzero(units == unit)
+        total = np.zeros(len(centre))
+        for first in range(0, len(members), batch_size):
+            vectors = embed(images[members[first : first + batch_size]]) - centre
+            total += vectors.sum(axis=0, dtype=np.float64)
+            squares[unit] += np.square(vectors).sum(dtype=np.float64)
+        sums.append(total.astype(np.float32))
+    counts = np.bincount(units, minlength=count)
+    return PairSums(counts, squares, _products(np.array(sums)), pairs_within)
+
+
+def _products(sums: npt.NDArray[np.float32]) -> FloatArray:
+    """Return the products of all pairs of rows in double precision, some columns at a time."""
+    found = np.zeros((len(sums), len(sums)))
+    for first in range(0, sums.shape[-1], COLUMNS_AT_ONCE):
+        part = sums[:, first : first + COLUMNS_AT_ONCE].astype(np.float64)
+        found += part @ part.T
+    return found
+
+
+def set_to_diversity_row(
+    images: ImageSet,
+    name: str,
+    embed: Embed,
+    metric: str,
+    extractor: str,
+    confidence: float,
+    batch_size: int = 32,
+) -> MetricRow:
+    """Measure how far apart the images of a set lie.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Of one model and one prompt, or real.
+    name : str
+        Of the set. Any two images of a synthetic one are a pair. Of two real tiles they are where
+        no field is behind both, or where all are of one field, which has no other pairs.
+    embed : callable
+        Takes (B, Y, X), returns (B, D), whose squared distances are LPIPS.
+    metric, extractor : str
+        What the value is called, and what made the vectors.
+    confidence : float
+        Level of the interval.
+    batch_size : int
+        Images at once.
+
+    Returns
+    -------
+    MetricRow
+        Reference ``itself``.
+    """
+    synthetic = name in SYNTHETIC
+    units = (
+        images_to_blocks(len(images))
+        if synthetic
+        else names_to_units(images.groups, images.sources)
+    )
+    alone = units.max(initial=0) == 0
+    sums = images_to_pair_sums(embed, images.images, units, synthetic or alone, batch_size)
+    count = len(sums.counts)
+    row = empty_row(metric, name, (0, len(images)), 0 if synthetic else count, ITSELF)
+    few = units_to_flag(count)
+    flags = (
+        FEW_SYNTHETIC if few and synthetic else few,
+        FEW_IMAGES if len(images) < 2 else "",
+    )
+    estimate = jackknife_estimate(sums.mean, (count,), confidence)
+    return with_estimate(replace(row, extractor=extractor), estimate, flags)
