@@ -31,7 +31,7 @@ RESULT_VERSION = {
     "sample": 5,
     "features": 3,
     "diversity": 1,
-    "metrics": 6,
+    "metrics": 7,
     "release": 6,
     "report": 11,
     "study": 8,

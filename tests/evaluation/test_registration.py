@@ -41,6 +41,15 @@ def draw_rings(seed, count, side, wavelength):
     return list(fields.astype(np.float32))
 
 
+def draw_edges(seed, count, side):
+    """Draw fields of bright stripes that are all alike, on faint grain that tells places apart."""
+    generator = np.random.default_rng(seed)
+    grain = ndimage.gaussian_filter(generator.normal(size=(count, side, side)), (0, 2, 2))
+    stripes = 100.0 * (np.arange(side) % 93 > 46)
+    smooth = ndimage.gaussian_filter1d(stripes, 2)
+    return list((smooth + 12 * grain / grain.std()).astype(np.float32))
+
+
 def find_best(*arguments):
     """Return the first of each image's places."""
     found = images_to_places(*arguments)
@@ -102,6 +111,17 @@ def test_rings_are_found_wherever_they_lie_between_coarse_pixels(wavelength):
     found = find_best(np.stack(images), fields, VIEWS)
     np.testing.assert_allclose(found.corners, corners, atol=0.1)
     assert found.fields.tolist() == [1] * len(corners)
+
+
+def test_one_strong_edge_hides_no_place_from_another(side=128):
+    fields = draw_edges(3, 2, 768)
+    starts = np.random.default_rng(4).integers(0, 768 - side, (40, 2))
+    images = np.stack(
+        [fields[k % 2][r : r + side, c : c + side] for k, (r, c) in enumerate(starts)]
+    )
+    found = find_best(images, fields, VIEWS)
+    assert (found.fields == np.arange(40) % 2).all()
+    assert found.corners == pytest.approx(starts, abs=0.1)
 
 
 def test_places_of_one_image_lie_apart_the_likest_first(fields):
