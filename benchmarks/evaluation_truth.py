@@ -87,6 +87,8 @@ COVERAGE_BAR = 0.92
 DIFFERENT_BAR, MOVED_BAR = 0.05, 0.9
 FOUND_BAR, ALARM_BAR = 0.99, 0.01
 TILE, FIELD = 128, 512
+# A field as cameras give it holds sixteen times as many places that a copy may be taken for.
+LARGE_KINDS, LARGE_COUNT, LARGE_FIELD = ("adherent cells", "monolayer"), 8, 2048
 
 
 def main() -> int:
@@ -425,10 +427,14 @@ def density_figures(judge: Judge) -> Iterator[Figure]:
 
 @dataclass(frozen=True)
 class World:
-    """Training fields, and tiles of other fields: some set thresholds, others are judged."""
+    """Training fields, and tiles of other fields: some set thresholds, others are judged.
+
+    Copies are taken from `planted`: the fields, or parts of them where they are large.
+    """
 
     name: str
     fields: Sequence[Images]
+    planted: Sequence[Images]
     setting: Images
     judged: Images
 
@@ -465,7 +471,11 @@ def simulated_worlds(quick: bool) -> Iterator[World]:
         tiles = [
             np.concatenate([cut_field(one, TILE) for one in some]) for some in (setting, judged)
         ]
-        yield World(f"simulated {kind}", list(train), *tiles)
+        yield World(f"simulated {kind}", train, train, *tiles)
+        if kind in LARGE_KINDS and not quick:
+            large = simulate_fields(kind, 60 + KINDS.index(kind), LARGE_COUNT, LARGE_FIELD)
+            parts = [field[:FIELD, -FIELD:] for field in large]
+            yield World(f"simulated {kind}, {LARGE_FIELD} px", large, parts, *tiles)
 
 
 def run_to_worlds(folder: Path) -> Iterator[World]:
@@ -499,9 +509,9 @@ def world_figures(world: World, model: BaseModel) -> Iterator[Figure]:
     """Yield what the search makes of planted copies and of real tiles."""
     through = partial(round_trip, model, batch_size=16)
     side = world.judged.shape[1]
-    tiles = np.concatenate([cut_field(field, side) for field in world.fields])
+    tiles = np.concatenate([cut_field(field, side) for field in world.planted])
     decoded = through(tiles)
-    planted = Planted(world.fields, side, through, tiles_to_camera_noise(tiles, decoded))
+    planted = Planted(world.planted, side, through, tiles_to_camera_noise(tiles, decoded))
     prepared = pictures_to_fields(world.fields, roundtrip_to_band(tiles, decoded))
     matches = search_sets(
         prepared,
