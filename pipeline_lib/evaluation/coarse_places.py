@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import linalg
 
 from pipeline_lib.evaluation.surfaces import surface_basis
-from pipeline_lib.evaluation.threads import spread_over_threads
+from pipeline_lib.evaluation.threads import spread_over_threads, thread_count
 from pipeline_lib.imaging.views import View, undo_view
 
 Float32Array = npt.NDArray[np.float32]
@@ -40,6 +40,7 @@ ROUNDS = 4
 SAMPLED_A_CELL = 64
 ROWS_AT_ONCE = 8
 IMAGES_AT_ONCE = 2048
+ASKED_AT_ONCE = 2**25  # pairs of a view of an image and a cell
 PRODUCTS_AT_ONCE = 2**24
 
 
@@ -161,7 +162,7 @@ def coefficients_to_candidates(coefficients: Float32Array, fields: CoarseFields)
             gained = _search_cells(coefficients[some], described, cells, limits[some], found[some])
             found[some] = _merge_best(found[some], gained, number)
 
-        spread_over_threads(search, _slices(len(coefficients), IMAGES_AT_ONCE))
+        spread_over_threads(search, _images_to_slices(coefficients, cells))
     # An image with fewer candidates than others has its first one again.
     found = np.where(np.isfinite(found["value"]), found, found[:, :1])
     widths = np.array([picture.shape[1] - fields.side + 1 for picture in fields.pictures])
@@ -265,6 +266,13 @@ def _part(windows: Float32Array, numbers: IntArray) -> list[IntArray]:
 def _slices(count: int, step: int) -> list[slice]:
     """Return slices of a step that cover a count."""
     return [slice(first, first + step) for first in range(0, count, step)]
+
+
+def _images_to_slices(coefficients: Float32Array, cells: Cells) -> list[slice]:
+    """Return slices of images, one for each thread unless they are too many at once."""
+    count, views, _ = coefficients.shape
+    most = max(1, min(IMAGES_AT_ONCE, ASKED_AT_ONCE // (views * len(cells.centres))))
+    return _slices(count, max(1, min(most, -(-count // thread_count()))))
 
 
 def _spread(count: int, number: int) -> IntArray:

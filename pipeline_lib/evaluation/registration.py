@@ -167,8 +167,8 @@ def images_to_places(
     windows of all fields that are nearest to an image in any view are found by 128 principal
     components (`coarse_places`); 64 are compared again, as they are and half a pixel around as
     well, and the best of separate places are followed through halves of the pixel size to single
-    pixels, and four by a parabola and a cubic spline to fractions of one. Uneven light counts for nothing: surfaces are projected
-    away from both sides. Fields are made ready once for all images.
+    pixels, and four by a parabola and a cubic spline to fractions of one. Uneven light counts for
+    nothing: surfaces are projected away from both sides. Fields are made ready once for all images.
     """
     side = images.shape[1]
     factor, rim, pyramids, coarse = ready or fields_to_ready(fields, side)

@@ -12,6 +12,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def thread_count() -> int:
+    """Return on how many threads products of matrices are done."""
+    libraries = [one for one in threadpool_info() if one["user_api"] == "blas"]
+    return max((one["num_threads"] for one in libraries), default=1)
+
+
 def spread_over_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Do some work for each item, on as many threads as products of matrices are given.
 
@@ -28,7 +34,5 @@ def spread_over_threads(work: Callable[[Item], Result], items: Iterable[Item]) -
         Results in the items' order. Each thread multiplies by itself: two threads that wait for
         each other at every small product are slower than one where others use the processor.
     """
-    libraries = [one for one in threadpool_info() if one["user_api"] == "blas"]
-    workers = max((one["num_threads"] for one in libraries), default=1)
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool, threadpool_limits(1, "blas"):
         return list(pool.map(work, items))

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.compression import (
     BLOCK,
     compress,
@@ -42,7 +43,7 @@ ROUNDING = 1 / 12  # variance of rounding to whole grey levels
 STEEPEST = 0.25  # squared slope a pixel over the variance lost: pure noise stays below a tenth
 UNEVEN = 4.0  # upper over lower quartile of the variance lost: noise stays below three
 FLATTEST = 0.75  # quantile of the windows' flatness from which on they count
-MOST_BLOCKS = 2**16  # of compressed tiles: more cost memory alone
+MOST_FLAT_BLOCKS = 2**16  # of compressed tiles: more cost memory alone
 DECIMALS = 5
 
 
@@ -130,7 +131,8 @@ def tiles_to_camera_noise(
     does what the local mean takes away.
 
     JPEG leaves most blocks of a quiet place without fine grain, and few with much of it: no noise
-    that is alike everywhere is like that. So the noise of compressed tiles is that from before.
+    that is alike everywhere is like that. So the noise of compressed tiles is that from before;
+    means over blocks without structure count there, since most of what is rounded is 0.
     """
     _check_stacks(real, decoded)
     steps = tiles_to_steps(real)
@@ -244,7 +246,7 @@ def _with_noise(
 ) -> npt.NDArray[np.uint8]:
     """Return one picture with its noise."""
     deviation = np.sqrt(noise.at(_local_mean(image)))
-    if deviation.any():
+    if deviation.any() or noise.steps.any():
         # Hashed once more: the key itself begins the picture's latents.
         white = key_to_noise(key_of("camera", key), image.shape)
         image = _exposed(image, deviation, white, noise)
@@ -475,17 +477,19 @@ def _before_compression(
     steps: npt.NDArray[np.float64],
 ) -> CameraNoise:
     """Return the noise that decoded tiles need before they are compressed as the real ones were."""
-    blocks = _places_to_blocks(places)
+    blocks = _places_to_blocks(places, real.shape)
     grey, _ = _places_to_curve(blocks.grey, blocks)
     variance, power = noise_before_compression(real, decoded, _known_levels(blocks), steps)
     variance = (variance * power.mean()).round(DECIMALS)
-    return CameraNoise(grey, variance, _normalised(power).round(DECIMALS), steps.round(DECIMALS))
+    # Pictures that are given nothing are left as they are.
+    steps = steps.round(DECIMALS) if variance.any() else np.zeros_like(steps)
+    return CameraNoise(grey, variance, _normalised(power).round(DECIMALS), steps)
 
 
-def _places_to_blocks(places: _Places) -> _Places:
-    """Return a place for each whole block, the one in its middle, flat where all of it is."""
+def _places_to_blocks(places: _Places, shape: tuple[int, ...]) -> _Places:
+    """Return a place for each whole block of tiles of a shape, flat where all of the block is."""
     side = BLOCK // STRIDE
-    number, rows, columns = (places.flat.shape[0], *(n // side for n in places.flat.shape[1:]))
+    number, rows, columns = shape[0], *(length // BLOCK for length in shape[1:])
     grey, flat, level = (
         values[:, : rows * side, : columns * side].reshape(number, rows, side, columns, side)
         for values in (places.grey, places.flat, places.level)
@@ -498,7 +502,7 @@ def _spread(flat: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Return no more flat blocks than tell all, spread evenly."""
     own = np.flatnonzero(flat)
     chosen = np.zeros_like(flat)
-    chosen.flat[own[:: len(own) // MOST_BLOCKS + 1]] = True
+    chosen.flat[own[even_choice(len(own), MOST_FLAT_BLOCKS)]] = True
     return chosen
 
 

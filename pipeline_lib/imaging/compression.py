@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from pipeline_lib.imaging.choices import even_choice
+
 FloatArray = npt.NDArray[np.floating]
 
 BLOCK = 8
@@ -22,10 +24,12 @@ BLACK, WHITE = 0, 255
 FINEST, COARSEST = 2.0, 256.0  # steps, in grey levels: finer ones drown in rounding
 CANDIDATES = np.geomspace(FINEST, COARSEST, 246)  # 2 % apart: ten steps are still told
 TELLING = 0.4  # of a step: what is below was rounded to 0, which is a whole number of any step
-WHOLE = 0.5  # mean cosine of a whole turn a step: 1 where all are whole, below 0 where none is
+# Of the mean cosine of a whole turn a step that rounding to grey levels leaves where all are whole
+# numbers. Of files of several qualities hardly more than common divisors of their steps reach it.
+WHOLE = 0.85
 LEAST_BLOCKS = 20  # fewer coefficients do not tell a step from chance
 LEAST_STEPS = 8  # coefficients of a block; by chance there is none
-MOST_BLOCKS = 8192  # more tell the steps no better
+MOST_STEP_BLOCKS = 8192  # more tell the steps no better
 STRONGEST = 64.0  # deviation of the noise, grey levels
 SHARPEST = 8.0  # deviation at one frequency over that of all
 ROUNDS = 3  # of strength and spectrum in turn: two settle both to 1 %
@@ -54,7 +58,8 @@ def tiles_to_steps(tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     Parameters
     ----------
     tiles : ndarray of uint8, shape (N, Y, X)
-        Tiles whose corner is a corner of JPEG's blocks, as where fields are cut at multiples of 8.
+        Tiles whose corner is a corner of JPEG's blocks, as where fields are cut at multiples of 8,
+        of files of one quality.
 
     Returns
     -------
@@ -238,10 +243,11 @@ def _to_blocks(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
 
 def _usable_coefficients(tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Return the coefficients of whole blocks that nothing was cut off from, spread evenly."""
-    blocks = _to_blocks(_whole(tiles)).reshape(-1, BLOCK, BLOCK)
-    usable = blocks[((blocks > BLACK) & (blocks < WHITE)).all(axis=(1, 2))]
-    chosen = usable[:: len(usable) // MOST_BLOCKS + 1]
-    return _blocks_to_coefficients(chosen)
+    blocks = _to_blocks(_whole(tiles))
+    lowest, highest = blocks.min(axis=(-2, -1)), blocks.max(axis=(-2, -1))
+    usable = np.argwhere((lowest > BLACK) & (highest < WHITE))
+    chosen = usable[even_choice(len(usable), MOST_STEP_BLOCKS)]
+    return _blocks_to_coefficients(blocks[tuple(chosen.T)])
 
 
 def _blocks_to_coefficients(blocks: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
@@ -255,7 +261,10 @@ def _values_to_step(values: npt.NDArray[np.float64]) -> float:
         return np.inf
     wholeness = [_wholeness(values, step) for step in CANDIDATES]
     best = int(np.argmax(wholeness))
-    return _refined(values, CANDIDATES[best]) if wholeness[best] >= WHOLE else 0.0
+    step = CANDIDATES[best]
+    # Rounding errors of variance 1/12 shrink the mean cosine.
+    expected = np.exp(-((2 * np.pi / step) ** 2) / 24)
+    return _refined(values, step) if wholeness[best] >= WHOLE * expected else 0.0
 
 
 def _wholeness(values: npt.NDArray[np.float64], step: float) -> float:

@@ -283,7 +283,7 @@ def camera_to_sentence(camera: Mapping[str, Any] | None) -> str:
             "given back (sampling.camera_noise: none), so images made by a model are smoother "
             "than real ones."
         )
-    deviation = float(np.sqrt(np.median(camera["variance"] or [0.0])))
+    deviation = float(np.sqrt(np.mean(camera["variance"] or [0.0])))
     if not deviation:
         return (
             "No grain of the camera was found that the base model's autoencoder wipes off, so "

@@ -138,7 +138,7 @@ def _camera_sentence(files: ConceptFiles) -> str:
     """Say whether the camera's noise was given back."""
     if files.camera is None:
         return ""
-    compressed = np.any(files.camera["steps"]) and np.any(files.camera["variance"])
+    compressed = np.any(files.camera["steps"])
     return (
         "The camera noise that the autoencoder removes was measured on the training tiles and "
         "added to all images made by a model"

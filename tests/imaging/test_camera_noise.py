@@ -20,7 +20,7 @@ from pipeline_lib.imaging.camera_noise import (
     stacks_to_transfer_curves,
     tiles_to_camera_noise,
 )
-from pipeline_lib.imaging.compression import BLOCK, image_to_coefficients
+from pipeline_lib.imaging.compression import BLOCK, compress, image_to_coefficients, tiles_to_steps
 from pipeline_lib.imaging.intensity import IntensityMap
 from pipeline_lib.settings.base import UserError
 from tests.imaging.test_compression import quality_to_table, through_jpeg
@@ -197,8 +197,28 @@ def test_structure_that_jpeg_spoilt_gives_no_noise() -> None:
     for autoencoder in (halved, blurred):
         decoded = autoencoder(real)
         noise = tiles_to_camera_noise(real, decoded)
-        assert noise.steps.any()
+        assert tiles_to_steps(real).any()
         np.testing.assert_array_equal(add_camera_noise(decoded, noise, range(12)), decoded)
+
+
+def test_compressed_tiles_may_have_any_side() -> None:
+    real = through_jpeg(expose(ramps(16)), 85)
+    whole, cut = (
+        tiles_to_camera_noise(some, blurred(some))
+        for some in (real, real[:, :, : real.shape[2] - 2])
+    )
+    assert cut.steps.any()
+    np.testing.assert_allclose(cut.at(np.array([100.0])), whole.at(np.array([100.0])), rtol=0.1)
+
+
+def test_all_pictures_of_a_set_are_compressed_if_any_is() -> None:
+    steps = np.full((BLOCK, BLOCK), 6.0)
+    noise = CameraNoise(
+        np.array([40.0, 200.0]), np.array([0.0, 9.0]), np.ones((BLOCK, BLOCK)), steps
+    )
+    quiet = np.clip(expose(ramps(1)), 0, 39)
+    given = add_camera_noise(quiet, noise, [1])
+    np.testing.assert_array_equal(given[0], np.rint(compress(quiet[0].astype(float), steps)))
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (64, 96), (200, 72), (512, 512)])
