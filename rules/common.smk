@@ -184,7 +184,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 CONFIGURATION = STUDY.configuration
-EXTRACTORS = {**STUDY.judges, **STUDY.extractors, **STUDY.distances}
+EXTRACTORS = STUDY.used_extractors
 HEADLINE = headline_extractor(STUDY.extractors)
 CAMERA_NOISE = CONFIGURATION.sampling.camera_noise == "measured"
 TUNED_DATASETS = [

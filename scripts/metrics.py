@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline_lib.command_line import run_stage
-from pipeline_lib.settings.base import UserError
+from pipeline_lib.evaluation.compared_files import SHARDS, TILES, check_counts
 from pipeline_lib.settings.evaluation import MetricsStage
 
 if TYPE_CHECKING:
@@ -26,20 +26,16 @@ CLASS_FEATURES = {
     "class_features": "features of the tuned model's images of the class alone, likewise, or none",
 }
 BY_CONCEPT = {
-    "train_tiles": "training tiles, a TIFF stack for each concept in the settings' order",
-    "holdout_tiles": "held-out tiles, likewise",
-    "train_tables": "tables of the training tiles, likewise",
-    "holdout_tables": "tables of the held-out tiles, likewise",
-    "roundtrips": "held-out tiles after encoding and decoding, likewise",
+    **TILES,
     "train_regions": "whole training regions, likewise",
     "splits": "tables of regions and roles, likewise",
     "train_roundtrips": "some training tiles after encoding and decoding, likewise",
 }
 PATHS = {
-    **{f"{name}...": text for name, text in (BY_CONCEPT | FEATURES | CLASS_FEATURES).items()},
-    "tuned_shards...": "shards of the tuned model, of all concepts (.zip)",
-    "untuned_shards...": "shards of the untuned base, of all concepts (.zip)",
-    "class_shards...": "shards of the tuned model's images of the class alone, if there are any",
+    **{
+        f"{name}...": text
+        for name, text in (BY_CONCEPT | FEATURES | CLASS_FEATURES | SHARDS).items()
+    },
     "diversities...": "tables of the diversity by LPIPS, if there are any (.csv)",
     "metrics": "table of metrics to write, .csv",
     "copies": "table of the likest training places to write, .tsv",
@@ -58,17 +54,13 @@ def work(stage: MetricsStage, paths: argparse.Namespace) -> None:
     from pipeline_lib.evaluation.comparisons import rows_to_table
     from pipeline_lib.evaluation.concept_copies import NO_WINDOW
     from pipeline_lib.evaluation.concept_metrics import evaluate_concept
-    from pipeline_lib.evaluation.image_sets import read_manifests
+    from pipeline_lib.evaluation.image_sets import read_compared_manifests
     from pipeline_lib.files import atomic_path
     from pipeline_lib.frames import read_frame
     from pipeline_lib.imaging.stacks import write_planes
 
-    check_counts(stage, paths)
-    manifests = {
-        name: read_manifests(getattr(paths, f"{name}_shards")) for name in ("tuned", "untuned")
-    }
-    if paths.class_shards:
-        manifests["class"] = read_manifests(paths.class_shards)
+    check_lists(stage, paths)
+    manifests = read_compared_manifests({name: getattr(paths, name) for name in SHARDS})
     metrics, copies, similarities, windows = [], [], [], []
     objects, counts = [], []
     diversities = [read_frame(path) for path in paths.diversities]
@@ -102,22 +94,13 @@ def work(stage: MetricsStage, paths: argparse.Namespace) -> None:
     write_planes(paths.windows, windows)
 
 
-def check_counts(stage: MetricsStage, paths: argparse.Namespace) -> None:
+def check_lists(stage: MetricsStage, paths: argparse.Namespace) -> None:
     """Refuse lists that do not have one path for each concept, and each extractor."""
     concepts, extractors = len(stage.concepts), len(stage.evaluation.extractors)
     with_class = CLASS_FEATURES if paths.class_shards else {}
     needed = dict.fromkeys(BY_CONCEPT, concepts)
     needed |= dict.fromkeys(FEATURES | with_class, concepts * extractors)
-    for name, count in needed.items():
-        found = len(getattr(paths, name))
-        if found != count:
-            raise UserError(
-                f"--{name.replace('_', '-')} needs {count} paths, for {concepts} concepts and "
-                f"{extractors} extractors, found {found}"
-            )
-    for name in ("tuned_shards", "untuned_shards"):
-        if not getattr(paths, name):
-            raise UserError(f"--{name.replace('_', '-')} needs at least one shard")
+    check_counts(paths, needed, f"{concepts} concepts and {extractors} extractors")
 
 
 def read_sets(
@@ -128,8 +111,8 @@ def read_sets(
 
     from pipeline_lib.evaluation.concept_metrics import ConceptSets
     from pipeline_lib.evaluation.image_sets import (
+        read_compared_tiles,
         read_regions,
-        read_tiles,
         rows_to_images,
         table_to_pixel_size,
     )
@@ -138,9 +121,7 @@ def read_sets(
     own = {name: getattr(paths, name)[number] for name in BY_CONCEPT}
     concept = stage.concepts[number].concept
     images = {
-        "train": read_tiles(own["train_tiles"], own["train_tables"]),
-        "holdout": read_tiles(own["holdout_tiles"], own["holdout_tables"]),
-        "roundtrip": read_tiles(own["roundtrips"], own["holdout_tables"]),
+        **read_compared_tiles(own),
         **{
             name: rows_to_images(rows[rows["concept"] == concept])
             for name, rows in manifests.items()

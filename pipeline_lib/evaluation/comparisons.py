@@ -17,7 +17,6 @@ from pipeline_lib.evaluation.frechet_distance import (
 )
 from pipeline_lib.evaluation.intensities import histograms_to_wasserstein
 from pipeline_lib.evaluation.intervals import (
-    MINIMUM_UNITS,
     Estimate,
     Statistic,
     jackknife_estimate,
@@ -181,23 +180,6 @@ def empty_row(
         fields=fields,
         flags="",
     )
-
-
-def equal_number(sizes: Sequence[int]) -> int:
-    """Return to how many images sets are cut that are compared with each other.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Images of each set.
-
-    Returns
-    -------
-    int
-        As many as the smallest has; those of fewer than five images, of which little can be said,
-        do not cut the others.
-    """
-    return min((size for size in sizes if size >= MINIMUM_UNITS), default=max(sizes))
 
 
 def mean_ratio(reference: Array, sample: Array) -> float:

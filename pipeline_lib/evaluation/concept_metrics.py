@@ -21,7 +21,6 @@ from pipeline_lib.evaluation.comparisons import (
     Origins,
     distances_to_memorisation_rows,
     empty_row,
-    equal_number,
     measured_distances,
     measures_to_difference,
     measures_to_rows,
@@ -30,6 +29,7 @@ from pipeline_lib.evaluation.comparisons import (
 from pipeline_lib.evaluation.concept_copies import CopySearch, Searched, search_copies
 from pipeline_lib.evaluation.embedding_rows import ExtractorFacts, measures_to_embedding_rows
 from pipeline_lib.evaluation.entanglement import measures_to_entanglement_row
+from pipeline_lib.evaluation.equal_numbers import JUDGED, cut_to_equal
 from pipeline_lib.evaluation.image_sets import Described, ImageSet, MappedRegions
 from pipeline_lib.evaluation.intervals import Estimate, images_to_blocks, names_to_units
 from pipeline_lib.evaluation.measurements import Measures, images_to_measures
@@ -45,7 +45,6 @@ from pipeline_lib.evaluation.unlike_objects import (
     measures_to_unlike,
     unlike_to_row,
 )
-from pipeline_lib.imaging.choices import even_choice
 from pipeline_lib.imaging.views import modality_to_views
 from pipeline_lib.settings.base import Modality
 from pipeline_lib.settings.evaluation import EvaluationSettings
@@ -214,19 +213,12 @@ def to_equal_numbers(sets: ConceptSets) -> ConceptSets:
     Returns
     -------
     ConceptSets
-        Synthetic images, the first, and training tiles, spread evenly, as many of each as of the
-        smallest set; never more than held-out tiles, as many as whose round trips are. Sets of
-        fewer than five images, of which little can be said, do not cut the others.
+        As `cut_to_equal` does; the round trips stay, as many as held-out tiles.
     """
-    count = equal_number([len(one) for one in (sets.tuned, sets.untuned, sets.train, sets.holdout)])
-    return replace(
-        sets,
-        tuned=sets.tuned.take(np.arange(len(sets.tuned))[:count]),
-        untuned=sets.untuned.take(np.arange(len(sets.untuned))[:count]),
-        train=sets.train.take(even_choice(len(sets.train), count)),
-        class_images=sets.class_images
-        and sets.class_images.take(np.arange(len(sets.class_images))[:count]),
-    )
+    named = {name: getattr(sets, name) for name in JUDGED}
+    named |= {} if sets.class_images is None else {CLASS: sets.class_images}
+    cut = cut_to_equal(named)
+    return replace(sets, class_images=cut.pop(CLASS, None), **cut)
 
 
 def sets_to_rows(

@@ -167,6 +167,26 @@ def read_tiles(path: Path, table: Path | None = None) -> ImageSet:
     return ImageSet(images, names, tuple(rows["group"]), tuple(rows["source"]))
 
 
+def read_compared_tiles(files: Mapping[str, Path]) -> dict[str, ImageSet]:
+    """Read a concept's real tiles.
+
+    Parameters
+    ----------
+    files : mapping
+        One file for each name of `compared_files.TILES`.
+
+    Returns
+    -------
+    dict
+        ``train``, ``holdout`` and ``roundtrip``, whose tiles are the held-out ones.
+    """
+    return {
+        "train": read_tiles(files["train_tiles"], files["train_tables"]),
+        "holdout": read_tiles(files["holdout_tiles"], files["holdout_tables"]),
+        "roundtrip": read_tiles(files["roundtrips"], files["holdout_tables"]),
+    }
+
+
 def table_to_pixel_size(table: Path) -> float | None:
     """Return the width of a tile's pixel in micrometres, none where it is unknown or differs."""
     sizes = pd.read_csv(table, sep="\t")["pixel_size_um"]
@@ -206,6 +226,26 @@ def read_manifests(shards: Sequence[Path]) -> pd.DataFrame:
     if len(twice):
         raise UserError(f"image {twice.iloc[0]} is in two of the shards; pass each shard once")
     return rows.sort_values(["concept", "prompt_name", "index"], ignore_index=True)
+
+
+def read_compared_manifests(shards: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
+    """Read the manifests of all sets of synthetic images that there are.
+
+    Parameters
+    ----------
+    shards : mapping
+        Of each name of `compared_files.SHARDS`, some or none.
+
+    Returns
+    -------
+    dict
+        Manifests by the set's name: ``tuned``, ``untuned``, and ``class`` where it was drawn.
+    """
+    return {
+        name.removesuffix("_shards"): read_manifests(paths)
+        for name, paths in shards.items()
+        if paths
+    }
 
 
 def rows_to_images(rows: pd.DataFrame) -> ImageSet:

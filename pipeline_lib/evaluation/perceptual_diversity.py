@@ -2,14 +2,17 @@
 
 LPIPS of two images is the squared distance of their vectors (`extractors.lpips_network`), and the
 mean of squared distances over pairs needs only numbers, sums and squared lengths of the vectors: no
-pair is ever formed, and no vector is kept. Sums are taken by independent unit, so that one unit, or
-the pairs within one, can be left out.
+pair is ever formed. Each independent unit leaves three numbers, of its sum of vectors by itself and
+with that of all, by which it, or the pairs within it, can be left out. The sum of all must be known
+before: images are looked at twice, so that no more vectors are held than a batch has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +37,6 @@ from pipeline_lib.evaluation.intervals import (
 FloatArray = npt.NDArray[np.float64]
 # (B, Y, X) images to (B, D) vectors.
 Embed = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.floating]]
-COLUMNS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -47,28 +49,40 @@ class PairSums:
         (U,) vectors.
     squares : ndarray
         (U,) sums of their squared lengths.
-    products : ndarray
-        (U, U) products of the units' sums of vectors.
+    own : ndarray
+        (U,) squared lengths of the units' sums of vectors.
+    with_all : ndarray
+        (U,) products of the units' sums with the sum of all vectors.
     pairs_within : bool
         Whether two vectors of one unit are a pair.
     """
 
     counts: npt.NDArray[np.integer]
     squares: FloatArray
-    products: FloatArray
+    own: FloatArray
+    with_all: FloatArray
     pairs_within: bool
 
     def mean(self, kept: npt.NDArray[np.bool_]) -> float:
-        """Return the mean over pairs of different vectors of the kept units, NaN without pairs."""
+        """Return the mean over pairs of different vectors of the kept units, NaN without pairs.
+
+        Raises
+        ------
+        ValueError
+            If more than one unit is left out: products of single units are not known.
+        """
+        out = ~kept
+        if out.sum() > 1:
+            raise ValueError(f"all units or all but one can be kept; {out.sum()} are left out")
         counts, squares = self.counts[kept], self.squares[kept]
-        products = self.products[np.ix_(kept, kept)]
+        products = self.with_all.sum() - 2 * self.with_all[out].sum() + self.own[out].sum()
         # Every vector with every one, in both orders; one with itself adds nothing.
-        total = 2 * (counts.sum() * squares.sum() - products.sum())
+        total = 2 * (counts.sum() * squares.sum() - products)
         pairs = counts.sum() ** 2
         if self.pairs_within:
             pairs -= counts.sum()
         else:
-            total -= 2 * ((counts * squares).sum() - np.trace(products))
+            total -= 2 * ((counts * squares).sum() - self.own[kept].sum())
             pairs -= np.square(counts).sum()
         return float(total / pairs) if pairs else float("nan")
 
@@ -80,7 +94,7 @@ def images_to_pair_sums(
     pairs_within: bool,
     batch_size: int = 32,
 ) -> PairSums:
-    """Sum the vectors of images, which are made batch by batch and forgotten.
+    """Sum the vectors of images, which are made twice, batch by batch, and forgotten.
 
     Parameters
     ----------
@@ -100,28 +114,36 @@ def images_to_pair_sums(
     PairSums
         Of vectors less that of the first image: distances stay, and alike images cancel exactly.
     """
-    count = int(units.max(initial=-1)) + 1
-    squares, sums = np.zeros(count), []
-    centre = embed(images[:1])[0] if count else np.zeros(0)
-    for unit in range(count):
-        members = np.flatnonzero(units == unit)
+    counts = np.bincount(units)
+    squares, own, with_all = np.zeros((3, len(counts)))
+    centre = embed(images[:1])[0] if len(images) else np.zeros(0)
+    whole = np.zeros(len(centre))
+    for _, vectors in _vectors_by_unit(embed, images, units, batch_size):
+        whole += (vectors - centre).sum(axis=0, dtype=np.float64)
+    again = _vectors_by_unit(embed, images, units, batch_size)
+    for unit, parts in groupby(again, key=itemgetter(0)):
         total = np.zeros(len(centre))
-        for first in range(0, len(members), batch_size):
-            vectors = embed(images[members[first : first + batch_size]]) - centre
-            total += vectors.sum(axis=0, dtype=np.float64)
-            squares[unit] += np.square(vectors).sum(dtype=np.float64)
-        sums.append(total.astype(np.float32))
-    counts = np.bincount(units, minlength=count)
-    return PairSums(counts, squares, _products(np.array(sums)), pairs_within)
+        for _, vectors in parts:
+            apart = vectors - centre
+            total += apart.sum(axis=0, dtype=np.float64)
+            squares[unit] += np.square(apart).sum(dtype=np.float64)
+        own[unit], with_all[unit] = total @ total, total @ whole
+    return PairSums(counts, squares, own, with_all, pairs_within)
 
 
-def _products(sums: npt.NDArray[np.float32]) -> FloatArray:
-    """Return the products of all pairs of rows in double precision, some columns at a time."""
-    found = np.zeros((len(sums), len(sums)))
-    for first in range(0, sums.shape[-1], COLUMNS_AT_ONCE):
-        part = sums[:, first : first + COLUMNS_AT_ONCE].astype(np.float64)
-        found += part @ part.T
-    return found
+def _vectors_by_unit(
+    embed: Embed,
+    images: npt.NDArray[np.uint8],
+    units: npt.NDArray[np.integer],
+    batch_size: int,
+) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
+    """Yield units in order with vectors of theirs; batches are full, and go on over units."""
+    order = np.argsort(units, kind="stable")
+    for first in range(0, len(order), batch_size):
+        numbers = order[first : first + batch_size]
+        vectors = embed(images[numbers])
+        for unit in np.unique(units[numbers]):
+            yield int(unit), vectors[units[numbers] == unit]
 
 
 def set_to_diversity_row(

@@ -17,7 +17,8 @@ class EvaluationSettings(Settings):
         ("efficientnet-lite0",),
         min_length=1,
         description="Feature extractors, names in the registry; each has its rows. The verdict "
-        "takes the first of family `dinov2`, or the first where there is none.",
+        "takes the first of family `dinov2`, or the first where there is none. One of family "
+        "`lpips` gives DIV alone and must stand beside another.",
     )
     prompt: Slug = Field(
         "subject",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -44,6 +46,11 @@ LPIPS_ORIGIN = (
 )
 
 
+def missing_lpips_files(folder: Path) -> list[str]:
+    """Return which of the files of LPIPS a folder lacks."""
+    return [name for name in LPIPS_FILES if not (folder / name).is_file()]
+
+
 class ExtractorEntry(Settings):
     """A feature extractor of extractors.yaml."""
 
@@ -84,5 +91,18 @@ class ExtractorEntry(Settings):
             raise ValueError(
                 f"an extractor of family `{self.family}` and kind `{self.kind}` needs "
                 f"{' and '.join(missing)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _both_of_lpips(self) -> ExtractorEntry:
+        """Refuse to download of LPIPS anything but both files, from the top of a repository."""
+        if self.family != LPIPS or self.kind != "hub":
+            return self
+        if not all(any(fnmatch(name, one) for one in self.files) for name in LPIPS_FILES):
+            raise ValueError(
+                f"an extractor of family `{LPIPS}` and kind `hub` needs `files` of the names "
+                f"{' and '.join(LPIPS_FILES)}, which lie at the top of its repository; found "
+                f"{', '.join(self.files)}"
             )
         return self

@@ -108,6 +108,11 @@ class Study:
         used = {one.dataset for run in self.runs.values() for one in run.concepts}
         return [name for name in self.configuration.datasets if name in used]
 
+    @property
+    def used_extractors(self) -> dict[str, ExtractorEntry]:
+        """All that is used of the registry of extractors, for whatever end."""
+        return {**self.judges, **self.extractors, **self.distances}
+
 
 def image_folder(dataset: str, prompt_name: str) -> str:
     """Return the name of the folder that holds a model's images of one dataset and prompt."""

@@ -8,7 +8,12 @@ from pathlib import Path
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.base_models import BaseModelEntry
 from pipeline_lib.settings.configuration import Configuration
-from pipeline_lib.settings.extractors import LPIPS, LPIPS_FILES, LPIPS_ORIGIN, ExtractorEntry
+from pipeline_lib.settings.extractors import (
+    LPIPS,
+    LPIPS_ORIGIN,
+    ExtractorEntry,
+    missing_lpips_files,
+)
 from pipeline_lib.study.folders import own_or_shipped
 from pipeline_lib.study.lookups import Model, look_up, validated
 from pipeline_lib.study.parts import Run
@@ -84,8 +89,7 @@ def _local_extractor(
 
 def _refuse_half_lpips(name: str, entry: ExtractorEntry, where: str, workflow_folder: Path) -> None:
     """Refuse a folder that lacks one of the files of LPIPS."""
-    folder = workflow_folder / str(entry.path)
-    if missing := [file for file in LPIPS_FILES if not (folder / file).is_file()]:
+    if missing := missing_lpips_files(workflow_folder / str(entry.path)):
         raise UserError(
             f"{where}: {entry.path} of `{name}` has no {' and no '.join(missing)}; put there "
             f"{LPIPS_ORIGIN}"

@@ -108,8 +108,7 @@ def fetch_stage(study: Study, base: str) -> FetchStage:
 
 def fetch_extractor_stage(study: Study, extractor: str) -> FetchExtractorStage:
     """Return the settings of fetching a feature extractor."""
-    entry = {**study.judges, **study.extractors, **study.distances}[extractor]
-    return FetchExtractorStage(name=extractor, entry=entry)
+    return FetchExtractorStage(name=extractor, entry=study.used_extractors[extractor])
 
 
 def concept_to_ranking(concept: TrainedConcept) -> str:

@@ -5,6 +5,8 @@ import pytest
 
 from pipeline_lib.evaluation.image_sets import (
     Features,
+    read_compared_manifests,
+    read_compared_tiles,
     read_features,
     read_images,
     read_manifests,
@@ -39,6 +41,31 @@ def test_no_shards_are_a_table_without_rows(tmp_path):
     assert len(found) == 0
     assert set(found.columns) == set(read_manifests([tmp_path / "a.zip"]).columns)
     assert len(rows_to_images(found)) == 0
+
+
+def test_sets_that_were_not_drawn_have_no_manifest(tmp_path):
+    write_shard(tmp_path / "a.zip", draw_fields(0, 2, 64))
+    drawn = {name: [tmp_path / "a.zip"] for name in ("tuned_shards", "untuned_shards")}
+    assert list(read_compared_manifests(drawn | {"class_shards": []})) == ["tuned", "untuned"]
+    found = read_compared_manifests(drawn | {"class_shards": [tmp_path / "a.zip"]})
+    assert {name: len(rows) for name, rows in found.items()} == {
+        "tuned": 2,
+        "untuned": 2,
+        "class": 2,
+    }
+
+
+def test_round_trips_have_the_fields_of_the_held_out_tiles(tmp_path):
+    for role, fields in (("train", "abc"), ("holdout", "dd"), ("roundtrip", "ef")):
+        write_tiles(tmp_path, role, draw_fields(0, len(fields), 64), list(fields))
+    files = {f"{role}_tiles": tmp_path / f"{role}.tif" for role in ("train", "holdout")}
+    files |= {f"{role}_tables": tmp_path / f"{role}.tsv" for role in ("train", "holdout")}
+    found = read_compared_tiles(files | {"roundtrips": tmp_path / "roundtrip.tif"})
+    assert {name: "".join(one.sources) for name, one in found.items()} == {
+        "train": "abc",
+        "holdout": "dd",
+        "roundtrip": "dd",
+    }
 
 
 def test_shards_without_a_usable_image_are_an_empty_set(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -47,13 +48,13 @@ def mean_over_pairs(images, is_pair):
 @given(
     st.lists(st.integers(0, 3), min_size=1, max_size=9),
     st.booleans(),
-    st.lists(st.booleans(), min_size=4, max_size=4),
+    st.none() | st.integers(0, 3),
     st.integers(1, 4),
     st.integers(0, 99),
 )
-def test_sums_give_the_mean_over_all_pairs(drawn, within, kept, batch_size, seed):
+def test_sums_give_the_mean_over_all_pairs(drawn, within, left_out, batch_size, seed):
     units = np.unique(drawn, return_inverse=True)[1]
-    images, kept = draw(len(units), seed), np.array(kept)[: units.max() + 1]
+    images, kept = draw(len(units), seed), np.arange(units.max() + 1) != left_out
     sums = images_to_pair_sums(embed, images, units, within, batch_size)
     expected = mean_over_pairs(
         images,
@@ -68,7 +69,13 @@ def test_one_image_again_and_again_has_no_diversity():
     assert (row.value, row.low, row.high) == (0, 0, 0)
 
 
-def test_an_image_is_looked_at_once_and_its_vector_forgotten():
+def test_only_one_unit_can_be_left_out():
+    sums = images_to_pair_sums(embed, draw(4), np.arange(4), True)
+    with pytest.raises(ValueError, match="all but one can be kept; 2 are left out"):
+        sums.mean(np.array([True, False, True, False]))
+
+
+def test_images_are_looked_at_twice_in_full_batches_over_units():
     asked = []
 
     def watched(images):
@@ -76,7 +83,18 @@ def test_an_image_is_looked_at_once_and_its_vector_forgotten():
         return embed(images)
 
     images_to_pair_sums(watched, draw(9), np.arange(9) % 2, True, 3)
-    assert asked == [1, 3, 2, 3, 1]  # the first is what all others are taken from
+    assert asked == [1, *[3, 3, 3] * 2]  # the first is what all others are taken from
+
+
+def test_vectors_are_forgotten():
+    length, most = 50_000, {}
+    for count in (8, 80):
+        tracemalloc.start()
+        ones = draw(count).reshape(count, -1)[:, :1]
+        images_to_pair_sums(lambda one: one.repeat(length, 1) / 3, ones, np.arange(count), True, 2)
+        most[count] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most[80] < most[8] + length
 
 
 def test_independent_vectors_are_twice_their_variance_apart():

@@ -292,5 +292,7 @@ def test_wrong_lists_are_refused_in_words(folder, capfd):
     assert "--train-tiles needs 1 paths, for 1 concepts and 1 extractors, found 2" in said
     assert "--untuned-shards needs at least one shard" in said
     assert diversify(folder, roundtrips=[]) == 2
+    assert diversify(folder, tuned_shards=[]) == 2
     said = capfd.readouterr().err
-    assert "--roundtrips needs 1 paths, one for each concept, found 0" in said
+    assert "--roundtrips needs 1 paths, for 1 concepts, found 0" in said
+    assert "--tuned-shards needs at least one shard" in said

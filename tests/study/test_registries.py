@@ -41,6 +41,7 @@ def test_lpips_is_apart_from_what_gives_features(folder: Folder) -> None:
     name_lpips(folder, "efficientnet-lite0")
     study = folder.load()
     assert (list(study.extractors), list(study.distances)) == (["efficientnet-lite0"], ["pairs"])
+    assert list(study.used_extractors) == ["efficientnet-lite0", "pairs"]
     assert headline_extractor(study.extractors) == "efficientnet-lite0"
 
 

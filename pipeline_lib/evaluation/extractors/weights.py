@@ -9,7 +9,7 @@ import torch
 
 from pipeline_lib.files import file_to_sha256
 from pipeline_lib.settings.base import UserError
-from pipeline_lib.settings.extractors import LPIPS_FILES, LPIPS_ORIGIN
+from pipeline_lib.settings.extractors import LPIPS_FILES, LPIPS_ORIGIN, missing_lpips_files
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -135,8 +135,7 @@ def folder_to_lpips_files(folder: Path) -> tuple[Path, ...]:
     UserError
         If one is missing.
     """
-    missing = [name for name in LPIPS_FILES if not (folder / name).is_file()]
-    if missing:
+    if missing := missing_lpips_files(folder):
         raise UserError(
             f"{folder} has no {' and no '.join(missing)}; needed are {LPIPS_ORIGIN}: put them "
             "there, or correct `path` or `files` in the registry of extractors"

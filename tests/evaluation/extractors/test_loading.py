@@ -27,7 +27,7 @@ from pipeline_lib.evaluation.extractors.loading import load_extractor, read_card
 from pipeline_lib.evaluation.extractors.weights import read_checked_weights
 from pipeline_lib.files import file_to_sha256, write_json
 from pipeline_lib.settings.base import UserError
-from pipeline_lib.settings.extractors import ExtractorEntry
+from pipeline_lib.settings.extractors import LPIPS_FILES, ExtractorEntry
 from tests.evaluation.extractors import toy_extractors as toys
 from tests.evaluation.shards import draw_fields
 from tests.models.hub_server import REPOSITORY, REVISION, serve_hub
@@ -38,6 +38,7 @@ REGISTRY = {
     for name, entry in yaml.safe_load((ROOT / "config/extractors.yaml").read_text()).items()
 }
 PLUGIN = "tests.evaluation.extractors.toy_extractors:good"
+LPIPS_OF_THE_HUB = {"family": "lpips", "kind": "hub", "repository": "a/b", "revision": "0" * 40}
 
 
 def no_download(*given):
@@ -81,6 +82,21 @@ def test_shipped_entries_of_the_hub_are_pinned_and_name_their_files(name):
 def test_entries_that_cannot_be_are_refused(entry, words):
     with pytest.raises(ValidationError, match=words):
         ExtractorEntry(**entry)
+
+
+@pytest.mark.parametrize("files", [["*.pth"], ["alexnet*", "alex.pth"], ["*"]])
+def test_patterns_may_name_both_files_of_lpips(files):
+    assert ExtractorEntry(**LPIPS_OF_THE_HUB, files=files).files == tuple(files)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [["alex.pth"], ["alexnet-owt-7be5be79.pth"], ["weights/*.pth"], ["*.safetensors", "alex*5be*"]],
+)
+def test_entries_of_the_hub_without_both_files_of_lpips_are_refused(files):
+    with pytest.raises(ValidationError, match="at the top of its repository; found") as refused:
+        ExtractorEntry(**LPIPS_OF_THE_HUB, files=files)
+    assert all(name in str(refused.value) for name in (*LPIPS_FILES, *files))
 
 
 def test_the_shipped_inception_is_the_one_that_fid_is_defined_by():

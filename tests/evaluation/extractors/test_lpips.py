@@ -15,7 +15,11 @@ from pipeline_lib.evaluation.extractors.lpips import (
     images_to_vectors,
     load_lpips,
 )
-from pipeline_lib.evaluation.extractors.lpips_network import SMALLEST_SIDE, LpipsNetwork
+from pipeline_lib.evaluation.extractors.lpips_network import (
+    CHANNELS,
+    SMALLEST_SIDE,
+    LpipsNetwork,
+)
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.extractors import (
     LPIPS_FILES,
@@ -116,11 +120,22 @@ def test_names_shapes_and_number_of_parameters_are_the_published_ones(network):
     assert list(LPIPS_SHAPES) == list(LPIPS_FILES)
 
 
-def test_no_distance_is_longer_than_its_heads_allow(network, weights):
-    # Unit vectors without negative parts are at most the root of 2 apart.
+def test_images_that_share_no_channel_are_apart_by_the_sum_of_their_channels_weights():
+    """Of white only the first channel of each layer is above 0, of black only the second."""
+    heads = [
+        torch.rand(width, generator=torch.Generator().manual_seed(place))
+        for place, width in enumerate(CHANNELS)
+    ]
+    network = LpipsNetwork(heads).requires_grad_(False)
+    for name, layer in network.features.items():
+        centre = layer.kernel_size[0] // 2
+        layer.weight.zero_()
+        layer.bias.zero_()
+        for channel, sign in ((0, 1), (1, -1 if name == "0" else 1)):
+            layer.weight[channel, 0 if name == "0" else channel, centre, centre] = sign
     black, white = np.zeros((1, 64, 64), np.uint8), np.full((1, 64, 64), 255, np.uint8)
-    most = 2 * sum(weights[f"lin{place}.model.1.weight"].max() for place in range(5))
-    assert 0 < distance(network, black, white)[0] < most
+    expected = sum(float(one[:2].sum()) for one in heads)
+    assert distance(network, black, white) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")
