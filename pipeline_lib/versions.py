@@ -30,7 +30,7 @@ RESULT_VERSION = {
     "train_from_scratch": 2,
     "sample": 5,
     "features": 3,
-    "diversity": 2,
+    "diversity": 1,
     "metrics": 7,
     "release": 6,
     "report": 11,
