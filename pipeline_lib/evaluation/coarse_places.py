@@ -31,7 +31,7 @@ TINY = 1e-12
 CELL_WINDOWS = 128
 LARGEST_CELL = 8 * CELL_WINDOWS  # bounds what is compared at once
 LEAST_PROBES = 4096
-PROBED_SHARE = 1 / 32
+PROBED_SHARE = 1 / 16
 # The best of each part of a cell is a candidate, so that one good place does not hide another.
 PARTS = 2
 # Cells are parted into at most so many at once, by so many rounds of k-means on some windows.
@@ -150,7 +150,7 @@ def coefficients_to_candidates(coefficients: Float32Array, fields: CoarseFields)
 
     Notes
     -----
-    Of all pairs of a view and a cell the nearest 1 in 32 is looked into, at least 4096: all where
+    Of all pairs of a view and a cell the nearest 1 in 16 is looked into, at least 4096: all where
     fields are few or small. The likest window of each half of a cell is a candidate.
     """
     limits = _probe_limits(coefficients, np.concatenate([one.centres for one in fields.cells]))

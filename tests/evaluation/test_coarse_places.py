@@ -107,8 +107,8 @@ def test_looking_into_the_nearest_cells_alone_finds_the_same(images, fields, mon
     every = candidates(images, fields)[:, 0]
     pairs = len(VIEWS) * sum(len(cells.centres) for cells in fields.cells)
     monkeypatch.setattr(f"{MODULE}.LEAST_PROBES", 8)
-    monkeypatch.setattr(f"{MODULE}.PROBED_SHARE", 1 / 32)
-    assert pairs / 32 > 8
+    monkeypatch.setattr(f"{MODULE}.PROBED_SHARE", 1 / 16)
+    assert pairs / 16 > 8
     some = candidates(images, fields)[:, 0]
     assert (some == every)[:40].all()
     monkeypatch.setattr(f"{MODULE}.PROBED_SHARE", 0.0)
