@@ -487,9 +487,8 @@ def run_to_worlds(folder: Path) -> Iterator[World]:
         # Of one field there are no others to set the thresholds: one half does, the rest is judged.
         sets = np.arange(len(units)) < len(units) // 2 if one else units % 2 == 0
         name = f"{folder.name} {dataset.name}{' (halves of one field)' if one else ''}"
-        yield World(
-            name, dataset_to_fields(folder, dataset), *(holdout.images[k] for k in (sets, ~sets))
-        )
+        fields = dataset_to_fields(folder, dataset)
+        yield World(name, fields, fields, *(holdout.images[k] for k in (sets, ~sets)))
 
 
 def dataset_to_fields(folder: Path, dataset: Path) -> Sequence[Images]:
