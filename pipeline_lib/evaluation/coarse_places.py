@@ -39,7 +39,6 @@ BRANCHES = 64
 ROUNDS = 4
 SAMPLED_A_CELL = 64
 ROWS_AT_ONCE = 8
-IMAGES_AT_ONCE = 2048
 ASKED_AT_ONCE = 2**25  # pairs of a view of an image and a cell
 PRODUCTS_AT_ONCE = 2**24
 
@@ -271,7 +270,7 @@ def _slices(count: int, step: int) -> list[slice]:
 def _images_to_slices(coefficients: Float32Array, cells: Cells) -> list[slice]:
     """Return slices of images, one for each thread unless they are too many at once."""
     count, views, _ = coefficients.shape
-    most = max(1, min(IMAGES_AT_ONCE, ASKED_AT_ONCE // (views * len(cells.centres))))
+    most = ASKED_AT_ONCE // (views * len(cells.centres))
     return _slices(count, max(1, min(most, -(-count // thread_count()))))
 
 

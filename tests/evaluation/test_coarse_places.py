@@ -119,7 +119,8 @@ def test_looking_into_the_nearest_cells_alone_finds_the_same(images, fields, mon
 
 def test_blocks_of_images_change_nothing(images, fields, monkeypatch):
     whole = candidates(images, fields)
-    monkeypatch.setattr(f"{MODULE}.IMAGES_AT_ONCE", 7)
+    most = max(len(cells.centres) for cells in fields.cells)
+    monkeypatch.setattr(f"{MODULE}.ASKED_AT_ONCE", 7 * len(VIEWS) * most)
     assert np.array_equal(candidates(images, fields), whole)
     assert whole.shape == (48, CANDIDATES, 4)
 
