@@ -67,6 +67,7 @@ rule prior:
         log_file("prior/{base}/{prior}-{shard}"),
     wildcard_constraints:
         prior=named_priors(real=False),
+    priority: FIRST
     conda:
         "../envs/diffusion.yaml"
     threads: BESIDE_ANOTHER

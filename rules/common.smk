@@ -101,7 +101,7 @@ def half_of_the_cores():
 
 
 BESIDE_ANOTHER = half_of_the_cores()
-# Of what the most waits for, where several jobs could begin.
+# Of trainings and what they wait for, where several jobs could begin.
 FIRST = 1
 # Commands name the workflow's folder by a variable: neither their text nor their params change when
 # it moves. Snakemake's own prefix of commands would be that of a workflow which uses this one, too.

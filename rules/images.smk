@@ -46,6 +46,7 @@ rule quality:
         ),
     log:
         log_file("quality/{concept}"),
+    priority: FIRST
     group:
         "images"
     conda:
@@ -73,6 +74,7 @@ rule split:
         intensity=results("datasets/{dataset}/intensity.json"),
     log:
         log_file("split/{dataset}"),
+    priority: FIRST
     group:
         "images"
     conda:
@@ -111,6 +113,7 @@ rule tiles:
         ),
     log:
         log_file("tiles/{dataset}"),
+    priority: FIRST
     group:
         "images"
     conda:

@@ -14,7 +14,7 @@ rule sample:
         log_file("sample/{model}/{prompt}-{shard}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(16000),
         runtime=240,

@@ -14,6 +14,7 @@ rule latents:
         figures=results("latents/{base}/{dataset}.json"),
     log:
         log_file("latents/{base}/{dataset}"),
+    priority: FIRST
     conda:
         "../envs/diffusion.yaml"
     threads: BESIDE_ANOTHER

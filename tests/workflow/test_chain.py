@@ -13,7 +13,7 @@ import tifffile
 from pipeline_lib.evaluation.image_sets import read_manifests
 from pipeline_lib.files import file_to_sha256
 from pipeline_lib.sampling.shard_files import read_pictures, read_shard
-from tests.workflow.workspace import Workspace, write_raw
+from tests.workflow.workspace import ROOT, Workspace, write_raw
 
 SHARED = (
     "base_models/toy.json",
@@ -150,6 +150,25 @@ def test_held_out_pixels_reach_no_model(workspace: Workspace) -> None:
     assert not np.array_equal(tiles("holdout"), held_out)
     np.testing.assert_array_equal(tiles("train"), train)
     assert weights() == before
+
+
+def test_a_benchmark_takes_fields_and_held_out_tiles_from_a_finished_run(
+    finished: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from evaluation_truth import run_to_worlds
+
+    worlds = list(run_to_worlds(finished.path("")))
+    assert len(worlds) == len(list(finished.path("datasets").glob("*/holdout.tif"))) > 0
+    for world in worlds:
+        dataset = finished.path("datasets") / world.name.split()[1]
+        held_out = tifffile.imread(dataset / "holdout.tif")
+        assert len(world.setting) + len(world.judged) == len(held_out)
+        train = tifffile.imread(dataset / "train.tif")
+        side = train.shape[1]
+        places = [np.lib.stride_tricks.sliding_window_view(f, (side, side)) for f in world.fields]
+        first = (place.reshape(-1, side, side) == train[0] for place in places)
+        assert any(equal.all((1, 2)).any() for equal in first)
 
 
 def test_logs_are_kept_by_project(finished: Workspace) -> None:
