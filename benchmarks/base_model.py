@@ -68,6 +68,9 @@ ENCODER_BARS = {"float32": 0.01, "stored in half": 0.05, "bfloat16": 0.3}
 BEHIND_BICUBIC_DB = 0.5
 TUNED_SHARE = 0.5
 KINDS_BAR, KINDS_GUIDANCE, KINDS_STEPS, KINDS_BATCH = 0.60, 3.0, 12, 12
+# Pictures that a network is given at once: what its layers leave is taken again by the next ones,
+# where more is given back to the system and cleared.
+AT_ONCE = 4
 KINDS_SCHEDULER = "UniPCMultistepScheduler"
 TAUGHT, ASKED = 120, 60  # pictures of a kind that the classifier learns from, and is asked about
 BANDS = (0.02, 0.04, 0.0625, 0.09, 0.125, 0.18, 0.25, 0.35, 0.5)
@@ -135,7 +138,7 @@ def measure(
         yield from round_trip_figures(example.name, extractor, example_round_trips(example))
     if cho is not None:
         train, holdout = cho_tiles(cho)
-        decoded = [round_trip(model, tiles, 16) for tiles in (train, holdout)]
+        decoded = [round_trip(model, tiles, AT_ONCE) for tiles in (train, holdout)]
         yield from round_trip_figures("CHO", extractor, RoundTrips(train, holdout, train, *decoded))
     for example in examples:
         yield from example_figures(example, "benchmark")
@@ -268,7 +271,7 @@ def round_trip_figures(name: str, extractor: Extractor, tiles: RoundTrips) -> It
     ours, bicubic = (psnr(holdout, other) for other in (decoded, enlarged(holdout)))
     bar = bicubic - BEHIND_BICUBIC_DB
     yield Figure(f"{name}: autoencoder, dB", ours, f"at least {bar:.2f}", ours >= bar)
-    features = partial(images_to_features, extractor)
+    features = partial(images_to_features, extractor, batch_size=AT_ONCE)
     real, origins = features(holdout), np.arange(len(holdout))
     floor = features_to_kernel_distance(real, features(train))
     plain, restored = (
@@ -325,18 +328,16 @@ def cho_tiles(folder: Path) -> tuple[Images, Images]:
 
 def kind_figures(model: BaseModel, extractor: Extractor) -> Iterator[Figure]:
     """Yield how many pictures of each kind a classifier of simulated pictures names rightly."""
+    features = partial(images_to_features, extractor, batch_size=AT_ONCE)
     taught, asked = simulated_kinds()
-    features = [
-        images_to_features(extractor, round_trip(model, pictures.images, 16))
-        for pictures in (taught, asked)
-    ]
+    decoded = [round_trip(model, pictures.images, AT_ONCE) for pictures in (taught, asked)]
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-    classifier.fit(features[0], taught.kinds)
-    simulated = classifier.score(features[1], asked.kinds)
+    classifier.fit(features(decoded[0]), taught.kinds)
+    simulated = classifier.score(features(decoded[1]), asked.kinds)
     yield Figure("kinds: simulated pictures named rightly", simulated)
     kinds = np.asarray(asked.kinds)
     drawn = draw_captions(model, asked.captions)
-    named = classifier.predict(images_to_features(extractor, drawn)) == kinds
+    named = classifier.predict(features(drawn)) == kinds
     for kind in KINDS:
         yield Figure(f"kinds: {kind} named rightly", float(named[kinds == kind].mean()))
     value = float(named.mean())
