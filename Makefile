@@ -4,9 +4,6 @@ STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 DEMO := config/examples/demo/config.yaml
-GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c .)
-# Without a GPU the jobs that would use one are limited by the processor's cores alone.
-AT_ONCE := $(if $(filter 0,$(GPUS)),$(CORES),$(GPUS))
 # Which tests: those that take minutes are left to .ci/run.
 TESTS ?= not (long or slurm or deployment)
 PROFILE := $(HOME)/.config/snakemake/slurm
@@ -44,7 +41,7 @@ $(DOCS_STAMP): $(STAMP)
 	touch $(DOCS_STAMP)
 
 demo: install
-	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES) --resources gpu=$(AT_ONCE)
+	snakemake --configfile $(DEMO) --profile profiles/local --cores $(CORES)
 
 # A process a core: more threads in each would be in each other's way.
 test: install

@@ -11,7 +11,7 @@ import argparse
 import copy
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline_lib.dreambooth.latents import round_trip
-from pipeline_lib.evaluation.extractors.contract import Extractor, images_to_features
+from pipeline_lib.evaluation.extractors.contract import images_to_features
 from pipeline_lib.evaluation.extractors.loading import load_extractor
 from pipeline_lib.evaluation.image_sets import read_images
 from pipeline_lib.evaluation.kernel_distance import features_to_kernel_distance
@@ -63,15 +63,16 @@ from pipeline_lib.training.pieces import threads_that_share
 MODEL = ROOT / "resources" / "base_models" / "brightfield-tiny"
 WORK = Path("work/benchmark")
 Images = npt.NDArray[np.uint8]
+ToFeatures = Callable[[Images], npt.NDArray[np.float32]]
 
 ENCODER_BARS = {"float32": 0.01, "stored in half": 0.05, "bfloat16": 0.3}
 BEHIND_BICUBIC_DB = 0.5
 TUNED_SHARE = 0.5
 KINDS_BAR, KINDS_GUIDANCE, KINDS_STEPS, KINDS_BATCH = 0.60, 3.0, 12, 12
-# Pictures that a network is given at once: what its layers leave is taken again by the next ones,
-# where more is given back to the system and cleared.
-AT_ONCE = 4
 KINDS_SCHEDULER = "UniPCMultistepScheduler"
+# Pictures that autoencoder and extractor are given at once: the C library keeps what their layers
+# leave for the next ones, where it gives more back to the system and gets it cleared.
+AT_ONCE = 4
 TAUGHT, ASKED = 120, 60  # pictures of a kind that the classifier learns from, and is asked about
 BANDS = (0.02, 0.04, 0.0625, 0.09, 0.125, 0.18, 0.25, 0.35, 0.5)
 LEAST_POWER = 0.7
@@ -131,18 +132,18 @@ def measure(
         run_example(example, "benchmark", folder)
     card = examples[0].path("benchmark", "base_models/brightfield-tiny.json")
     model = load_model(card)
-    extractor = load_extractor("efficientnet-lite0")
+    features = partial(images_to_features, load_extractor("efficientnet-lite0"), batch_size=AT_ONCE)
     tiles = read_stack(examples[0].path("benchmark", f"datasets/{examples[0].dataset}/train.tif"))
     yield from encoder_figures(model.vae, tiles[:32])
     for example in examples:
-        yield from round_trip_figures(example.name, extractor, example_round_trips(example))
+        yield from round_trip_figures(example.name, features, example_round_trips(example))
     if cho is not None:
         train, holdout = cho_tiles(cho)
         decoded = [round_trip(model, tiles, AT_ONCE) for tiles in (train, holdout)]
-        yield from round_trip_figures("CHO", extractor, RoundTrips(train, holdout, train, *decoded))
+        yield from round_trip_figures("CHO", features, RoundTrips(train, holdout, train, *decoded))
     for example in examples:
         yield from example_figures(example, "benchmark")
-    yield from kind_figures(ready_to_draw(load_model(card, "auto")), extractor)
+    yield from kind_figures(ready_to_draw(load_model(card, "auto")), features)
     if reference is not None:
         for example in examples:
             run_example(example, "reference", reference)
@@ -262,7 +263,7 @@ def example_round_trips(example: Example) -> RoundTrips:
     return RoundTrips(train, holdout, sent, *map(read_stack, decoded))
 
 
-def round_trip_figures(name: str, extractor: Extractor, tiles: RoundTrips) -> Iterator[Figure]:
+def round_trip_figures(name: str, features: ToFeatures, tiles: RoundTrips) -> Iterator[Figure]:
     """Yield what the autoencoder costs, before and after the noise is given back."""
     train, holdout, decoded = tiles.train, tiles.holdout, tiles.holdout_decoded
     noise = tiles_to_camera_noise(tiles.sent, tiles.sent_decoded)
@@ -271,7 +272,6 @@ def round_trip_figures(name: str, extractor: Extractor, tiles: RoundTrips) -> It
     ours, bicubic = (psnr(holdout, other) for other in (decoded, enlarged(holdout)))
     bar = bicubic - BEHIND_BICUBIC_DB
     yield Figure(f"{name}: autoencoder, dB", ours, f"at least {bar:.2f}", ours >= bar)
-    features = partial(images_to_features, extractor, batch_size=AT_ONCE)
     real, origins = features(holdout), np.arange(len(holdout))
     floor = features_to_kernel_distance(real, features(train))
     plain, restored = (
@@ -326,9 +326,8 @@ def cho_tiles(folder: Path) -> tuple[Images, Images]:
 # --- the kinds -----------------------------------------------------------------------------------
 
 
-def kind_figures(model: BaseModel, extractor: Extractor) -> Iterator[Figure]:
+def kind_figures(model: BaseModel, features: ToFeatures) -> Iterator[Figure]:
     """Yield how many pictures of each kind a classifier of simulated pictures names rightly."""
-    features = partial(images_to_features, extractor, batch_size=AT_ONCE)
     taught, asked = simulated_kinds()
     decoded = [round_trip(model, pictures.images, AT_ONCE) for pictures in (taught, asked)]
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))

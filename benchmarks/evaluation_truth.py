@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -467,15 +467,20 @@ def simulated_worlds(quick: bool) -> Iterator[World]:
     kinds, counts = (("rod bacteria", "monolayer"), (2, 4, 4)) if quick else (KINDS, (4, 8, 8))
     for kind in kinds:
         fields = simulate_fields(kind, 40 + KINDS.index(kind), sum(counts), FIELD)
-        train, setting, judged = np.split(fields, np.cumsum(counts)[:-1])
-        tiles = [
-            np.concatenate([cut_field(one, TILE) for one in some]) for some in (setting, judged)
-        ]
-        yield World(f"simulated {kind}", train, train, *tiles)
+        world = fields_to_world(f"simulated {kind}", fields, counts, TILE)
+        yield world
         if kind in LARGE_KINDS and not quick:
             large = simulate_fields(kind, 60 + KINDS.index(kind), LARGE_COUNT, LARGE_FIELD)
             parts = [field[:FIELD, -FIELD:] for field in large]
-            yield World(f"simulated {kind}, {LARGE_FIELD} px", large, parts, *tiles)
+            name = f"{world.name}, {LARGE_FIELD} px"
+            yield replace(world, name=name, fields=large, planted=parts)
+
+
+def fields_to_world(name: str, fields: Images, counts: Sequence[int], side: int) -> World:
+    """Return the world of fields: to train on, to set thresholds by and to judge, so many each."""
+    train, setting, judged = np.split(fields, np.cumsum(counts)[:-1])
+    tiles = [np.concatenate([cut_field(one, side) for one in some]) for some in (setting, judged)]
+    return World(name, train, train, *tiles)
 
 
 def run_to_worlds(folder: Path) -> Iterator[World]:

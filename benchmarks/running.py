@@ -6,15 +6,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 ROOT = Path(__file__).parents[1]
 
 
 def run_workflow(
     configuration: Path, targets: Sequence[Path], overrules: Sequence[str] = (), cores: int = 2
 ) -> None:
-    """Have Snakemake make some files as `make demo` does; it goes on where it was cut.
+    """Have Snakemake make some files; it goes on where it was cut.
 
     Parameters
     ----------
@@ -31,8 +29,6 @@ def run_workflow(
         *("snakemake", *map(str, targets), "--snakefile", str(ROOT / "Snakefile")),
         *("--configfile", str(configuration), "--profile", str(ROOT / "profiles" / "local")),
         *("--cores", str(cores), "--quiet", "all"),
-        # Without a GPU the jobs that would use one are limited by the cores alone.
-        *("--resources", f"gpu={torch.cuda.device_count() or cores}"),
         *(("--config", *overrules) if overrules else ()),
     ]
     subprocess.run(command, check=True)

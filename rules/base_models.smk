@@ -35,6 +35,7 @@ rule identifier:
         identifiers=results("identifiers/{base}/{ranking}.json"),
     log:
         log_file("identifier/{base}/{ranking}"),
+    priority: NEXT
     conda:
         "../envs/diffusion.yaml"
     threads: BESIDE_ANOTHER
@@ -105,6 +106,7 @@ rule prior_images:
     wildcard_constraints:
         prior=named_priors(real=True),
         shard="0000",
+    priority: FIRST
     conda:
         "../envs/diffusion.yaml"
     threads: BESIDE_ANOTHER

@@ -54,6 +54,7 @@ from pipeline_lib.imaging.headers import HeaderCache
 from pipeline_lib.job_logs import failures
 from pipeline_lib.models.fetching import expected_folder
 from pipeline_lib.models.tokenization import folder_to_readers
+from pipeline_lib.planning.gpus import count_gpus
 from pipeline_lib.prompts import doubtful_class_prompts, study_to_prompts
 from pipeline_lib.settings.base import UserError
 from pipeline_lib.settings.splitting import ROLES
@@ -100,9 +101,21 @@ def half_of_the_cores():
     return THREADS if cores is None else max(1, min(THREADS, cores // 2))
 
 
+def limit_jobs_of_networks():
+    """Let as many jobs use a GPU at once as there are GPUs, and none wait for one where none is.
+
+    A limit of the user's own is kept. A workflow that sends its jobs to a cluster has none.
+    """
+    cores = workflow.resource_settings.cores
+    if not (workflow.remote_exec or cores is None or "gpu" in workflow.global_resources):
+        workflow.register_resource("gpu", count_gpus() or cores)
+
+
 BESIDE_ANOTHER = half_of_the_cores()
-# Of trainings and what they wait for, where several jobs could begin.
-FIRST = 1
+limit_jobs_of_networks()
+# Fine-tunings and what they wait for go first, where several jobs could begin; of that, what takes
+# a core for long and lets nothing but the training begin comes last.
+FIRST, NEXT = 2, 1
 # Commands name the workflow's folder by a variable: neither their text nor their params change when
 # it moves. Snakemake's own prefix of commands would be that of a workflow which uses this one, too.
 os.environ.update(BRIGHTBOOTH=str(WORKFLOW_FOLDER))

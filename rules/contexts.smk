@@ -13,7 +13,7 @@ rule context_images:
         log_file("context_images/{model}/{prompt}"),
     conda:
         "../envs/diffusion.yaml"
-    threads: THREADS
+    threads: BESIDE_ANOTHER
     resources:
         mem_mb=doubled_at_retries(16000),
         runtime=240,

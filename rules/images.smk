@@ -13,6 +13,7 @@ rule ingest:
         sidecar=results("fields/{concept}/{source}.json"),
     log:
         log_file("ingest/{concept}/{source}"),
+    priority: FIRST
     group:
         "images"
     conda:

@@ -72,6 +72,7 @@ rule tune_decoder:
         ),
     log:
         log_file("tune_decoder/{base}/{dataset}"),
+    priority: FIRST
     conda:
         "../envs/diffusion.yaml"
     threads: THREADS

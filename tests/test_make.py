@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -12,13 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def make(*arguments: str, path: str = "", folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run make in the project or another folder, what `path` holds before all other programs."""
-    environment = os.environ | {"PATH": os.pathsep.join(filter(None, [path, os.environ["PATH"]]))}
+def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run make in the project or another folder."""
     return subprocess.run(
         ["make", "--file", str(ROOT / "Makefile"), *arguments],
         cwd=folder,
-        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -39,17 +36,6 @@ def test_a_folder_in_the_profiles_place_is_left_alone(tmp_path: Path) -> None:
     refused = make("slurm-profile", f"HOME={tmp_path}")
     assert refused.returncode != 0 and "is no link: rename it" in refused.stdout
     assert list(folder.iterdir()) == []
-
-
-@pytest.mark.parametrize(("gpus", "at_once"), [(0, 5), (1, 1), (3, 3)])
-def test_the_demo_runs_as_many_jobs_at_once_as_there_are_gpus(
-    tmp_path: Path, gpus: int, at_once: int
-) -> None:
-    lister = tmp_path / "nvidia-smi"
-    lister.write_text("#!/bin/sh\n" + "echo GPU\n" * gpus)
-    lister.chmod(0o755)
-    planned = make("--dry-run", "demo", "CORES=5", path=str(tmp_path))
-    assert f"--cores 5 --resources gpu={at_once}\n" in planned.stdout
 
 
 # Where the rules have trainings keep their states, and the recipes of the embedded models.

@@ -1,35 +1,29 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
-from evaluation_truth import FOUND_BAR, World, folder_to_model, world_figures
-from planted import cut_field
+from evaluation_truth import MODEL, fields_to_world, folder_to_model, world_figures
 from simulated import simulate_fields
 
-MODEL = Path(__file__).parents[2] / "resources" / "base_models" / "brightfield-tiny"
-SIDE, FIELD = 64, 192
+SIDE, FIELD = 64, 192  # a quarter of the benchmark's tiles, which tell less
+LEAST = 0.85
 
 
 @pytest.fixture(scope="module")
 def figures():
-    train, setting, judged = np.split(simulate_fields("budding yeast", 3, 6, FIELD), 3)
-    tiles = [np.concatenate([cut_field(one, SIDE) for one in some]) for some in (setting, judged)]
-    world = World("yeast", train, train, *tiles)
-    return {figure.what: figure for figure in world_figures(world, folder_to_model(MODEL))}
+    fields = simulate_fields("budding yeast", 3, 6, FIELD)
+    world = fields_to_world("yeast", fields, (2, 2, 2), SIDE)
+    return {figure.what: figure.value for figure in world_figures(world, folder_to_model(MODEL))}
 
 
-def test_planted_copies_are_found_and_real_tiles_are_not(figures):
-    named = {what: figure for what, figure in figures.items() if ": planted exact " in what}
-    assert [figure.value for figure in named.values()] == [1.0]
-    (alarms,) = (figure for what, figure in figures.items() if "false alarms" in what)
-    assert alarms.value <= 0.1
+@pytest.mark.parametrize(
+    "kind", ["exact", "gain", "offset", "view 7", "shifted 3.3 px", "JPEG", "autoencoder ("]
+)
+def test_planted_copies_are_found(figures, kind):
+    (found,) = (value for what, value in figures.items() if f"yeast: planted {kind}" in what)
+    assert found >= LEAST
 
 
-def test_every_kind_of_copy_and_of_real_tile_is_told(figures):
-    kinds = ("planted exact", "planted view 7", "planted JPEG", "planted autoencoder (")
-    for kind in (*kinds, "real as they are", "real blurred"):
-        assert any(f"yeast: {kind}" in what for what in figures), kind
-    judged = [figure for what, figure in figures.items() if ": planted " in what]
-    assert all(figure.kept == (figure.value >= FOUND_BAR) for figure in judged)
+def test_real_tiles_are_no_copies(figures):
+    forms = [what for what in figures if what.startswith("yeast: real ")]
+    assert len(forms) == 3
+    assert figures["yeast: share of false alarms, all forms"] <= 0.1

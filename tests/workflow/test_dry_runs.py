@@ -24,5 +24,5 @@ def files_of(workspace: Workspace) -> set[str]:
 def test_what_no_training_is_is_done_two_at_a_time(fresh: Workspace) -> None:
     said = fresh.run("--dry-run", "--cores", "4")
     threads = dict(re.findall(r"(?m)^rule (\w+):\n(?:    .*\n)*?    threads: (\d+)", said))
-    assert threads["latents"] == threads["features_of_tiles"] == "2"
-    assert threads["finetune"] == threads["sample"] == "4"
+    assert threads["latents"] == threads["features_of_tiles"] == threads["sample"] == "2"
+    assert threads["finetune"] == "4"

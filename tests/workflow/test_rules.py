@@ -112,3 +112,13 @@ def test_the_cluster_warns_jobs_and_sends_them_again() -> None:
     on_gpus = {rule.name for rule in RULES if "gpu=1" in rule.section("resources")}
     partitions = {rule: told["slurm_partition"] for rule, told in profile["set-resources"].items()}
     assert partitions == dict.fromkeys(on_gpus, "gpu")
+
+
+BEFORE_A_TRAINING = {"ingest", "quality", "split", "tiles", "latents", "prior", "prior_images"}
+TRAININGS = {"finetune", "train_from_scratch", "tune_decoder"}
+
+
+@pytest.mark.parametrize("name", sorted(BEFORE_A_TRAINING | TRAININGS))
+def test_trainings_and_what_they_wait_for_go_first(name: str) -> None:
+    (rule,) = (rule for rule in RULES if rule.name == name)
+    assert "    priority: FIRST\n" in rule.text
