@@ -12,6 +12,7 @@ rule sample:
         time=results("samples/{model}/{prompt}/shard-{shard}.json"),
     log:
         log_file("sample/{model}/{prompt}-{shard}"),
+    priority: NEXT
     conda:
         "../envs/diffusion.yaml"
     threads: BESIDE_ANOTHER
