@@ -113,8 +113,8 @@ def limit_jobs_of_networks():
 
 BESIDE_ANOTHER = half_of_the_cores()
 limit_jobs_of_networks()
-# Where several jobs could begin, fine-tunings and what they wait for go first; then what draws, and
-# identifiers, which let nothing but the training begin.
+# Where several jobs could begin, fine-tunings and what they wait for go first; then synthetic images,
+# and identifiers, which let nothing but the training begin.
 FIRST, NEXT = 2, 1
 # Commands name the workflow's folder by a variable: neither their text nor their params change when
 # it moves. Snakemake's own prefix of commands would be that of a workflow which uses this one, too.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
+
+from pipeline_lib.planning.programs import command_to_text
 
 COMMAND = ("nvidia-smi", "-L")
 CHOICE = "CUDA_VISIBLE_DEVICES"
-PATIENCE = 20.0  # seconds; a driver that hangs keeps nobody from planning
 
 
 def count_gpus() -> int:
@@ -20,14 +19,7 @@ def count_gpus() -> int:
         Those that `nvidia-smi` lists, no more than the environment variable CUDA_VISIBLE_DEVICES
         leaves; 0 where there is no such program, or it fails.
     """
-    if shutil.which(COMMAND[0]) is None:
-        return 0
-    try:
-        said = subprocess.run(
-            COMMAND, capture_output=True, text=True, timeout=PATIENCE, check=True
-        ).stdout
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError, OSError):
-        return 0
+    said = command_to_text(COMMAND) or ""
     listed = sum(line.startswith("GPU") for line in said.splitlines())
     chosen = os.environ.get(CHOICE)
     return listed if chosen is None else min(listed, chosen_devices(chosen))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from pipeline_lib.planning.programs import command_to_text
 from pipeline_lib.settings.planning import PlannedJob
 
 COMMAND = ("sinfo", "--noheader", "--format=%R|%l|%G")
-PATIENCE = 20.0  # seconds; sinfo waits long for a controller that is down
 UNLIMITED = "infinite"
 
 
@@ -34,15 +32,8 @@ class Partition(NamedTuple):
 
 def read_partitions() -> dict[str, Partition] | None:
     """Ask SLURM for its partitions; None where there is no SLURM, or it does not answer."""
-    if shutil.which(COMMAND[0]) is None:
-        return None
-    try:
-        said = subprocess.run(
-            COMMAND, capture_output=True, text=True, timeout=PATIENCE, check=True
-        ).stdout
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        return None
-    return text_to_partitions(said)
+    said = command_to_text(COMMAND)
+    return None if said is None else text_to_partitions(said)
 
 
 def text_to_partitions(said: str) -> dict[str, Partition]:
